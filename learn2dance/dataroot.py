@@ -1,0 +1,133 @@
+"""A data root: a folder whose clips pair by name across keypoints/, audio/, videos/, clips.csv and splits/."""
+
+import csv
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from learn2dance import stage
+from learn2dance.stage import Fault, log
+
+ARCHIVES = (".tar.gz", ".tar", ".zip", ".tgz")
+AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
+VIDEO = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """What a data root holds: see `open_root`."""
+
+    path: Path
+    keypoints: dict[str, Path]  # clip -> folder or archive of OpenPose JSON
+    audio: dict[str, Path]
+    videos: dict[str, Path]
+    styles: dict[str, str] = field(default_factory=dict)
+    fps: dict[str, float] = field(default_factory=dict)
+
+    def file(self, kind: str, clip: str) -> Path:
+        """Where the ``poses``, ``music``, ``labels`` … of a clip lie, whether or not they are there yet."""
+        return self.path / kind / f"{clip}.npz"
+
+    def have(self, *kinds: str) -> list[str]:
+        """Name the clips that have a file of every one of these kinds, sorted; warn of those that have only some.
+
+        Raises
+        ------
+        Fault
+            If no clip has them all.
+        """
+        found = [{p.stem for p in (self.path / kind).glob("*.npz") if p.name[0] != "."} for kind in kinds]
+        whole = set.intersection(*found)
+        for clip in sorted(set.union(*found) - whole):
+            lacking = [f"{kind}/{clip}.npz" for kind, clips in zip(kinds, found, strict=True) if clip not in clips]
+            log.warning("%s: left out, no %s", clip, ", ".join(lacking))
+        if not whole:
+            counts = ", ".join(f"{len(clips)} in {kind}/" for kind, clips in zip(kinds, found, strict=True))
+            raise Fault(f"{self.path}: no clip has all of {', '.join(kinds)} (found {counts}); run the stages in order")
+        return sorted(whole)
+
+    def split(self, name: str, clips: list[str]) -> list[str]:
+        """Of these clips, name those in the split ``train``, ``val`` or ``test``.
+
+        Where there is no ``splits/`` folder, the clips are dealt out by the hash of their names (a tenth each, and at
+        least one, to val and test), so that a clip that is added moves few others.
+
+        Raises
+        ------
+        Fault
+            If the split's file is missing, or none of its clips is among these.
+        """
+        if not (self.path / "splits").is_dir():
+            if len(clips) < 3:
+                log.warning("%s: %d clips cannot be split: train, val and test are the same", self.path, len(clips))
+                return clips
+            dealt = sorted(clips, key=lambda clip: hashlib.sha256(clip.encode()).digest())
+            part = max(1, len(clips) // 10)
+            return sorted({"test": dealt[:part], "val": dealt[part : 2 * part], "train": dealt[2 * part :]}[name])
+        file = stage.existing(self.path / "splits" / f"{name}.txt", "split (a clip's name on each line)")
+        listed = [line.strip() for line in _text(file).splitlines() if line.strip()]
+        here = set(clips)
+        for clip in listed:
+            if clip not in here:
+                log.warning("%s: '%s' is listed but was not made by the stages before", file, clip)
+        if not here.intersection(listed):
+            raise Fault(f"{file}: none of its {len(listed)} clips is there; do the names match the files' names?")
+        return sorted(here.intersection(listed))
+
+
+def open_root(path: str | Path) -> DataRoot:
+    """Look at what a data root holds.
+
+    Raises
+    ------
+    Fault
+        If it is no folder, holds neither keypoints/ nor audio/, ``clips.csv`` cannot be read, or two files of a kind
+        would be the same clip.
+    """
+    path = stage.existing(path, "data root (a folder with keypoints/ and audio/)")
+    if not path.is_dir():
+        raise Fault(f"{path}: a file, expected a data root: a folder with keypoints/ and audio/")
+    keypoints = _by_clip(path / "keypoints", ARCHIVES, folders=True)
+    audio, videos = _by_clip(path / "audio", AUDIO), _by_clip(path / "videos", VIDEO)
+    if not (path / "keypoints").is_dir() and not (path / "audio").is_dir() and not (path / "poses").is_dir():
+        found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+        raise Fault(f"{path}: expected keypoints/ and audio/ in a data root, found {found}; is it one folder too deep?")
+    styles, fps = _table(path / "clips.csv")
+    return DataRoot(path, keypoints, audio, videos, styles, fps)
+
+
+def _by_clip(folder: Path, endings: tuple[str, ...], folders: bool = False) -> dict[str, Path]:
+    """Map clip names to the files with these endings (and folders) in a folder, sorted by name."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        ending = next((e for e in endings if path.name.lower().endswith(e)), None)
+        if path.name.startswith(".") or not (folders if path.is_dir() else ending):
+            continue
+        clip = path.name if path.is_dir() else path.name[: -len(ending)]
+        if clip in found:
+            raise Fault(f"{path}: the same clip as {found[clip].name}; keep one of them")
+        found[clip] = path
+    return found
+
+
+def _table(path: Path) -> tuple[dict[str, str], dict[str, float]]:
+    """Read clips.csv: the style and the fps of each clip; both may be left empty."""
+    if not path.exists():
+        return {}, {}
+    rows = list(csv.DictReader(_text(path).splitlines()))
+    if rows and "clip" not in rows[0]:
+        raise Fault(f"{path}: no column 'clip', found {', '.join(map(str, rows[0]))}; the first line is clip,style,fps")
+    try:
+        fps = {row["clip"]: float(row["fps"]) for row in rows if row.get("fps")}
+    except ValueError as error:
+        raise Fault(f"{path}: fps: {error}; expected frames a second") from None
+    if bad := [clip for clip, rate in fps.items() if not 0 < rate < 1e4]:
+        raise Fault(f"{path}: fps of {bad[0]} is {fps[bad[0]]}, expected frames a second")
+    return {row["clip"]: row["style"] for row in rows if row.get("style")}, fps
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark in front
+    except UnicodeDecodeError:
+        raise Fault(f"{path}: not UTF-8 text; save it as UTF-8") from None

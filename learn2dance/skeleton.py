@@ -1,0 +1,107 @@
+"""Joints, bones, sides, and the one way to normalise poses: the ground floor for all that moves.
+
+Poses are arrays (T, J, 2): T frames, J joints, x then y.
+"""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+# OpenPose's BODY_25 (its documentation, "Output format"); the first 15 are the body without eyes, ears and feet.
+BODY_25 = (
+    "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle LHip LKnee LAnkle "
+    "REye LEye REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
+).split()
+BODY_15 = BODY_25[:15]
+# OpenPose's COCO-18, without a MidHip, and the COCO-17 of the COCO key-point challenge, without a Neck.
+COCO_18 = (
+    "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist RHip RKnee RAnkle LHip LKnee LAnkle REye LEye REar LEar"
+).split()
+COCO_17 = (
+    "Nose LEye REye LEar REar LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee RKnee LAnkle RAnkle"
+).split()
+JOINTS = {15: BODY_15, 17: COCO_17, 18: COCO_18, 25: BODY_25}  # by the number of joints
+
+NECK, MID_HIP = BODY_25.index("Neck"), BODY_25.index("MidHip")
+
+_LIMBS = (  # a pair is drawn where the skeleton has both joints
+    "Nose-Neck Neck-RShoulder RShoulder-RElbow RElbow-RWrist Neck-LShoulder LShoulder-LElbow LElbow-LWrist "
+    "Neck-MidHip MidHip-RHip RHip-RKnee RKnee-RAnkle MidHip-LHip LHip-LKnee LKnee-LAnkle "
+    "Nose-REye REye-REar Nose-LEye LEye-LEar "
+    "RAnkle-RBigToe RBigToe-RSmallToe RAnkle-RHeel LAnkle-LBigToe LBigToe-LSmallToe LAnkle-LHeel"
+)
+_EXTRA = {17: "LShoulder-RShoulder LHip-RHip LShoulder-LHip RShoulder-RHip", 18: "Neck-RHip Neck-LHip"}
+
+
+def bones(joints: int) -> list[tuple[int, int]]:
+    """List the pairs of joints that a skeleton of so many joints joins; empty where the number is not known."""
+    names = JOINTS.get(joints, [])
+    pairs = [limb.split("-") for limb in (_LIMBS + " " + _EXTRA.get(joints, "")).split()]
+    return [(names.index(a), names.index(b)) for a, b in pairs if a in names and b in names]
+
+
+def side(joints: int, joint: int) -> str:
+    """Return ``"left"``, ``"right"`` or ``"middle"``: the dancer's own side on which a joint is."""
+    name = JOINTS[joints][joint] if joints in JOINTS else ""
+    return {"L": "left", "R": "right"}.get(name[:1], "middle")
+
+
+def mirror_order(joints: int) -> np.ndarray:
+    """Return the order int64 (J,) of the joints that swaps left and right; no swap where the number is not known."""
+    names = JOINTS.get(joints, [str(j) for j in range(joints)])
+    swapped = [{"L": "R", "R": "L"}.get(n[0], n[0]) + n[1:] for n in names]
+    return np.array([names.index(n) for n in swapped])
+
+
+def mirror(poses: np.ndarray) -> np.ndarray:
+    """Mirror normalised poses (T, J, 2) left to right: x changes sign, and the sides change places."""
+    return poses[:, mirror_order(poses.shape[1])] * np.array([-1, 1], poses.dtype)
+
+
+def torso_length(poses: np.ndarray, fps: float, seconds: float = 1.0) -> np.ndarray:
+    """Measure the length from Neck to MidHip, smoothed over time.
+
+    The length seen by a camera changes when the dancer comes nearer, which is to be taken out, and when the dancer
+    bends, which is not: so it is smoothed (Gaussian of this standard deviation) and held above half its median.
+
+    Parameters
+    ----------
+    poses : np.ndarray [shape=(T, J, 2)]
+        Any unit, joints in the order of BODY_25 (J is 15 or 25); NaN where not known.
+    fps : float
+        Frames a second.
+    seconds : float
+        Standard deviation of the smoothing.
+
+    Returns
+    -------
+    np.ndarray [shape=(T,)]
+        In the poses' unit; NaN everywhere where no frame has both joints.
+    """
+    length = np.linalg.norm(poses[:, NECK] - poses[:, MID_HIP], axis=-1).astype(np.float64)
+    known = np.isfinite(length) & (length > 0)
+    if not known.any():
+        return np.full(len(poses), np.nan)
+    median = np.median(length[known])
+    weight = gaussian_filter1d(known.astype(float), seconds * fps, mode="nearest", truncate=8)
+    total = gaussian_filter1d(np.where(known, length, 0), seconds * fps, mode="nearest", truncate=8)
+    smooth = np.divide(total, weight, out=np.full(len(poses), median), where=weight > 1e-6)
+    return np.maximum(smooth, median / 2)
+
+
+def normalise(poses: np.ndarray, fps: float) -> np.ndarray:
+    """Make poses comparable: centred at MidHip, y up, torso length 1.
+
+    Parameters
+    ----------
+    poses : np.ndarray [shape=(T, J, 2)]
+        Pixels, x right, y down, joints in the order of BODY_25; NaN where not known.
+    fps : float
+        Frames a second.
+
+    Returns
+    -------
+    np.ndarray [shape=(T, J, 2), dtype=float32]
+        Torso lengths, x right, y up, MidHip at the origin; NaN where the joint or the MidHip is not known.
+    """
+    scale = torso_length(poses, fps)[:, None, None]
+    return ((poses - poses[:, MID_HIP : MID_HIP + 1]) / scale * np.array([1, -1])).astype(np.float32)

@@ -1,0 +1,169 @@
+"""How every stage meets its user: shared flags, progress, one-line faults and exit codes.
+
+A stage is a script with ``main(argv=None)`` whose last lines are::
+
+    if __name__ == "__main__":
+        stage.run(main)
+"""
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+log = logging.getLogger("learn2dance")
+
+
+class Fault(ValueError):
+    """Something that the user can mend; its one line names file, expectation, finding and likely cause."""
+
+
+def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
+    """Build a stage's argument parser from its docstring and the shared flags that it takes.
+
+    Parameters
+    ----------
+    doc : str
+        The stage's ``__doc__``: printed as it stands by ``--help``.
+    *shared : str
+        Any of ``"quiet"``, ``"jobs"``, ``"device"``, ``"seed"``, ``"no_video"``; they mean the same in every stage.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        To which the stage adds what is its own.
+    """
+    result = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    group = result.add_argument_group("shared by the stages")
+    if "jobs" in shared:
+        group.add_argument("--jobs", type=positive(int), default=cores(), metavar="N", help="processes (%(default)s)")
+    if "device" in shared:
+        group.add_argument("--device", default="auto", help="cpu, cuda, mps, or auto: the fastest there is (auto)")
+    if "seed" in shared:
+        group.add_argument("--seed", type=int, default=0, help="same seed, same bytes on CPU (%(default)s)")
+    if "no_video" in shared:
+        group.add_argument("--no-video", action="store_true", help="write the .npz alone, no animation")
+    if "quiet" in shared:
+        group.add_argument("--quiet", action="store_true", help="say only what is wrong")
+    return result
+
+
+def positive(kind: type) -> Callable[[str], float]:
+    """Return an argparse type: a number of this kind above zero."""
+
+    def convert(text: str) -> float:
+        value = kind(text)
+        if not 0 < value < float("inf"):
+            raise ValueError
+        return value
+
+    convert.__name__ = f"positive {kind.__name__}"  # argparse prints it: invalid positive int value: '0'
+    return convert
+
+
+def cores() -> int:
+    """Count the CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def device(name: str) -> str:
+    """Resolve ``--device``: ``auto`` is cuda, else mps, else cpu.
+
+    Raises
+    ------
+    Fault
+        If torch has no such device here.
+    """
+    import torch
+
+    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(kind for kind in ("cuda", "mps", "cpu") if found[kind])
+    if not found.get(name.split(":")[0], False):
+        raise Fault(f"--device {name}: torch {torch.__version__} finds only {', '.join(k for k in found if found[k])}")
+    return name
+
+
+def setup(quiet: bool = False) -> None:
+    """Send what a stage says to stdout and what it warns of to stderr; ``quiet`` leaves the warnings alone."""
+    say, warn = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
+    say.addFilter(lambda record: record.levelno < logging.WARNING)
+    warn.setLevel(logging.WARNING)
+    warn.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    log.handlers = [say, warn]
+    log.propagate = False
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
+
+
+def progress(items: Iterable, what: str, total: int | None = None) -> Iterator:
+    """Show a bar on stderr over these items; none when stderr is no terminal or the stage is quiet."""
+    from tqdm import tqdm
+
+    return tqdm(items, desc=what, total=total, disable=None if log.isEnabledFor(logging.INFO) else True, leave=False)
+
+
+def parallel(function: Callable, items: Iterable, jobs: int) -> Iterator:
+    """Yield ``function(item)`` for each item, in order, from as many processes; in this one where ``jobs`` is 1.
+
+    Ctrl-C ends the workers quietly: the parent alone reports it.
+    """
+    items = list(items)
+    if min(jobs, len(items)) <= 1:
+        yield from map(function, items)
+        return
+    pool = ProcessPoolExecutor(
+        min(jobs, len(items)), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
+    )
+    try:
+        yield from pool.map(function, items)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def run(main: Callable[[list[str] | None], None]) -> None:
+    """Run a stage as a process: exit 0, 2 after a fault of the user's, 130 after Ctrl-C; anything else is our bug.
+
+    A failing disk (``OSError``) is the user's to mend too, and is reported with the file it names.
+    """
+    setup()
+    code = 0
+    try:
+        main(None)
+    except KeyboardInterrupt:
+        print("interrupted: what was written stays whole; the same command goes on from there", file=sys.stderr)
+        code = 130
+    except Fault as fault:
+        print(f"error: {fault}", file=sys.stderr)
+        code = 2
+    except BrokenPipeError:  # the reader of our output went away (`| head`): no fault, but nothing left to say
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (flushed once more by the interpreter at exit)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+        code = 2
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
+    sys.exit(code)
+
+
+def existing(path: str | Path, what: str) -> Path:
+    """Return the path as a Path.
+
+    Raises
+    ------
+    Fault
+        If nothing is there; the line names the parent's entries that look alike.
+    """
+    import difflib
+
+    path = Path(path)
+    if path.exists():
+        return path
+    beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+    alike = difflib.get_close_matches(path.name, beside, n=1)
+    raise Fault(f"{path}: no such {what}" + (f"; did you mean {path.parent / alike[0]}?" if alike else ""))

@@ -1,0 +1,236 @@
+"""Everything the stages leave on disk: atomic, checked saving and loading of .npz and checkpoints."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from learn2dance.schemas import SCHEMA, SCHEMAS
+from learn2dance.stage import Fault
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path``, renamed to it when the block ends well and removed when it does not.
+
+    The temporary name keeps the ending, so that what chooses its format by the ending still does.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}.", suffix=path.suffix)
+    os.close(handle)
+    try:
+        yield Path(name)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(name, 0o666 & ~mask)  # mkstemp makes private files
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict[str, str], **arrays) -> None:
+    """Save one .npz of this kind, atomically; the same content gives the same bytes.
+
+    Parameters
+    ----------
+    path : path
+        Where to; its folder is made.
+    kind : str
+        A key of `schemas.SCHEMAS`.
+    stage : str
+        Which stage writes, e.g. ``"parse.py"``.
+    arguments : dict
+        Those of the stage's arguments that the content depends on (JSON).
+    parents : dict of str to str
+        Name of each input and its `digest`.
+    **arrays
+        The arrays of the schema: cast to its dtypes, refused where shapes or keys differ.
+
+    Raises
+    ------
+    Fault
+        If the arrays do not fit the schema.
+    """
+    arrays = {key: np.asarray(value) for key, value in arrays.items()}
+    arrays = {k: v.astype(SCHEMAS[kind][k].dtype) if k in SCHEMAS[kind] else v for k, v in arrays.items()}
+    _check(path, kind, arrays)
+    unknown = sorted(set(arrays) - set(SCHEMAS[kind]))
+    if unknown:
+        raise Fault(f"{path}: {', '.join(unknown)} not in the schema of '{kind}'")
+    meta = {"kind": kind, "schema": SCHEMA, "stage": stage, "arguments": arguments, "parents": parents}
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays, meta=np.array(json.dumps(meta, sort_keys=True)))
+
+
+def load(path: str | Path, kind: str) -> dict:
+    """Load one .npz of this kind and check it against the schema.
+
+    Returns
+    -------
+    dict
+        The schema's arrays (numbers of no dimension as Python numbers), and ``meta`` as a dict.
+
+    Raises
+    ------
+    Fault
+        If it is missing, cut short, pickled, of another kind or version, or if a key, shape, dtype or value is off.
+    """
+    arrays = read_npz(path)
+    meta = _meta(arrays)
+    if meta.get("kind") != kind:
+        found = f"a '{meta['kind']}' file" if "kind" in meta else f"keys {', '.join(sorted(arrays)) or 'none'}"
+        raise Fault(f"{path}: expected a '{kind}' file, found {found}; was it written by another stage?")
+    if meta.get("schema") != SCHEMA:
+        raise Fault(f"{path}: schema {meta.get('schema')}, expected {SCHEMA}; written by another version, make it anew")
+    _check(path, kind, arrays)
+    result = {key: arrays[key].item() if arrays[key].ndim == 0 else arrays[key] for key in SCHEMAS[kind]}
+    return result | {"meta": meta}
+
+
+def load_poses(path: str | Path) -> dict:
+    """Load the poses of any .npz: a stage's, or a stranger's bare ``np.savez(poses=…)``.
+
+    Returns
+    -------
+    dict
+        ``poses`` float32 (T, J, 2), NaN where not known; ``fps`` float, or None where the file does not say;
+        ``y_up`` bool, the direction of the y axis; ``beats`` float64 (B,) seconds, where the file has them.
+
+    Raises
+    ------
+    Fault
+        If there are no poses of that shape, or infinite ones.
+    """
+    arrays = read_npz(path)
+    kind = _meta(arrays).get("kind")
+    poses = arrays.get("poses")
+    if poses is None:
+        raise Fault(
+            f"{path}: no key 'poses', found {', '.join(sorted(arrays)) or 'nothing'}; is it another stage's file?"
+        )
+    if poses.ndim != 3 or poses.shape[-1] != 2 or 0 in poses.shape or poses.dtype.kind not in "fiu":
+        raise Fault(f"{path}: 'poses' is {poses.dtype} {poses.shape}, expected numbers (frames, joints, 2)")
+    if np.isinf(poses).any():
+        raise Fault(f"{path}: 'poses' holds infinite numbers; was a division by zero saved?")
+    fps = float(arrays["fps"]) if "fps" in arrays and arrays["fps"].size == 1 else None
+    if fps is not None and not 0 < fps < 1e4:
+        raise Fault(f"{path}: 'fps' is {fps}, expected frames a second")
+    return {"poses": poses.astype(np.float32), "fps": fps, "y_up": kind == "dance", "beats": arrays.get("beats")}
+
+
+def read_npz(path: str | Path) -> dict[str, np.ndarray]:
+    """Read all arrays of an .npz whatever its kind; never pickled ones.
+
+    Raises
+    ------
+    Fault
+        If it is missing, no .npz, cut short, or holds pickled objects.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if not isinstance(file, np.lib.npyio.NpzFile):
+                raise Fault(f"{path}: a single array, expected an .npz; save it with np.savez(path, poses=array)")
+            return {key: file[key] for key in file.files}
+    except Fault:
+        raise
+    except FileNotFoundError:
+        raise Fault(f"{path}: no such file; the stage before writes it (make help)") from None
+    except (ValueError, EOFError, zipfile.BadZipFile, KeyError, OverflowError, MemoryError) as error:
+        if "allow_pickle" in str(error):
+            raise Fault(f"{path}: holds pickled objects, which could run code; save plain arrays instead") from None
+        raise Fault(f"{path}: not a whole .npz file ({error}); was its writing cut short?") from None
+
+
+def _meta(arrays: dict[str, np.ndarray]) -> dict:
+    """Read ``meta``; an empty dict where there is none or it is not ours."""
+    try:
+        meta = json.loads(arrays["meta"].item())
+    except (KeyError, ValueError, TypeError):
+        return {}
+    return meta if isinstance(meta, dict) else {}
+
+
+def _check(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> None:
+    """Raise a Fault at the first array that is not as the schema says."""
+    sizes: dict[str, int] = {}
+    for key, spec in SCHEMAS[kind].items():
+        if key not in arrays:
+            raise Fault(f"{path}: no key '{key}' ({spec.unit}), which a '{kind}' file has; found {', '.join(arrays)}")
+        array = arrays[key]
+        fits = array.ndim == len(spec.shape) and all(
+            size == (sizes.setdefault(letter, size) if isinstance(letter, str) else letter)
+            for letter, size in zip(spec.shape, array.shape, strict=True)
+        )
+        if not fits or array.dtype != spec.dtype:
+            expected = f"{spec.dtype} {spec.shape}".replace("'", "")
+            raise Fault(
+                f"{path}: '{key}' is {array.dtype} {array.shape}, expected {expected} ({spec.unit}) with {sizes}"
+            )
+        if array.dtype.kind == "f" and not (np.isfinite(array) | (np.isnan(array) & spec.nan)).all():
+            raise Fault(f"{path}: '{key}' holds numbers that are not finite ({spec.unit})")
+
+
+def digest(*paths: str | Path) -> str:
+    """Hash the content of files and folders (names and bytes, in order of name), to tell whether they changed."""
+    total = hashlib.sha256()
+    for path in map(Path, paths):
+        for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+            total.update(str(file.relative_to(path)).encode() + b"\0")
+            total.update(file.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def fresh(path: str | Path, kind: str, arguments: dict, parents: dict[str, str]) -> bool:
+    """Tell whether this output exists, whole, made by the same arguments from the same parents."""
+    if not Path(path).exists():
+        return False
+    try:
+        meta = load(path, kind)["meta"]
+    except Fault:
+        return False
+    return meta["arguments"] == json.loads(json.dumps(arguments)) and meta["parents"] == parents
+
+
+def save_checkpoint(path: str | Path, kind: str, **parts) -> None:
+    """Save tensors and plain Python values (no objects) atomically; the same content gives the same bytes."""
+    import torch
+
+    buffer = io.BytesIO()  # saved to a path, torch would write the temporary file's name into the file
+    torch.save({"kind": kind, "schema": SCHEMA, **parts}, buffer)
+    with atomic(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load_checkpoint(path: str | Path, kind: str) -> dict:
+    """Load what `save_checkpoint` wrote, to the CPU, with ``weights_only=True``: no code in it can run.
+
+    Raises
+    ------
+    Fault
+        If it is missing, cut short, of another kind, or of another version.
+    """
+    import pickle
+
+    import torch
+
+    try:
+        parts = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise Fault(f"{path}: no such model; train.py writes it") from None
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, zipfile.BadZipFile) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise Fault(f"{path}: not a whole checkpoint ({first[:120]}); was its writing cut short?") from None
+    found = parts.get("kind") if isinstance(parts, dict) else type(parts).__name__
+    if found != kind:
+        raise Fault(f"{path}: expected a '{kind}' checkpoint, found {found!r}; was it written by another trainer?")
+    if parts.get("schema") != SCHEMA:
+        raise Fault(f"{path}: schema {parts.get('schema')}, expected {SCHEMA}; train it anew with this version")
+    return parts

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,8 +50,8 @@ class DataRoot:
     def split(self, name: str, clips: list[str]) -> list[str]:
         """Of these clips, name those in the split ``train``, ``val`` or ``test``.
 
-        Where there is no ``splits/`` folder, the clips are dealt out by the hash of their names (a tenth each, and at
-        least one, to val and test), so that a clip that is added moves few others.
+        Where there is no ``splits/`` folder it is written: the clips are dealt out by the hash of their names, a tenth
+        each, and at least one, to val and test.
 
         Raises
         ------
@@ -58,21 +59,37 @@ class DataRoot:
             If the split's file is missing, or none of its clips is among these.
         """
         if not (self.path / "splits").is_dir():
-            if len(clips) < 3:
-                log.warning("%s: %d clips cannot be split: train, val and test are the same", self.path, len(clips))
-                return clips
-            dealt = sorted(clips, key=lambda clip: hashlib.sha256(clip.encode()).digest())
-            part = max(1, len(clips) // 10)
-            return sorted({"test": dealt[:part], "val": dealt[part : 2 * part], "train": dealt[2 * part :]}[name])
+            self._deal(clips)
         file = stage.existing(self.path / "splits" / f"{name}.txt", "split (a clip's name on each line)")
-        listed = [line.strip() for line in _text(file).splitlines() if line.strip()]
-        here = set(clips)
+        listed, here = _lines(file), set(clips)
         for clip in listed:
             if clip not in here:
                 log.warning("%s: '%s' is listed but was not made by the stages before", file, clip)
         if not here.intersection(listed):
             raise Fault(f"{file}: none of its {len(listed)} clips is there; do the names match the files' names?")
         return sorted(here.intersection(listed))
+
+    def in_no_split(self, clips: list[str]) -> list[str]:
+        """Of these clips, name those that no file in ``splits/`` lists."""
+        listed = {clip for file in (self.path / "splits").glob("*.txt") for clip in _lines(file)}
+        return [clip for clip in clips if clip not in listed]
+
+    def _deal(self, clips: list[str]) -> None:
+        """Write ``splits/`` for these clips."""
+        if len(clips) < 3:
+            log.warning("%s: %d clips cannot be split: train, val and test are the same", self.path, len(clips))
+            parts = dict.fromkeys(("train", "val", "test"), clips)
+        else:
+            dealt = sorted(clips, key=lambda clip: hashlib.sha256(clip.encode()).digest())
+            part = max(1, len(clips) // 10)
+            parts = {"train": dealt[2 * part :], "val": dealt[part : 2 * part], "test": dealt[:part]}
+        with tempfile.TemporaryDirectory(dir=self.path, prefix=".splits.") as temporary:
+            folder = Path(temporary) / "splits"
+            folder.mkdir()
+            for name, part in parts.items():
+                (folder / f"{name}.txt").write_text("".join(f"{clip}\n" for clip in sorted(part)), encoding="utf-8")
+            folder.rename(self.path / "splits")
+        log.info("%s: dealt out %s", self.path / "splits", ", ".join(f"{len(p)} {n}" for n, p in parts.items()))
 
 
 def open_root(path: str | Path) -> DataRoot:
@@ -124,6 +141,10 @@ def _table(path: Path) -> tuple[dict[str, str], dict[str, float]]:
     if bad := [clip for clip, rate in fps.items() if not 0 < rate < 1e4]:
         raise Fault(f"{path}: fps of {bad[0]} is {fps[bad[0]]}, expected frames a second")
     return {row["clip"]: row["style"] for row in rows if row.get("style")}, fps
+
+
+def _lines(path: Path) -> list[str]:
+    return [line.strip() for line in _text(path).splitlines() if line.strip()]
 
 
 def _text(path: Path) -> str:

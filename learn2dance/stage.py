@@ -89,9 +89,19 @@ def device(name: str) -> str:
     return name
 
 
+class AboveTheBar(logging.StreamHandler):
+    """Writes lines above a progress bar rather than into it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=self.stream)
+
+
 def setup(quiet: bool = False) -> None:
     """Send what a stage says to stdout and what it warns of to stderr; ``quiet`` leaves the warnings alone."""
-    say, warn = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
+    say, warn = AboveTheBar(sys.stdout), AboveTheBar(sys.stderr)
     say.addFilter(lambda record: record.levelno < logging.WARNING)
     warn.setLevel(logging.WARNING)
     warn.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))

@@ -135,10 +135,11 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
         If it is missing, no .npz, cut short, or holds pickled objects.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+        with open(path, "rb") as file:
+            arrays = np.load(file, allow_pickle=False)
+            if isinstance(arrays, np.ndarray):
                 raise Fault(f"{path}: a single array, expected an .npz; save it with np.savez(path, poses=array)")
-            return {key: file[key] for key in file.files}
+            return {key: arrays[key] for key in arrays.files}
     except Fault:
         raise
     except FileNotFoundError:

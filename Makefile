@@ -1,0 +1,62 @@
+# The stages in order. Each does only what is missing or stale, so every target can be run again.
+
+DATA ?= data
+PYTHON ?= python3
+JOBS ?=
+VENV = .venv
+PY = $(VENV)/bin/python
+DEMO = out/demo
+jobs = $(if $(JOBS),--jobs $(JOBS))
+
+.DELETE_ON_ERROR:
+.PHONY: help venv demo all poses music clusters train dances test lint bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+
+venv: $(VENV)/installed  ## build .venv from requirements.txt
+
+$(VENV)/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+demo: venv  ## from nothing to dancing skeletons: toy data, every stage, out/demo/*.mp4
+	$(PY) -m learn2dance.synthetic $(DEMO)/data --jobs 2
+	$(MAKE) --no-print-directory DATA=$(DEMO)/data poses music clusters train
+	$(PY) eval.py $(DEMO)/data --split test --out $(DEMO)
+	@for dance in $(DEMO)/*.npz; do $(PY) animate.py "$$dance" --out "$${dance%.npz}.png" --quiet || exit; done
+	@echo "look:"; ls $(DEMO)/*.mp4 $(DEMO)/*.png
+
+all: poses music clusters train dances  ## every stage on DATA=folder, what is missing or stale
+
+poses: venv  ## parse.py: DATA/keypoints -> DATA/poses
+	$(PY) parse.py "$(DATA)" $(jobs)
+
+music: venv  ## Process_Waves.ipynb: DATA/audio -> DATA/music
+	$(PY) -m learn2dance.notebook Process_Waves.ipynb "$(DATA)"
+
+clusters: venv  ## Clustering.ipynb: DATA/poses, DATA/music -> DATA/clusters.npz, DATA/labels
+	$(PY) -m learn2dance.notebook Clustering.ipynb "$(DATA)"
+
+train: venv  ## train.py: DATA/labels, DATA/music -> DATA/models/music2pose.pt
+	$(PY) train.py "$(DATA)" --resume
+
+dances: venv  ## eval.py: dance to the songs of the test split
+	$(PY) eval.py "$(DATA)" --split test
+
+test: venv  ## run the tests
+	$(PY) -m pytest
+
+lint: venv  ## ruff
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+bench: venv  ## speeds, as ratios measured in one run
+	$(PY) tests/bench_parse.py
+	$(PY) tests/bench_animate.py
+	$(PY) tests/bench_dance.py
+
+clean:  ## remove the demo; .venv and your data stay
+	rm -rf $(DEMO)

@@ -1,0 +1,186 @@
+"""Learning the codebook of a data root, and writing every clip in its codes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from learn2dance import skeleton, stage, store, tokens
+from learn2dance.dataroot import DataRoot
+from learn2dance.stage import Fault, log
+from learn2dance.tokens import Codebook
+
+STAGE = "Clustering.ipynb"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How motion is cut and how many codes write it."""
+
+    levels: int = 8
+    codes: int = 256
+    seed: int = 0
+    frames_per_beat: int = 24
+    window_beats: int = 2
+    mirror: bool = True  # learn from mirrored copies too
+
+    def check(self) -> None:
+        """Raise a Fault at a setting that no codebook can have."""
+        for name, least in (("levels", 1), ("codes", 2), ("frames_per_beat", 2), ("window_beats", 2)):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
+                raise Fault(f"{name.upper()} is {getattr(self, name)!r}, expected a whole number of at least {least}")
+
+
+def windows(root: DataRoot, clip: str, settings: Settings) -> dict:
+    """Cut one clip's poses on its music's beats.
+
+    Returns
+    -------
+    dict
+        ``windows`` float32 (W, D), ``known`` bool (W,), ``start`` int, as `tokens.cut` returns them, and ``beats``.
+
+    Raises
+    ------
+    Fault
+        If the clip has other joints than the 15 of BODY_25, or poses and music cannot belong together.
+    """
+    poses, music = store.load(root.file("poses", clip), "poses"), store.load(root.file("music", clip), "music")
+    joints = poses["poses"].shape[1]
+    if joints not in (15, 25):
+        raise Fault(f"{root.file('poses', clip)}: {joints} joints, expected 15 or 25 in the order of BODY_25")
+    seconds = len(poses["poses"]) / poses["fps"]
+    if not 0.5 < seconds / music["duration"] < 2:
+        raise Fault(
+            f"{clip}: {seconds:.1f} s of poses and {music['duration']:.1f} s of music; is the fps in clips.csv right, "
+            "and is it the same clip?"
+        )
+    normalised = skeleton.normalise(poses["poses"][:, :15], poses["fps"])
+    cut, known, start = tokens.cut(
+        normalised, poses["fps"], music["beats"], settings.frames_per_beat, settings.window_beats
+    )
+    return {"windows": cut, "known": known, "start": start, "beats": music["beats"]}
+
+
+def known_windows(root: DataRoot, clips: list[str], settings: Settings, mirror: bool = False) -> Iterator[np.ndarray]:
+    """Yield the whole windows (W, D) of clip after clip, each followed by its mirror image where asked for."""
+    for clip in clips:
+        found = windows(root, clip, settings)
+        whole = found["windows"][found["known"]]
+        if len(whole):
+            yield whole
+            if mirror:
+                yield tokens.mirror(whole)
+
+
+def cluster(root: DataRoot, settings: Settings) -> dict:
+    """Fit the codebook on the train split and write all clips in it; only what is missing or stale is made.
+
+    Writes ``clusters.npz`` and ``labels/<clip>.npz``.
+
+    Returns
+    -------
+    dict
+        ``codebook`` (`tokens.Codebook`), ``error`` (L, 2) on train and val, and ``clips``, the names of those labelled.
+
+    Raises
+    ------
+    Fault
+        If clips, windows or settings do not do.
+    """
+    settings.check()
+    clips = root.have("poses", "music")
+    train, val = root.split("train", clips), root.split("val", clips)
+    for clip in root.in_no_split(clips):
+        log.warning("%s: in none of %s/*.txt, so neither learned from nor judged by", clip, root.path / "splits")
+    arguments = {key: getattr(settings, key) for key in settings.__dataclass_fields__}
+    seen = sorted({*train, *val})
+    parents = {kind: store.digest(*(root.file(kind, clip) for clip in seen)) for kind in ("poses", "music")}
+    parents["clips"] = " ".join(train) + " | " + " ".join(val)
+    path = root.path / "clusters.npz"
+    if store.fresh(path, "clusters", arguments, parents):
+        log.info("%s: fresh", path)
+    else:
+        _fit(
+            root,
+            train,
+            val,
+            settings,
+            lambda **arrays: store.save(path, "clusters", STAGE, arguments, parents, **arrays),
+        )
+    saved = store.load(path, "clusters")
+    codebook = Codebook(saved["centroids"], saved["mean"], saved["frames_per_beat"], saved["window_beats"])
+    written = sum(
+        _label(root, clip, codebook, settings, store.digest(path)) for clip in stage.progress(clips, "labels")
+    )
+    log.info("%d clips: %d labelled to %s, %d fresh", len(clips), written, root.path / "labels", len(clips) - written)
+    return {"codebook": codebook, "error": saved["error"], "clips": clips}
+
+
+def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, save) -> None:
+    def read() -> Iterator[np.ndarray]:
+        return known_windows(root, train, settings, settings.mirror)
+
+    def bar(levels):
+        return stage.progress(levels, "levels")
+
+    centroids, mean = tokens.fit(read, settings.levels, settings.codes, settings.seed, bar)
+    codebook = Codebook(centroids, mean, settings.frames_per_beat, settings.window_beats)
+    errors = [tokens.residual_error(codebook, known_windows(root, split, settings)) for split in (train, val)]
+    save(
+        centroids=centroids,
+        mean=mean,
+        frames_per_beat=settings.frames_per_beat,
+        window_beats=settings.window_beats,
+        error=np.stack(errors, axis=1),
+    )
+    log.info(
+        "%d levels of %d codes leave %.3f of the variance on train, %.3f on val",
+        *centroids.shape[:2],
+        *(e[-1] for e in errors),
+    )
+
+
+def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, digest: str) -> bool:
+    """Write one clip in codes unless its labels are fresh; return whether it was written."""
+    path = root.file("labels", clip)
+    parents = {"clusters": digest} | {kind: store.digest(root.file(kind, clip)) for kind in ("poses", "music")}
+    if store.fresh(path, "labels", {}, parents):
+        return False
+    found = windows(root, clip, settings)
+    labels, mirrored = codebook.encode(found["windows"]), codebook.encode(tokens.mirror(found["windows"]))
+    keys = {key: found[key] for key in ("known", "start", "beats")}
+    store.save(path, "labels", STAGE, {}, parents, labels=labels, mirrored=mirrored, **keys)
+    return True
+
+
+def usage(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
+    """Count how often each code is used.
+
+    Returns
+    -------
+    np.ndarray [shape=(L, K), dtype=int64]
+        Over the known windows of these clips.
+    """
+    levels, codes, _ = codebook.centroids.shape
+    counts = np.zeros((levels, codes), np.int64)
+    for clip in clips:
+        saved = store.load(root.file("labels", clip), "labels")
+        for level, column in enumerate(saved["labels"][saved["known"]].T):
+            counts[level] += np.bincount(column, minlength=codes)
+    return counts
+
+
+def perplexity(counts: np.ndarray) -> np.ndarray:
+    """Return how many codes (L,) would be in use, were all used alike: exp of the entropy of their counts (L, K)."""
+    share = counts / counts.sum(1, keepdims=True)
+    return np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)), axis=1))
+
+
+def in_codes(root: DataRoot, clip: str, codebook: Codebook, fps: float = 30.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return a clip as it was danced and as its codes dance it, on the same beats: twice normalised poses (T, J, 2)."""
+    saved, poses = store.load(root.file("labels", clip), "labels"), store.load(root.file("poses", clip), "poses")
+    beats = saved["beats"][saved["start"] :][: len(saved["labels"]) + codebook.window_beats]
+    times = np.arange(np.ceil(beats[0] * fps), np.floor(beats[-1] * fps) + 1) / fps
+    real = skeleton.normalise(poses["poses"][:, :15], poses["fps"])
+    nearest = np.clip(np.rint(times * poses["fps"]).astype(int), 0, len(real) - 1)
+    return real[nearest], codebook.dance(saved["labels"], beats, times)

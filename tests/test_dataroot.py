@@ -1,0 +1,92 @@
+import pytest
+
+from learn2dance import dataroot
+from learn2dance.stage import Fault
+
+
+def make(path, *files):
+    for name in files:
+        file = path / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    return path
+
+
+def test_clips_pair_by_name(tmp_path):
+    make(tmp_path, "keypoints/b.tar.gz", "keypoints/a b/0.json", "audio/a b.MP3", "audio/b.x.wav", "audio/notes.txt")
+    root = dataroot.open_root(tmp_path)
+    assert {clip: p.name for clip, p in root.keypoints.items()} == {"a b": "a b", "b": "b.tar.gz"}
+    assert {clip: p.name for clip, p in root.audio.items()} == {"a b": "a b.MP3", "b.x": "b.x.wav"}
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["audio/a.mp3", "audio/a.wav"], "the same clip as a.mp3"),
+        (["keypoints/a/0.json", "keypoints/a.tar"], "the same clip as a"),
+        (["ballroom/audio/a.mp3"], "found ballroom; is it one folder too deep"),
+        (["keypoint/a.tar"], "expected keypoints/ and audio/ in a data root, found keypoint"),
+    ],
+)
+def test_roots_that_cannot_be_read(tmp_path, files, said):
+    with pytest.raises(Fault, match=said):
+        dataroot.open_root(make(tmp_path, *files))
+
+
+def test_a_misspelt_root_is_guessed(tmp_path):
+    make(tmp_path, "ballroom/audio/a.mp3")
+    with pytest.raises(Fault, match="did you mean .*ballroom"):
+        dataroot.open_root(tmp_path / "balroom")
+    with pytest.raises(Fault, match="a file, expected a data root"):
+        dataroot.open_root(tmp_path / "ballroom" / "audio" / "a.mp3")
+
+
+def test_table(tmp_path):
+    make(tmp_path, "audio/a.mp3")
+    table = tmp_path / "clips.csv"
+    table.write_text("\ufeffclip,style,fps\na,waltz,29.97\nb,,\n", encoding="utf-8")
+    root = dataroot.open_root(tmp_path)
+    assert root.styles == {"a": "waltz"} and root.fps == {"a": 29.97}
+    for text, said in (
+        ("name,fps\na,25\n", "no column 'clip'"),
+        ("clip,fps\na,fast\n", "could not convert"),
+        ("clip,fps\na,0\n", "fps of a is 0.0"),
+        ("clip,fps\na,nan\n", "fps of a is nan"),
+    ):
+        table.write_text(text)
+        with pytest.raises(Fault, match=said):
+            dataroot.open_root(tmp_path)
+    table.write_bytes(b"clip,style\na,\xe9l\xe9gant\n")
+    with pytest.raises(Fault, match="not UTF-8"):
+        dataroot.open_root(tmp_path)
+
+
+def test_half_clips_are_named_and_left_out(tmp_path, caplog):
+    root = dataroot.open_root(make(tmp_path, "audio/a.mp3", "poses/a.npz", "poses/b.npz", "music/a.npz"))
+    dataroot.log.propagate = True
+    assert root.have("poses", "music") == ["a"]
+    assert "b: left out, no music/b.npz" in caplog.text
+    with pytest.raises(Fault, match=r"no clip has all of poses, labels \(found 2 in poses/, 0 in labels/\)"):
+        root.have("poses", "labels")
+
+
+def test_dealt_splits_are_written_once_and_share_no_clip(tmp_path):
+    root = dataroot.open_root(make(tmp_path, "audio/a.mp3"))
+    clips = [f"clip {i}" for i in range(25)]
+    parts = {name: root.split(name, clips) for name in ("train", "val", "test")}
+    assert [len(parts[name]) for name in ("train", "val", "test")] == [21, 2, 2]
+    assert sorted(sum(parts.values(), [])) == sorted(clips)
+    assert {name: root.split(name, [*clips, "new"]) for name in parts} == parts
+    assert root.in_no_split([*clips, "new"]) == ["new"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["audio", "splits"]
+
+
+def test_given_splits(tmp_path):
+    root = dataroot.open_root(make(tmp_path, "audio/a.mp3"))
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "splits" / "train.txt").write_text("b\n\n a \nc\n")
+    assert root.split("train", ["a", "b", "d"]) == ["a", "b"]
+    with pytest.raises(Fault, match="none of its 3 clips is there"):
+        root.split("train", ["d"])
+    with pytest.raises(Fault, match=r"val.txt: no such split"):
+        root.split("val", ["a"])

@@ -1,0 +1,67 @@
+import subprocess
+import sys
+
+import pytest
+
+from learn2dance import stage
+from learn2dance.stage import Fault
+
+SCRIPT = """
+from learn2dance import stage
+def main(argv):
+    print("said before", flush=True)
+    {body}
+stage.run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "said"),
+    [
+        ("return", 0, ""),
+        ("raise stage.Fault('a.npz: gone')", 2, "error: a.npz: gone\n"),
+        ("raise OSError(28, 'No space left on device', 'a.npz')", 2, "error: a.npz: No space left on device\n"),
+        ("raise KeyboardInterrupt", 130, "interrupted: what was written stays whole"),
+    ],
+)
+def test_how_a_stage_ends(body, code, said):
+    ended = subprocess.run([sys.executable, "-c", SCRIPT.format(body=body)], capture_output=True, text=True)
+    assert ended.returncode == code
+    assert ended.stderr.startswith(said) and ended.stderr.count("\n") == bool(said)
+    assert ended.stdout == "said before\n"
+
+
+def test_a_bug_of_ours_keeps_its_traceback():
+    ended = subprocess.run([sys.executable, "-c", SCRIPT.format(body="1 / 0")], capture_output=True, text=True)
+    assert ended.returncode == 1 and "ZeroDivisionError" in ended.stderr and "Traceback" in ended.stderr
+
+
+def test_parallel_keeps_the_order_and_passes_faults_on():
+    assert list(stage.parallel(abs, range(-5, 0), 2)) == [5, 4, 3, 2, 1]
+    assert list(stage.parallel(abs, range(-5, 0), 1)) == [5, 4, 3, 2, 1]
+    with pytest.raises(ValueError):
+        list(stage.parallel(int, ["1", "x"], 2))
+
+
+def test_shared_flags(capsys):
+    parser = stage.parser("What it does.", "seed", "jobs", "device", "no_video", "quiet")
+    args = parser.parse_args(["--seed", "3", "--jobs", "2", "--no-video"])
+    assert (args.seed, args.jobs, args.device, args.no_video, args.quiet) == (3, 2, "auto", True, False)
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["--jobs", "0"])
+    assert ended.value.code == 2 and "positive int" in capsys.readouterr().err
+
+
+def test_devices():
+    assert stage.device("cpu") == "cpu"
+    with pytest.raises(Fault, match="--device warp: torch .* finds only cpu"):
+        stage.device("warp")
+
+
+def test_missing_files_are_guessed(tmp_path):
+    (tmp_path / "song.mp3").touch()
+    assert stage.existing(tmp_path / "song.mp3", "song") == tmp_path / "song.mp3"
+    with pytest.raises(Fault, match=r"no such song; did you mean .*song\.mp3\?"):
+        stage.existing(tmp_path / "sing.mp3", "song")
+    with pytest.raises(Fault, match=r"no such song$"):
+        stage.existing(tmp_path / "no" / "where", "song")

@@ -1,0 +1,125 @@
+"""Train music2pose: the network that chooses the motion tokens which a song calls for.
+
+Reads   DATA/clusters.npz, DATA/labels/<clip>.npz, DATA/music/<clip>.npz, DATA/splits/, DATA/clips.csv
+Writes  DATA/models/music2pose.pt        the network that did best on the val split, ready to dance
+        DATA/models/music2pose.last.pt   where training stands, for --resume
+        DATA/models/runs/music2pose/     TensorBoard: tensorboard --logdir DATA/models/runs
+
+Example: python train.py data/ballroom --steps 3000
+"""
+
+import math
+from pathlib import Path
+
+from learn2dance import stage
+from learn2dance.stage import Fault, log
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train as the command line says."""
+    args = arguments(argv)
+    stage.setup(args.quiet)
+    import torch
+    from torch.utils.tensorboard import SummaryWriter
+
+    from learn2dance import dataroot, songs, training
+
+    device = stage.device(args.device)
+    root = dataroot.open_root(args.data)
+    out = Path(args.out or root.path / "models" / ("music2pose.pt" if args.model == "transformer" else "lstm.pt"))
+    last = out.with_suffix(".last.pt")
+    knobs = {key: value for key, value in vars(args).items() if key not in ("data", "out", "resume", "device", "quiet")}
+    data = training.read(root)
+    if training.fresh(out, last, knobs, data.parents):
+        log.info("%s: fresh", out)
+        return
+
+    torch.manual_seed(args.seed)
+    dancer = training.new_dancer(data, args)
+    network, config = dancer.network.to(device), dancer.config
+    train = [songs.song(clip, config, dancer.normaliser) for clip in data.train.values()]
+    val = [songs.song(clip, config, dancer.normaliser) for clip in data.val.values()]
+    optimiser = torch.optim.AdamW(network.parameters(), lr=args.lr, weight_decay=args.weight_decay, betas=(0.9, 0.98))
+    state = training.State(rng=training.generator(args.seed))
+    if args.resume and last.exists():
+        training.resume(last, knobs, data.parents, network, optimiser, state)
+        log.info("%s: goes on from step %d", last, state.step)
+    size = sum(p.numel() for p in network.parameters()) / 1e6
+    log.info("%s, %.1f million weights, %d songs (%d windows) to learn from, %d to judge by, on %s",
+             args.model, size, len(train), sum(len(s.tokens) for s in train), len(val), device)  # fmt: skip
+
+    runs = SummaryWriter(str(out.parent / "runs" / out.stem), purge_step=state.step)
+    bar = stage.progress(range(state.step, args.steps), "train", args.steps - state.step)
+    for state.step in bar:
+        for group in optimiser.param_groups:
+            group["lr"] = args.lr * schedule(state.step, args.warmup, args.steps)
+        network.train()
+        batch = [part.to(device) for part in songs.batch(train, args.batch, args.beats, config, state.rng)]
+        losses = training.loss(network, *batch)  # (L,)
+        optimiser.zero_grad()
+        losses.mean().backward()
+        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        if not torch.isfinite(norm):
+            raise Fault(f"step {state.step}: the gradient is not finite; {out} is the last good one, try a lower --lr")
+
+        if (state.step + 1) % args.every == 0 or state.step + 1 == args.steps:
+            judged = training.judge(network, val, config)  # (L,)
+            runs.add_scalar("train/loss", losses.mean(), state.step)
+            runs.add_scalar("val/loss", judged.mean(), state.step)
+            for level, value in enumerate(judged):
+                runs.add_scalar(f"val/level {level}", value, state.step)
+            runs.add_scalar("lr", optimiser.param_groups[0]["lr"], state.step)
+            state.step += 1
+            better = state.note(float(judged.mean()), network)
+            if better:
+                training.save_best(out, dancer, state, knobs, data.parents)
+            training.save_state(last, knobs, data.parents, network, optimiser, state)
+            log.info("step %d: train %.3f, val %.3f%s", state.step, losses.mean(), judged.mean(), ", the best" * better)
+            if state.waited >= args.patience:
+                break
+    runs.close()
+    training.save_state(last, knobs, data.parents, network, optimiser, state, done=True)
+    uniform = math.log(config.codes)
+    log.info("%s: val loss %.3f nats a code at step %d of %d (knowing nothing: %.3f)",
+             out, state.best, state.best_step, state.step, uniform)  # fmt: skip
+    log.info("next: python eval.py %s --split val", args.data)
+
+
+def schedule(step: int, warmup: int, steps: int) -> float:
+    """Return the share of the learning rate at a step: a linear rise, then half a cosine down to zero."""
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
+
+
+def arguments(argv: list[str] | None):
+    """Parse the command line."""
+    parser = stage.parser(__doc__, "seed", "device", "quiet")
+    parser.add_argument("data", metavar="DATA", help="data root")
+    parser.add_argument("--out", metavar="FILE", help="where to (DATA/models/music2pose.pt; lstm.pt for the lstm)")
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
+    number, share = stage.positive(int), stage.positive(float)
+    group = parser.add_argument_group("network")
+    group.add_argument("--model", choices=("transformer", "lstm"), default="transformer",
+                       help="lstm: the original's architecture, the baseline (%(default)s)")  # fmt: skip
+    group.add_argument("--width", type=number, default=192, help="%(default)s")
+    group.add_argument("--layers", type=number, default=4, help="of the transformer (%(default)s)")
+    group.add_argument("--dropout", type=float, default=0.3, help="%(default)s")
+    group.add_argument("--context", type=number, default=32, help="beats the transformer looks back (%(default)s)")
+    group = parser.add_argument_group("training")
+    group.add_argument("--steps", type=number, default=2000, help="at most (%(default)s)")
+    group.add_argument("--batch", type=number, default=16, help="sequences a step (%(default)s)")
+    group.add_argument("--beats", type=number, default=48, help="beats in a sequence (%(default)s)")
+    group.add_argument("--lr", type=share, default=1e-3, help="highest learning rate (%(default)s)")
+    group.add_argument("--weight-decay", type=float, default=0.05, help="%(default)s")
+    group.add_argument("--warmup", type=number, default=100, help="steps (%(default)s)")
+    group.add_argument("--every", type=number, default=50, help="steps between looks at the val split (%(default)s)")
+    group.add_argument(
+        "--patience", type=number, default=8, help="looks without a better one until it stops (%(default)s)"
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    stage.run(main)

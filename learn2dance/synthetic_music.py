@@ -1,0 +1,186 @@
+"""The toy band: drums, bass and chords for a style of dance, synthesised note by note.
+
+Bars are heard by the bass on their first beat and by the chord, which changes there; sections of four bars alternate
+between calm and full playing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RATE = 22050  # Hz
+_SECTION = 4  # bars
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is played in a bar: tuples of beat, what, loudness; those of `full` are added in a full section.
+
+    What: a name in `_DRUMS`; for the bass 0, 1, 2 for root, third, fifth and 3 for the octave; for chords the beats
+    that they sound.
+    """
+
+    drums: tuple[tuple[float, str, float], ...]
+    full: tuple[tuple[float, str, float], ...]
+    bass: tuple[tuple[float, int, float], ...]
+    chords: tuple[tuple[float, float, float], ...]
+    pad: float  # loudness of the chord that lies under the bar
+    progressions: tuple[tuple[int, ...], ...]  # degrees of the major scale, a bar each
+
+
+BANDS = {
+    "waltz": Part(
+        drums=((0, "kick", 0.9), (0, "ride", 0.45), (1, "hat", 0.15), (2, "hat", 0.15)),
+        full=((0, "snare", 0.3), (1, "snare", 0.1), (2, "snare", 0.1), (2.5, "hat", 0.05)),
+        bass=((0, 0, 1.0),),
+        chords=((0, 0.9, 0.5), (1, 0.45, 0.35), (2, 0.45, 0.3)),
+        pad=0.22,
+        progressions=((0, 3, 4, 0), (0, 5, 1, 4), (5, 3, 0, 4), (0, 0, 3, 4)),
+    ),
+    "chacha": Part(
+        drums=((0, "kick", 0.9), (0, "bell", 0.5), (1, "bell", 0.2), (2, "bell", 0.2), (3, "bell", 0.2))
+        + ((0, "ride", 0.4), (1, "shaker", 0.15), (2, "shaker", 0.1), (3, "conga", 0.5), (3.5, "conga", 0.4)),
+        full=((0, "snare", 0.3), (2, "kick", 0.4), *((beat + 0.5, "shaker", 0.06) for beat in range(4))),
+        bass=((0, 0, 1.0), (2, 2, 0.35), (3, 3, 0.5)),
+        chords=((0, 0.4, 0.6), (1, 0.4, 0.35), (2, 0.4, 0.35), (3, 0.2, 0.35), (3.5, 0.2, 0.35)),
+        pad=0.06,
+        progressions=((0, 3, 4, 3), (5, 3, 4, 4), (1, 4, 0, 5), (5, 4, 3, 4)),
+    ),
+    "disco": Part(
+        drums=((0, "ride", 0.5), (1, "clap", 0.15), (2, "clap", 0.06), (3, "clap", 0.15))
+        + ((0, "kick", 1.0), (1, "kick", 0.8), (2, "kick", 0.8), (3, "kick", 0.8)),
+        full=((0, "crash", 0.3), *((beat + 0.5, "hat", 0.14) for beat in range(4)), (0, "snare", 0.3)),
+        bass=((0, 0, 1.0), (0.5, 3, 0.25), (1, 0, 0.6), (1.5, 3, 0.25), (2, 0, 0.6), (2.5, 3, 0.25), (3, 0, 0.5)),
+        chords=((0, 0.9, 0.7), (2, 0.4, 0.35), (3, 0.4, 0.3)),
+        pad=0.15,
+        progressions=((5, 3, 0, 4), (0, 4, 5, 3), (5, 4, 3, 4), (1, 5, 3, 4)),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Song:
+    """A song's plan: everything that the dance needs to know of it."""
+
+    style: str
+    beats_per_bar: int
+    beat: float  # seconds from beat to beat
+    downbeat: float  # seconds; the first bar that opens in the song
+    beats: np.ndarray  # seconds (B,), all that fall into the song
+    energies: np.ndarray  # 0 calm or 1 full (bars,), from two bars before `downbeat` on to the end
+    key: int  # MIDI note
+
+    @property
+    def opening(self) -> int:
+        """Index into `beats` of the first beat that opens a bar."""
+        return int(np.argmin(np.abs(self.beats - self.downbeat)))
+
+
+def plan(style: str, beats_per_bar: int, tempo: tuple[float, float], seconds: float, rng: np.random.Generator) -> Song:
+    """Draw a song: its tempo (beats a minute) from this range, where in a bar it begins, and its sections."""
+    beat = 60 / rng.uniform(*tempo)
+    downbeat = rng.uniform(0, beats_per_bar) * beat
+    numbers = np.arange(np.ceil(-downbeat / beat), np.ceil((seconds - downbeat) / beat))
+    bars = int(np.ceil((seconds - downbeat) / beat / beats_per_bar)) + 2
+    section = np.arange(-2, bars - 2) // _SECTION + int(rng.integers(2))
+    return Song(style, beats_per_bar, beat, downbeat, downbeat + numbers * beat, section % 2, int(rng.integers(48, 60)))
+
+
+def play(song: Song, seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """Play a song.
+
+    Parameters
+    ----------
+    song : Song
+    seconds : float
+        How long.
+    rng : np.random.Generator
+
+    Returns
+    -------
+    np.ndarray [shape=(seconds * RATE,), dtype=int16]
+        Mono, at `RATE`.
+    """
+    band, sound = BANDS[song.style], np.zeros(round(seconds * RATE))
+    drums = {name: make(rng) for name, make in _DRUMS.items()}
+    verse = band.progressions[rng.integers(len(band.progressions))]
+    bright = rng.uniform(0.6, 0.95)  # the sound of the chords' instrument
+
+    def add(bar: int, at: float, note: np.ndarray, loudness: float) -> None:
+        """Mix a note in; what falls before the start or after the end is cut off."""
+        begin = round((song.downbeat + (bar * song.beats_per_bar + at) * song.beat) * RATE)
+        part = note[max(0, -begin) : max(0, len(sound) - begin)]
+        begin = max(0, begin)
+        sound[begin : begin + len(part)] += loudness * rng.uniform(0.92, 1.08) * part
+
+    for index, full in enumerate(song.energies):
+        bar = index - 2
+        chord = [song.key + _degree(verse[bar % len(verse)] + step) for step in (0, 2, 4, 7)]
+        for at, name, loudness in band.drums + (band.full if full else ()):
+            add(bar, at, drums[name], loudness)
+        for at, step, loudness in band.bass:
+            add(bar, at, _note(chord[step] - 12, 0.9 * song.beat, 3.0, 5), 0.5 * loudness)
+        for at, last, loudness in band.chords:
+            for pitch in chord[:3]:
+                add(bar, at, _note(pitch + 12, last * song.beat, 5.0, 6, bright), 0.16 * loudness * (1 + 0.3 * full))
+        for pitch in chord[:3]:
+            add(bar, 0, _pad(pitch + 12, song.beats_per_bar * song.beat), 0.3 * band.pad)
+    loudest = np.abs(sound).max()
+    return np.round(sound / loudest * 0.8 * 32767).astype(np.int16)
+
+
+def _degree(step: int) -> int:
+    """Return the semitones over the key of a step of the major scale; steps beyond 6 are an octave up."""
+    return 12 * (step // 7) + (0, 2, 4, 5, 7, 9, 11)[step % 7]
+
+
+def _time(seconds: float) -> np.ndarray:
+    return np.arange(int(seconds * RATE)) / RATE
+
+
+def _harmonics(pitch: int, t: np.ndarray, count: int, bright: float = 1.0) -> np.ndarray:
+    """Sum the harmonics of a MIDI pitch, each weaker than the last."""
+    frequency = 440 * 2 ** ((pitch - 69) / 12)
+    return sum(bright ** (k - 1) / k * np.sin(2 * np.pi * k * frequency * t) for k in range(1, count + 1))
+
+
+def _note(pitch: int, seconds: float, decay: float, count: int, bright: float = 1.0) -> np.ndarray:
+    """Pluck a note: a sharp onset, then decay, damped at its end."""
+    t = _time(seconds)
+    return (
+        _harmonics(pitch, t, count, bright)
+        * np.exp(-decay * t)
+        * np.clip(np.minimum(t / 0.004, (t[-1] - t) / 0.02), 0, 1)
+    )
+
+
+def _pad(pitch: int, seconds: float) -> np.ndarray:
+    """Bow a note: swelling and fading slowly."""
+    t = _time(seconds)
+    return _harmonics(pitch, t, 4) * np.clip(np.minimum(t / 0.08, (t[-1] - t) / 0.12), 0, 1)
+
+
+def _noise(rng: np.random.Generator, seconds: float, decay: float) -> np.ndarray:
+    """Hiss, its low part taken away by differencing, and decaying."""
+    t = _time(seconds)
+    return np.diff(rng.standard_normal(len(t) + 1)) * 0.5 * np.exp(-decay * t)
+
+
+def _tone(seconds: float, decay: float, frequency: float, fall: float = 0.0) -> np.ndarray:
+    """Strike a drum: a sine that decays and whose pitch falls to 1 / (1 + fall) of what it began with."""
+    t = _time(seconds)
+    phase = frequency * (t + fall * (1 - np.exp(-30 * t)) / 30)
+    return np.sin(2 * np.pi * phase) * np.exp(-decay * t)
+
+
+_DRUMS = {
+    "kick": lambda rng: _tone(0.3, 14, 52, fall=2.2),
+    "snare": lambda rng: _noise(rng, 0.2, 22) + 0.4 * _tone(0.2, 25, 190),
+    "clap": lambda rng: _noise(rng, 0.18, 26),
+    "hat": lambda rng: _noise(rng, 0.08, 60),
+    "shaker": lambda rng: _noise(rng, 0.10, 40),
+    "ride": lambda rng: _noise(rng, 0.5, 9),
+    "crash": lambda rng: _noise(rng, 0.9, 5),
+    "bell": lambda rng: 0.5 * (_tone(0.15, 22, 562) + _tone(0.15, 22, 845)),
+    "conga": lambda rng: _tone(0.2, 18, 210, fall=0.3),
+}

@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
     network, config = dancer.network.to(device), dancer.config
     train = [songs.song(clip, config, dancer.normaliser) for clip in data.train.values()]
     val = [songs.song(clip, config, dancer.normaliser) for clip in data.val.values()]
-    optimiser = torch.optim.AdamW(network.parameters(), lr=args.lr, weight_decay=args.weight_decay, betas=(0.9, 0.98))
+    optimiser = training.optimiser(network, args.lr, args.weight_decay)
     state = training.State(rng=training.generator(args.seed))
     if args.resume and last.exists():
         training.resume(last, knobs, data.parents, network, optimiser, state)
@@ -51,15 +51,8 @@ def main(argv: list[str] | None = None) -> None:
     runs = SummaryWriter(str(out.parent / "runs" / out.stem), purge_step=state.step)
     bar = stage.progress(range(state.step, args.steps), "train", args.steps - state.step)
     for state.step in bar:
-        for group in optimiser.param_groups:
-            group["lr"] = args.lr * schedule(state.step, args.warmup, args.steps)
-        network.train()
         batch = [part.to(device) for part in songs.batch(train, args.batch, args.beats, config, state.rng)]
-        losses = training.loss(network, *batch)  # (L,)
-        optimiser.zero_grad()
-        losses.mean().backward()
-        norm = torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
+        losses, norm = training.step(network, optimiser, batch, args.lr * schedule(state.step, args.warmup, args.steps))
         if not torch.isfinite(norm):
             raise Fault(f"step {state.step}: the gradient is not finite; {out} is the last good one, try a lower --lr")
 

@@ -129,6 +129,47 @@ def loss(network: nn.Module, tokens: Tensor, known: Tensor, music: Tensor, bar: 
     return networks.loss(network(tokens, known, music, bar, style), tokens, known)
 
 
+def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: list[Tensor], rate: float) -> tuple:
+    """Take one gradient step at this learning rate.
+
+    Returns
+    -------
+    losses : Tensor [shape=(L,)]
+        As `loss` returns them, before the step.
+    norm : Tensor [shape=()]
+        Of the gradient, before it was clipped to one.
+    """
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    network.train()
+    losses = loss(network, *batch)
+    optimiser.zero_grad()
+    losses.mean().backward()
+    norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+    return losses.detach(), norm
+
+
+def optimiser(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """Return AdamW over the network's weights; biases and norms are not decayed."""
+    decayed = [p for p in network.parameters() if p.ndim >= 2]
+    kept = [p for p in network.parameters() if p.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+
+
+def history(folder: Path) -> dict[str, np.ndarray]:
+    """Read the TensorBoard scalars of a run: for each name an array (looks, 2) of step and value."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {
+        name: np.array([(scalar.step, scalar.value) for scalar in events.Scalars(name)])
+        for name in events.Tags()["scalars"]
+    }
+
+
 @torch.no_grad()
 def judge(network: nn.Module, judged: list[Song], config: Config) -> np.ndarray:
     """Return the loss (L,) over whole songs, each window counting the same."""

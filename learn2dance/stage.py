@@ -66,6 +66,19 @@ def positive(kind: type) -> Callable[[str], float]:
     return convert
 
 
+def between(least: float, most: float) -> Callable[[str], float]:
+    """Return an argparse type: a number from ``least`` to ``most``."""
+
+    def convert(text: str) -> float:
+        value = float(text)
+        if not least <= value <= most:
+            raise ValueError
+        return value
+
+    convert.__name__ = f"number from {least} to {most}"
+    return convert
+
+
 def cores() -> int:
     """Count the CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -32,6 +32,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
         os.umask(mask)
         os.chmod(name, 0o666 & ~mask)  # mkstemp makes private files
         os.replace(name, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a full disk does not say which file was being written
+        raise
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -107,7 +110,7 @@ def load_poses(path: str | Path) -> dict:
     Raises
     ------
     Fault
-        If there are no poses of that shape, or infinite ones.
+        If there are no poses of that shape, or infinite ones, or if fps or beats are no numbers.
     """
     arrays = read_npz(path)
     kind = _meta(arrays).get("kind")
@@ -118,12 +121,18 @@ def load_poses(path: str | Path) -> dict:
         )
     if poses.ndim != 3 or poses.shape[-1] != 2 or 0 in poses.shape or poses.dtype.kind not in "fiu":
         raise Fault(f"{path}: 'poses' is {poses.dtype} {poses.shape}, expected numbers (frames, joints, 2)")
+    with np.errstate(over="ignore"):
+        poses = poses.astype(np.float32)
     if np.isinf(poses).any():
         raise Fault(f"{path}: 'poses' holds infinite numbers; was a division by zero saved?")
-    fps = float(arrays["fps"]) if "fps" in arrays and arrays["fps"].size == 1 else None
-    if fps is not None and not 0 < fps < 1e4:
+    fps = arrays["fps"].item() if "fps" in arrays and arrays["fps"].size == 1 else None
+    if fps is not None and not (isinstance(fps, (int, float)) and 0 < fps < 1e4):
         raise Fault(f"{path}: 'fps' is {fps}, expected frames a second")
-    return {"poses": poses.astype(np.float32), "fps": fps, "y_up": kind == "dance", "beats": arrays.get("beats")}
+    beats = arrays.get("beats")
+    if beats is not None and (beats.ndim != 1 or beats.dtype.kind not in "fiu"):
+        raise Fault(f"{path}: 'beats' is {beats.dtype} {beats.shape}, expected seconds (beats,)")
+    fps = None if fps is None else float(fps)
+    return {"poses": poses, "fps": fps, "y_up": kind == "dance", "beats": beats}
 
 
 def read_npz(path: str | Path) -> dict[str, np.ndarray]:

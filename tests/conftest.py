@@ -1,6 +1,7 @@
 """Data that tests share: a small toy data root, and the real data where this machine has them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,3 +29,29 @@ def run_stage():
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, **options)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """Return a toy data root on which every stage has run, quickly: nine clips of 8 s, 3 levels of 16 codes."""
+    import parse
+    import train
+    from learn2dance import clustering, dataroot, music, synthetic
+
+    path = tmp_path_factory.mktemp("toy") / "data root"
+    synthetic.make(path, clips=9, seconds=8.0)
+    parse.main([str(path), "--quiet"])
+    music.process(dataroot.open_root(path))
+    clustering.cluster(dataroot.open_root(path), clustering.Settings(levels=3, codes=16))
+    train.main([str(path), "--quiet", *QUICK])
+    return path
+
+
+# A training so short that a test can wait for it; what it learns is not judged.
+QUICK = "--steps 20 --every 10 --width 32 --layers 1 --batch 4 --beats 12 --warmup 5".split()
+
+
+@pytest.fixture
+def root(trained, tmp_path) -> Path:
+    """Return a copy of the trained toy root that the test may change."""
+    return Path(shutil.copytree(trained, tmp_path / "data root"))

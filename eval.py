@@ -1,0 +1,100 @@
+"""Dance to music with a trained model: to any audio file, or to the songs of a data root's split.
+
+Reads   the model (--model), and FILE… (--audio) or DATA/music/<song>.npz with DATA/splits/
+Writes  <song>.npz (poses, tokens, beats, seed) and <song>.mp4 with the music, in out/ or DATA/dances/music2pose/
+
+Examples: python eval.py --audio song.mp3 --style waltz --n 3
+          python eval.py data/ballroom --split test
+"""
+
+from pathlib import Path
+
+from learn2dance import stage
+from learn2dance.stage import Fault, log
+
+WEIGHTS = Path(__file__).parent / "weights" / "music2pose.pt"  # trained on the ballroom dances: see README.md
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Dance as the command line says."""
+    args = arguments(argv)
+    stage.setup(args.quiet)
+    device = stage.device(args.device)
+    from learn2dance import audio, dancing, dataroot, music, store
+
+    if args.audio:
+        model, out = Path(args.model or WEIGHTS), Path(args.out or "out")
+        songs = [(Path(name).stem, Path(name)) for name in args.audio]
+    else:
+        root = dataroot.open_root(args.data)
+        model = Path(args.model or root.path / "models" / "music2pose.pt")
+        out = Path(args.out or root.path / "dances" / model.stem)
+        songs = [(clip, root.audio.get(clip)) for clip in root.split(args.split, root.have("music"))]
+    dancer = dancing.load(model, device)
+    if args.data and (root.path / "clusters.npz").exists():
+        dancing.check_codebook(dancer, model, root.path / "clusters.npz")
+    if args.style and args.style not in dancer.config.styles:
+        raise Fault(f"--style {args.style}: {model} has learned {', '.join(dancer.config.styles) or 'no styles'}")
+    if len({name for name, _ in songs}) < len(songs):
+        raise Fault(
+            f"--audio: two songs of the same name would be written to one file in {out}; dance to one at a time"
+        )
+
+    for name, sound in stage.progress(songs, "songs"):
+        if args.audio:
+            heard, parents = music.features(audio.load(sound)), {"audio": store.digest(sound)}
+        else:
+            heard, parents = (
+                store.load(root.file("music", name), "music"),
+                {"music": store.digest(root.file("music", name))},
+            )
+        style = args.style or (root.styles.get(name) if args.data else None)
+        given = dancing.prefix(dancer.codebook, args.prefix, heard) if args.prefix else None
+        parents |= {"model": store.digest(model)} | ({"prefix": store.digest(args.prefix)} if args.prefix else {})
+        for seed in range(args.seed, args.seed + args.n):
+            target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{seed}.npz")
+            how = {"seed": seed, "temperature": args.temperature, "top_k": args.top_k, "style": style}
+            if not store.fresh(target, "dance", how, parents):
+                dance = dancing.dance(dancer, heard, seed, style, args.temperature, args.top_k, given)
+                store.save(target, "dance", "eval.py", how, parents, **dance)
+            film = target.with_suffix(".mp4")
+            if not args.no_video and not (film.exists() and film.stat().st_mtime >= target.stat().st_mtime):
+                render(store.load(target, "dance"), film, sound)
+            log.info("%s", target if args.no_video else film)
+
+
+def render(dance: dict, film: Path, sound: Path | None) -> None:
+    """Draw a dance with its music."""
+    from learn2dance import drawing
+
+    drawing.animate([dance["poses"]], dance["fps"], film, audio=sound, y_up=True)
+
+
+def arguments(argv: list[str] | None):
+    """Parse the command line."""
+    parser = stage.parser(__doc__, "seed", "device", "no_video", "quiet")
+    parser.add_argument("data", metavar="DATA", nargs="?", help="data root")
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="songs of DATA (%(default)s)")
+    parser.add_argument("--audio", metavar="FILE", nargs="+", help="songs to dance to; no data root needed")
+    parser.add_argument(
+        "--model", metavar="FILE", help="(DATA/models/music2pose.pt; with --audio the one that comes along)"
+    )
+    parser.add_argument("--out", metavar="DIR", help="where to (DATA/dances/<model>/; with --audio out/)")
+    group = parser.add_argument_group("the dance")
+    group.add_argument(
+        "--style", help="one that the model has learned (clips.csv; with --audio what the music suggests)"
+    )
+    group.add_argument(
+        "--temperature", type=stage.positive(float), default=1.0, help="lower: likelier moves (%(default)s)"
+    )
+    group.add_argument("--top-k", type=int, default=0, help="draw among so many codes; 0: all (%(default)s)")
+    group.add_argument("--n", type=stage.positive(int), default=1, help="so many dances, seeds SEED, SEED + 1 … (1)")
+    group.add_argument("--prefix", metavar="POSES.npz", help="go on from these poses, which begin with the song")
+    args = parser.parse_args(argv)
+    if bool(args.data) == bool(args.audio):
+        parser.error("give a data root or --audio FILE, one of them")
+    return args
+
+
+if __name__ == "__main__":
+    stage.run(main)

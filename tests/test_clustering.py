@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+
+from learn2dance import clustering, dataroot, store, tokens
+from learn2dance.clustering import Settings
+from learn2dance.stage import Fault
+
+SMALL = Settings(levels=3, codes=16)
+
+
+def cluster(path, settings=SMALL):
+    return clustering.cluster(dataroot.open_root(path), settings)
+
+
+def content(path):
+    return {p.name: p.read_bytes() for p in [path / "clusters.npz", *(path / "labels").iterdir()]}
+
+
+def test_only_what_is_stale_is_made_again(root):
+    before = content(root)
+    times = {p: p.stat().st_mtime_ns for p in (root / "labels").iterdir()}
+    found = cluster(root)
+    assert content(root) == before and times == {p: p.stat().st_mtime_ns for p in (root / "labels").iterdir()}
+    assert len(found["clips"]) == 9
+    (root / "labels" / f"{found['clips'][0]}.npz").unlink()
+    (root / "clusters.npz").unlink()
+    cluster(root)
+    assert content(root) == before  # the same input gives the same bytes
+    cluster(root, Settings(levels=2, codes=16))
+    assert store.load(root / "clusters.npz", "clusters")["centroids"].shape[:2] == (2, 16)
+    assert store.load(root / "labels" / f"{found['clips'][0]}.npz", "labels")["labels"].shape[1] == 2
+
+
+def test_val_and_test_clips_are_not_learned_from(root):
+    centroids = cluster(root)["codebook"].centroids
+    for name in ("val", "test"):
+        for clip in (root / "splits" / f"{name}.txt").read_text().split():
+            arrays = store.load(root / "poses" / f"{clip}.npz", "poses")
+            arrays["poses"] *= np.linspace(1, 3, len(arrays["poses"]))[:, None, None]
+            meta = arrays.pop("meta")
+            store.save(root / "poses" / f"{clip}.npz", "poses", "", {}, meta["parents"], **arrays)
+    np.testing.assert_array_equal(cluster(root)["codebook"].centroids, centroids)
+
+
+def test_labels_are_the_windows_codes(trained):
+    root = dataroot.open_root(trained)
+    codebook = cluster(trained)["codebook"]
+    for clip in root.have("poses", "music", "labels")[:3]:
+        saved = store.load(root.file("labels", clip), "labels")
+        found = clustering.windows(root, clip, SMALL)
+        np.testing.assert_array_equal(saved["labels"], codebook.encode(found["windows"]))
+        np.testing.assert_array_equal(saved["mirrored"], codebook.encode(tokens.mirror(found["windows"])))
+        assert len(saved["labels"]) > 5
+
+
+def test_usage_counts_known_windows(trained):
+    found = cluster(trained)
+    root = dataroot.open_root(trained)
+    counts = clustering.usage(root, found["clips"], found["codebook"])
+    known = sum(store.load(root.file("labels", clip), "labels")["known"].sum() for clip in found["clips"])
+    assert counts.shape == (3, 16) and (counts.sum(1) == known).all()
+
+
+def test_perplexity_of_even_and_lopsided_use():
+    np.testing.assert_allclose(clustering.perplexity(np.array([[5, 5, 5, 5], [7, 0, 0, 0], [3, 3, 0, 0]])), [4, 1, 2])
+
+
+def test_a_coded_dance_lies_near_the_measured_one(trained):
+    found = cluster(trained)
+    measured, coded = clustering.in_codes(dataroot.open_root(trained), found["clips"][0], found["codebook"])
+    assert measured.shape == coded.shape
+    error = np.mean((measured - coded) ** 2) / np.mean((measured - measured.mean(0)) ** 2)
+    shifted = np.mean((np.roll(measured, 7, 0) - coded) ** 2) / np.mean((measured - measured.mean(0)) ** 2)
+    assert error < 0.5 < shifted
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (Settings(levels=0), "LEVELS is 0, expected a whole number of at least 1"),
+        (Settings(codes="many"), "CODES is 'many'"),
+        (Settings(codes=4096), "windows to learn 4096 codes from"),
+    ],
+)
+def test_settings_that_do_not_do(root, settings, said):
+    (root / "clusters.npz").unlink()
+    with pytest.raises(Fault, match=said):
+        cluster(root, settings)
+    assert not (root / "clusters.npz").exists()
+
+
+def test_poses_and_music_of_different_clips(root):
+    clip = (root / "splits" / "train.txt").read_text().split()[0]
+    arrays = store.load(root / "poses" / f"{clip}.npz", "poses")
+    meta = arrays.pop("meta")
+    store.save(root / "poses" / f"{clip}.npz", "poses", "", {}, meta["parents"], **arrays | {"fps": 5.0})
+    with pytest.raises(Fault, match=f"{clip}: .* s of poses and 8.0 s of music; is the fps in clips.csv right"):
+        cluster(root)
+
+
+def test_new_clips_in_no_split_are_named(root, caplog):
+    for kind in ("poses", "music"):
+        file = sorted((root / kind).glob("*.npz"))[0]
+        (root / kind / "new.npz").write_bytes(file.read_bytes())
+    clustering.log.propagate = True
+    cluster(root)
+    assert "new: in none of" in caplog.text

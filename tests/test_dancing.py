@@ -1,0 +1,113 @@
+import numpy as np
+import pytest
+import torch
+
+from learn2dance import dancing, dataroot, skeleton, store
+from learn2dance.stage import Fault
+
+
+@pytest.fixture(scope="module")
+def dancer(trained):
+    return dancing.load(trained / "models" / "music2pose.pt")
+
+
+@pytest.fixture(scope="module")
+def music(trained):
+    root = dataroot.open_root(trained)
+    return store.load(root.file("music", root.split("test", root.have("music"))[0]), "music")
+
+
+def test_the_grid_covers_the_song():
+    beats, lead = dancing.cover(np.array([0.3, 0.8, 1.4]), 2.9)
+    np.testing.assert_allclose(beats, [-0.2, 0.3, 0.8, 1.4, 2.0, 2.6, 3.2])
+    assert lead == 1
+    beats, lead = dancing.cover(np.array([0.0, 0.5, 1.0]), 1.0)
+    assert len(beats) == 3 and lead == 0
+
+
+def test_a_dance_lasts_as_long_as_the_song(dancer, music):
+    dance = dancing.dance(dancer, music, seed=0)
+    assert len(dance["poses"]) == np.ceil(music["duration"] * 30) and dance["fps"] == 30
+    assert dance["beats"][0] <= 0 and dance["beats"][-1] >= music["duration"]
+    assert len(dance["tokens"]) == len(dance["beats"]) - 2
+    assert np.isfinite(dance["poses"]).all() and np.abs(dance["poses"][:, skeleton.MID_HIP]).max() < 1e-5
+
+
+def test_same_seed_same_dance_other_seed_another(dancer, music):
+    first, again, other = (dancing.dance(dancer, music, seed)["tokens"] for seed in (1, 1, 2))
+    assert (first == again).all() and (first != other).any()
+
+
+def test_drawing_follows_the_chances():
+    logits = torch.log(torch.tensor([0.1, 0.6, 0.3]))
+    rng = np.random.default_rng(0)
+    draws = np.bincount([dancing.draw(logits, rng, 1.0, 0) for _ in range(4000)], minlength=3) / 4000
+    np.testing.assert_allclose(draws, [0.1, 0.6, 0.3], atol=0.03)
+    colder = np.bincount([dancing.draw(logits, rng, 0.5, 0) for _ in range(4000)], minlength=3) / 4000
+    np.testing.assert_allclose(colder, np.array([1, 36, 9]) / 46, atol=0.03)  # chances squared
+    two = np.bincount([dancing.draw(logits, rng, 1.0, 2) for _ in range(4000)], minlength=3) / 4000
+    np.testing.assert_allclose(two, [0, 2 / 3, 1 / 3], atol=0.03)
+    assert dancing.draw(logits, rng, 0, 0) == 1
+
+
+def test_a_dance_goes_on_from_given_poses(dancer, music, trained, tmp_path):
+    root = dataroot.open_root(trained)
+    clip = root.split("test", root.have("music"))[0]
+    taken = store.load(root.file("poses", clip), "poses")
+    frames = int(4 * taken["fps"])
+    np.savez(tmp_path / "take.npz", poses=taken["poses"][:frames], fps=taken["fps"])
+    given = dancing.prefix(dancer.codebook, tmp_path / "take.npz", music)
+    dance = dancing.dance(dancer, music, 0, given=given)
+    assert (dance["tokens"][: len(given)] == dancer.codebook.encode(given)).all()
+    expected = skeleton.normalise(taken["poses"][:frames, :15], taken["fps"])
+    end = dance["beats"][len(given)]  # from there on the first window of its own fades in
+    times = np.arange(0, int(end * 30)) / 30
+    at = np.clip((times * taken["fps"]).round().astype(int), 0, frames - 1)
+    assert end > 2
+    error = np.linalg.norm(dance["poses"][: len(times)] - expected[at], axis=-1)
+    assert np.median(error) < 0.06  # half a frame of movement, between 25 and 30 frames a second
+    other = dancing.dance(dancer, music, 0)["poses"][: len(times)]
+    assert np.median(np.linalg.norm(other - expected[at], axis=-1)) > 0.12
+
+
+@pytest.mark.parametrize(
+    ("poses", "more", "said"),
+    [
+        (np.ones((100, 18, 2)), {"fps": 25.0}, "18 joints, expected 15 or 25"),
+        (np.random.default_rng(0).normal(size=(100, 15, 2)), {}, "no key 'fps'"),
+        (np.random.default_rng(0).normal(size=(10, 15, 2)), {"fps": 25.0}, r"no \d\.\d s of whole poses"),
+        (np.full((100, 15, 2), np.nan), {"fps": 25.0}, r"no \d\.\d s of whole poses"),
+    ],
+)
+def test_poses_that_cannot_be_gone_on_from(dancer, music, tmp_path, poses, more, said):
+    np.savez(tmp_path / "take.npz", poses=poses, **more)
+    with pytest.raises(Fault, match=said):
+        dancing.prefix(dancer.codebook, tmp_path / "take.npz", music)
+
+
+def test_saved_and_loaded_it_dances_the_same(dancer, music, tmp_path):
+    dancing.save(tmp_path / "again.pt", dancer)
+    again = dancing.load(tmp_path / "again.pt")
+    expected, found = (dancing.dance(d, music, 3) for d in (dancer, again))
+    assert (expected["tokens"] == found["tokens"]).all() and (expected["poses"] == found["poses"]).all()
+
+
+def test_another_codebook_is_refused(dancer, root):
+    model, clusters = root / "models" / "music2pose.pt", root / "clusters.npz"
+    dancing.check_codebook(dancer, model, clusters)
+    clusters.write_bytes(clusters.read_bytes() + b"x")
+    with pytest.raises(Fault, match=r"trained on codebook \w+, but .*clusters.npz is \w+; Clustering.ipynb ran again"):
+        dancing.check_codebook(dancer, model, clusters)
+
+
+def test_checkpoints_of_other_shapes_are_refused(trained, tmp_path):
+    parts = torch.load(trained / "models" / "music2pose.pt", weights_only=True)
+    for changed in (
+        {"config": parts["config"] | {"width": 64}},
+        {"config": {"model": "transformer"}},
+        {"codebook": {}},
+    ):
+        torch.save(parts | changed, tmp_path / "other.pt")
+        with pytest.raises(Fault, match="not the parts of a music2pose model") as fault:
+            dancing.load(tmp_path / "other.pt")
+        assert "\n" not in str(fault.value)

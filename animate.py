@@ -1,0 +1,100 @@
+"""Draw dances: poses .npz, with their music, as a film or a contact sheet.
+
+Reads   any .npz with poses (T, J, 2), whoever wrote it: DATA/poses/<clip>.npz, DATA/dances/…/<song>.npz, your own;
+        several are danced side by side. --audio: the song, in any format.
+Writes  --out: .mp4 (with the sound), .gif (without) or .png (a contact sheet); <first file>.mp4 beside it by default.
+
+    python animate.py out/song.npz --audio song.mp3 --trail --beats
+    python animate.py DATA/poses/C_2.npz DATA/dances/music2pose/C_2.npz --titles real danced --out both.mp4
+
+Bones are known for 15, 17, 18 and 25 joints; others are drawn as points. Joints that are NaN are not drawn.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from learn2dance import stage
+from learn2dance.stage import Fault, log
+from learn2dance.store import load_poses
+
+ENDINGS = (".mp4", ".gif", ".png")
+ASSUMED_FPS = 30.0
+GIF_FPS = 50.0  # a gif counts in 1/100 s, and viewers slow down what is shorter than two of them
+
+
+def size(text: str) -> tuple[int, int]:
+    """Read ``WxH`` or ``N``, in pixels."""
+    width, _, height = text.lower().partition("x")
+    pixels = (int(width), int(height or width))
+    if not 64 <= min(pixels) <= max(pixels) <= 8192:
+        raise ValueError
+    return pixels
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the stage."""
+    parser = stage.parser(__doc__, "quiet")
+    add, positive = parser.add_argument, stage.positive
+    add("poses", nargs="+", type=Path, metavar="POSES.npz", help="one file a dancer")
+    add("--audio", type=Path, help="the song: wav, flac, ogg, mp3, m4a …, or a film with sound")
+    add("--out", type=Path, help="ends in .mp4, .gif or .png (<first file>.mp4)")
+    add("--fps", type=positive(float), help="frames a second of the film (the files' own)")
+    add("--size", type=size, metavar="WxH|N", help="pixels of the picture (640 high; a .png 1600 wide)")
+    add("--start", type=stage.between(0, 86400), default=0.0, metavar="S", help="leave out so many seconds (0)")
+    add("--length", type=positive(float), metavar="S", help="draw so many seconds (all)")
+    add("--titles", nargs="+", metavar="TITLE", help="one a file (the files' names, where there are several)")
+    add("--trail", action="store_true", help="wrists and ankles leave a fading trail")
+    add("--beats", action="store_true", help="the floor lights up on the beats, where the file holds them")
+    arguments = parser.parse_args(argv)
+    stage.setup(arguments.quiet)
+
+    files, out = arguments.poses, arguments.out or arguments.poses[0].with_suffix(".mp4")
+    if out.suffix.lower() not in ENDINGS:
+        raise Fault(f"{out}: expected a name that ends in .mp4, .gif or .png, found '{out.suffix}'")
+    if arguments.audio and out.resolve() == arguments.audio.resolve():
+        raise Fault(f"{out}: is the song and would be overwritten; give another --out")
+    titles = arguments.titles or ([file.stem for file in files] if len(files) > 1 else None)
+    if titles and len(titles) != len(files):
+        raise Fault(f"--titles: {len(titles)} titles for {len(files)} files; put quotes around those with spaces")
+    loaded = [load_poses(file) for file in files]
+    for file, dance in zip(files, loaded, strict=True):
+        if dance["fps"] is None:
+            dance["fps"] = ASSUMED_FPS
+            log.warning("%s: no fps in it, %g assumed", file, ASSUMED_FPS)
+        if arguments.beats and dance["beats"] is None:
+            log.warning("%s: no beats in it, none are shown (eval.py's dances have them)", file)
+
+    from learn2dance import camera, drawing
+
+    fps = arguments.fps or max(dance["fps"] for dance in loaded)
+    if not 0.1 <= fps <= 1000:
+        raise Fault(f"{out}: {fps:g} frames a second, expected 0.1 to 1000; give another --fps")
+    if out.suffix.lower() == ".gif" and fps > GIF_FPS:
+        log.warning("%s: a gif shows at most %g frames a second, not %g", out, GIF_FPS, fps)
+        fps = GIF_FPS
+    first = round(arguments.start * fps)
+    last = None if arguments.length is None else first + max(1, round(arguments.length * fps))
+    dances, beats = [], []
+    for file, dance in zip(files, loaded, strict=True):
+        poses = camera.resample(dance["poses"], dance["fps"], fps)
+        if first >= len(poses):
+            raise Fault(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
+        poses = poses[first:last] * (1 if dance["y_up"] else (1, -1))
+        if not np.isfinite(poses).all(-1).any():
+            raise Fault(f"{file}: no joint is known in any of these {len(poses)} frames; was anybody seen?")
+        dances.append(poses)
+        beats.append(dance["beats"] - first / fps if arguments.beats and dance["beats"] is not None else None)
+    drawn = {"titles": titles, "y_up": True, "size": arguments.size, "start": first / fps}
+    if out.suffix.lower() == ".png":
+        drawing.contact_sheet(dances, fps, out, **drawn)
+        log.info("%s: %d moments of %.1f s", out, drawing.MOMENTS * len(dances), max(map(len, dances)) / fps)
+        return
+    if arguments.audio and out.suffix.lower() == ".gif":
+        log.warning("%s: a gif has no sound, %s is left out", out, arguments.audio)
+    drawing.animate(dances, fps, out, audio=arguments.audio, beats=beats, trail=arguments.trail, **drawn)
+    log.info("%s: %.1f s at %g frames a second", out, max(map(len, dances)) / fps, fps)
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> None:
         if arguments.beats and dance["beats"] is None:
             log.warning("%s: no beats in it, none are shown (eval.py's dances have them)", file)
 
-    from learn2dance import camera, drawing
+    from learn2dance import camera, drawing, skeleton
 
     fps = arguments.fps or max(dance["fps"] for dance in loaded)
     if not 0.1 <= fps <= 1000:
@@ -77,7 +77,8 @@ def main(argv: list[str] | None = None) -> None:
     last = None if arguments.length is None else first + max(1, round(arguments.length * fps))
     dances, beats = [], []
     for file, dance in zip(files, loaded, strict=True):
-        poses = camera.resample(dance["poses"], dance["fps"], fps)
+        poses = skeleton.plant(dance["poses"], dance["fps"]) if dance["y_up"] else dance["poses"]
+        poses = camera.resample(poses, dance["fps"], fps)
         if first >= len(poses):
             raise Fault(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
         poses = poses[first:last] * (1 if dance["y_up"] else (1, -1))

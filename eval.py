@@ -65,9 +65,9 @@ def main(argv: list[str] | None = None) -> None:
 
 def render(dance: dict, film: Path, sound: Path | None) -> None:
     """Draw a dance with its music."""
-    from learn2dance import drawing
+    from learn2dance import drawing, skeleton
 
-    drawing.animate([dance["poses"]], dance["fps"], film, audio=sound, y_up=True)
+    drawing.animate([skeleton.plant(dance["poses"], dance["fps"])], dance["fps"], film, audio=sound, y_up=True)
 
 
 def arguments(argv: list[str] | None):

@@ -105,3 +105,41 @@ def normalise(poses: np.ndarray, fps: float) -> np.ndarray:
     """
     scale = torso_length(poses, fps)[:, None, None]
     return ((poses - poses[:, MID_HIP : MID_HIP + 1]) / scale * np.array([1, -1])).astype(np.float32)
+
+
+def plant(poses: np.ndarray, fps: float, leak: float = 2.0) -> np.ndarray:
+    """Stand a root-centred dance on the floor, for looking at it.
+
+    Centred at MidHip, the hips hang still and the feet slide. Here the lower foot stays on the floor, and the body
+    moves over it: the hips' bounce and travel come back as far as a picture tells them. The travel leaks away, so that
+    the dancer stays on the spot.
+
+    Parameters
+    ----------
+    poses : np.ndarray [shape=(T, J, 2)]
+        Normalised, y up. Only for joints in the order of BODY_25 (J is 15 or 25): others come back as they are.
+    fps : float
+        Frames a second.
+    leak : float
+        Seconds after which a third of a step is left.
+
+    Returns
+    -------
+    np.ndarray [shape=(T, J, 2), dtype=float32]
+        With the floor at y = 0.
+    """
+    if poses.shape[1] not in (15, 25):
+        return poses
+    feet = poses[:, [BODY_25.index("RAnkle"), BODY_25.index("LAnkle")]].astype(np.float64)  # (T, 2, 2)
+    feet = gaussian_filter1d(feet, 0.05 * fps, axis=0, mode="nearest")
+    height = feet[..., 1]
+    # The lower foot bears the weight; between feet of about one height it is shared, so that it passes without a jerk.
+    bears = 1 / (1 + np.exp((height[:, :1] - height[:, 1:]) / 0.05))
+    bears = np.concatenate([bears, 1 - bears], axis=1)
+    step = -(np.diff(feet[..., 0], axis=0, prepend=feet[:1, :, 0]) * bears).sum(1)
+    kept = np.exp(-1 / (leak * fps))
+    travel = np.zeros(len(poses))
+    for t in range(1, len(poses)):
+        travel[t] = kept * travel[t - 1] + step[t]
+    lift = -(height * bears).sum(1)
+    return (poses + np.stack([travel, lift], axis=1)[:, None]).astype(np.float32)

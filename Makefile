@@ -35,7 +35,7 @@ poses: venv  ## parse.py: DATA/keypoints -> DATA/poses
 	$(PY) parse.py "$(DATA)" $(jobs)
 
 music: venv  ## Process_Waves.ipynb: DATA/audio -> DATA/music
-	$(PY) -m learn2dance.notebook Process_Waves.ipynb "$(DATA)"
+	$(PY) -m learn2dance.notebook Process_Waves.ipynb "$(DATA)" $(if $(JOBS),-p JOBS $(JOBS))
 
 clusters: venv  ## Clustering.ipynb: DATA/poses, DATA/music -> DATA/clusters.npz, DATA/labels
 	$(PY) -m learn2dance.notebook Clustering.ipynb "$(DATA)"

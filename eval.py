@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> None:
     stage.setup(args.quiet)
     device = stage.device(args.device)
     from learn2dance import audio, dancing, dataroot, music, store
+    from learn2dance.dancer import check_codebook, load_dancer
 
     if args.audio:
         model, out = Path(args.model or WEIGHTS), Path(args.out or "out")
@@ -30,9 +31,9 @@ def main(argv: list[str] | None = None) -> None:
         model = Path(args.model or root.path / "models" / "music2pose.pt")
         out = Path(args.out or root.path / "dances" / model.stem)
         songs = [(clip, root.audio.get(clip)) for clip in root.split(args.split, root.have("music"))]
-    dancer = dancing.load(model, device)
+    dancer = load_dancer(model, device)
     if args.data and (root.path / "clusters.npz").exists():
-        dancing.check_codebook(dancer, model, root.path / "clusters.npz")
+        check_codebook(dancer, model, root.path / "clusters.npz")
     if args.style and args.style not in dancer.config.styles:
         raise Fault(f"--style {args.style}: {model} has learned {', '.join(dancer.config.styles) or 'no styles'}")
     if len({name for name, _ in songs}) < len(songs):

@@ -1,6 +1,7 @@
-"""From a song to a dance: a trained network with its codebook, sampling tokens beat by beat, playing them as motion."""
+"""From a song to a dance: sampling tokens beat by beat, and playing them as motion."""
 
-from dataclasses import asdict, dataclass
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,85 +10,11 @@ from torch import Tensor
 
 from learn2dance import music as music_features
 from learn2dance import networks, skeleton, songs, store, tokens
-from learn2dance.networks import Config
-from learn2dance.songs import Normaliser
+from learn2dance.dancer import Dancer
 from learn2dance.stage import Fault
 from learn2dance.tokens import Codebook
 
 FPS = 30.0  # of the dances: the music's clock
-
-
-@dataclass(frozen=True)
-class Dancer:
-    """A network and what belongs to it: `load` and `save` keep them in one file."""
-
-    network: torch.nn.Module
-    config: Config
-    normaliser: Normaliser
-    codebook: Codebook
-    codebook_digest: str  # of the clusters.npz that it was trained on
-
-
-def save(path: str | Path, dancer: Dancer, **more) -> None:
-    """Save a dancer as a ``music2pose`` checkpoint, with ``more`` plain values (seed, loss, parents) beside it."""
-    book = dancer.codebook
-    store.save_checkpoint(
-        path,
-        "music2pose",
-        config=asdict(dancer.config),
-        network={key: value.cpu() for key, value in dancer.network.state_dict().items()},
-        normaliser=asdict(dancer.normaliser),
-        # Half precision errs by 1e-3 torso lengths at most, a fiftieth of what the codes leave over.
-        codebook={
-            "centroids": torch.from_numpy(book.centroids).half(),
-            "mean": torch.from_numpy(book.mean),
-            "frames_per_beat": book.frames_per_beat,
-            "window_beats": book.window_beats,
-            "digest": dancer.codebook_digest,
-        },
-        **more,
-    )
-
-
-def load(path: str | Path, device: str = "cpu") -> Dancer:
-    """Load a dancer, ready to dance on this device.
-
-    Raises
-    ------
-    Fault
-        If the file is no ``music2pose`` checkpoint of this version.
-    """
-    parts = store.load_checkpoint(path, "music2pose")
-    try:
-        config = Config(**parts["config"] | {"styles": tuple(parts["config"]["styles"])})
-        network = networks.build(config)
-        network.load_state_dict(parts["network"])
-        book = parts["codebook"]
-        codebook = Codebook(
-            book["centroids"].float().numpy(), book["mean"].numpy(), book["frames_per_beat"], book["window_beats"]
-        )
-        return Dancer(network.to(device).eval(), config, Normaliser(**parts["normaliser"]), codebook, book["digest"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise Fault(
-            f"{path}: not the parts of a music2pose model ({first}); was it trained by another version?"
-        ) from None
-
-
-def check_codebook(dancer: Dancer, model: str | Path, clusters: str | Path) -> None:
-    """Refuse a dancer that was trained on another codebook than this clusters.npz.
-
-    Raises
-    ------
-    Fault
-        If the codebooks differ.
-    """
-    found = store.digest(clusters)
-    if found != dancer.codebook_digest:
-        raise Fault(
-            f"{model}: trained on codebook {dancer.codebook_digest}, but {clusters} is {found}; "
-            "Clustering.ipynb ran again since: train again, or name the model that belongs to it"
-        )
 
 
 def cover(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
@@ -107,6 +34,18 @@ def cover(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
     return np.concatenate([front, beats, beats[-1] + last * np.arange(1, tail + 1)]), lead
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep torch to one thread: layers for a single beat are so small that threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@one_thread()
 @torch.inference_mode()
 def choreograph(
     dancer: Dancer,

@@ -9,8 +9,8 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from learn2dance import dancing, networks, songs, store
-from learn2dance.dancing import Dancer
+from learn2dance import networks, songs, store
+from learn2dance.dancer import Dancer, save_dancer
 from learn2dance.dataroot import DataRoot
 from learn2dance.networks import Config
 from learn2dance.songs import Song
@@ -188,7 +188,7 @@ def judge(network: nn.Module, judged: list[Song], config: Config) -> np.ndarray:
 def save_best(path: Path, dancer: Dancer, state: State, knobs: dict, parents: dict[str, str]) -> None:
     """Save the dancer with its best network so far."""
     more = {"step": state.best_step, "loss": state.best, "arguments": knobs, "parents": parents}
-    dancing.save(path, dancer, **more)
+    save_dancer(path, dancer, **more)
 
 
 def save_state(path: Path, knobs: dict, parents: dict, network: nn.Module, optimiser, state: State, done: bool = False):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from learn2dance.audio import ffmpeg
 from learn2dance.stage import Fault, existing, progress
 from learn2dance.store import atomic
 
@@ -131,22 +132,6 @@ def embed(path: str | Path, width: int | None = None):
     if path.suffix.lower() == ".gif":
         return Image(data=path.read_bytes(), format="gif", width=width)
     return Video(str(path), embed=True, width=width)
-
-
-def ffmpeg() -> str:
-    """Return the path of the ffmpeg binary.
-
-    Raises
-    ------
-    Fault
-        If imageio-ffmpeg has none for this machine.
-    """
-    import imageio_ffmpeg
-
-    try:
-        return imageio_ffmpeg.get_ffmpeg_exe()
-    except RuntimeError:
-        raise Fault("no ffmpeg; `pip install imageio-ffmpeg` brings one, or set IMAGEIO_FFMPEG_EXE to yours") from None
 
 
 def _url(path: str | Path) -> str:

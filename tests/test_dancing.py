@@ -3,12 +3,13 @@ import pytest
 import torch
 
 from learn2dance import dancing, dataroot, skeleton, store
+from learn2dance.dancer import check_codebook, load_dancer, save_dancer
 from learn2dance.stage import Fault
 
 
 @pytest.fixture(scope="module")
 def dancer(trained):
-    return dancing.load(trained / "models" / "music2pose.pt")
+    return load_dancer(trained / "models" / "music2pose.pt")
 
 
 @pytest.fixture(scope="module")
@@ -86,18 +87,18 @@ def test_poses_that_cannot_be_gone_on_from(dancer, music, tmp_path, poses, more,
 
 
 def test_saved_and_loaded_it_dances_the_same(dancer, music, tmp_path):
-    dancing.save(tmp_path / "again.pt", dancer)
-    again = dancing.load(tmp_path / "again.pt")
+    save_dancer(tmp_path / "again.pt", dancer)
+    again = load_dancer(tmp_path / "again.pt")
     expected, found = (dancing.dance(d, music, 3) for d in (dancer, again))
     assert (expected["tokens"] == found["tokens"]).all() and (expected["poses"] == found["poses"]).all()
 
 
 def test_another_codebook_is_refused(dancer, root):
     model, clusters = root / "models" / "music2pose.pt", root / "clusters.npz"
-    dancing.check_codebook(dancer, model, clusters)
+    check_codebook(dancer, model, clusters)
     clusters.write_bytes(clusters.read_bytes() + b"x")
     with pytest.raises(Fault, match=r"trained on codebook \w+, but .*clusters.npz is \w+; Clustering.ipynb ran again"):
-        dancing.check_codebook(dancer, model, clusters)
+        check_codebook(dancer, model, clusters)
 
 
 def test_checkpoints_of_other_shapes_are_refused(trained, tmp_path):
@@ -109,5 +110,5 @@ def test_checkpoints_of_other_shapes_are_refused(trained, tmp_path):
     ):
         torch.save(parts | changed, tmp_path / "other.pt")
         with pytest.raises(Fault, match="not the parts of a music2pose model") as fault:
-            dancing.load(tmp_path / "other.pt")
+            load_dancer(tmp_path / "other.pt")
         assert "\n" not in str(fault.value)

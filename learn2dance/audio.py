@@ -1,0 +1,93 @@
+"""Any audio file (or a video's sound) as samples, decoded by imageio-ffmpeg's ffmpeg, and their spectra."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from learn2dance import stage
+from learn2dance.stage import Fault, log
+
+SR = 22050  # samples a second, everywhere in learn2dance
+SHORTEST = 1.75  # seconds: two beats at the slowest tempo, 70 a minute
+
+
+def load(path: str | Path) -> np.ndarray:
+    """Decode a file's first sound track to mono at 22050 Hz; time 0 is the time 0 of the file.
+
+    The padding that mp3, m4a and opus encoders put in front is cut off, and a track that starts later than its video
+    is preceded by silence, both as the file itself tells.
+
+    Parameters
+    ----------
+    path : path
+        wav, flac, ogg, mp3, m4a, opus, a video …: what ffmpeg can read.
+
+    Returns
+    -------
+    np.ndarray [shape=(n,), dtype=float32]
+        Samples, full scale -1 to 1 (more where the file has more); the mean of the channels.
+
+    Raises
+    ------
+    Fault
+        If there is no such file, no sound in it, less than `SHORTEST` of it, or samples that are not finite.
+    """
+    path = stage.existing(path, "audio file")
+    if path.is_dir():
+        raise Fault(f"{path}: a folder, expected an audio file")
+    if not path.stat().st_size:
+        raise Fault(f"{path}: empty (0 bytes), expected sound; was its download or copy cut short?")
+    command = [ffmpeg(), "-nostdin", "-v", "error"]
+    command += ["-i", f"file:{path}", "-map", "0:a:0"]  # file: so that no name is taken for an option or a protocol
+    mono = f"aresample={SR}:ochl=mono:rematrix_maxval=1:async=1:first_pts=0"
+    command += ["-af", mono, "-f", "f32le", "pipe:1"]
+    done = subprocess.run(command, capture_output=True)
+    said = re.findall(r"^(?:\[.*?\] )?(.*?)\.?$", done.stderr.decode(errors="replace"), re.MULTILINE)
+    said = [line for line in said if line]
+    if done.returncode:
+        if "matches no streams" in done.stderr.decode(errors="replace"):
+            raise Fault(f"{path}: expected sound, found a file without any; is it a video without sound?")
+        reason = said[0][:160] if said else f"ffmpeg's exit code is {done.returncode}"
+        raise Fault(f"{path}: expected sound, found none that ffmpeg can decode ({reason}); is it an audio file?")
+    samples = np.frombuffer(done.stdout, "<f4").astype(np.float32)
+    if len(samples) < SHORTEST * SR:
+        found = f"{len(samples) / SR:.2f} s of sound"
+        raise Fault(f"{path}: {found}, expected at least {SHORTEST:g} s (two beats); was it cut short?")
+    if not np.isfinite(samples).all():
+        first = np.argmin(np.isfinite(samples)) / SR
+        raise Fault(f"{path}: samples that are not finite (NaN or infinite) at {first:.2f} s; export the song anew")
+    if said:
+        log.warning("%s: ffmpeg found damage (%s); going on with what it could decode", path, said[0][:160])
+    return samples
+
+
+def spectra(y: np.ndarray, n_fft: int, hop: int, frames: int, block: int = 4096) -> Iterator[np.ndarray]:
+    """Yield the power spectrogram (1 + n_fft/2, up to block), block by block, so that long songs need no more memory.
+
+    Frame t is centred at sample t x hop; before and after the song there is silence.
+    """
+    import librosa
+
+    padded = np.pad(y, (n_fft // 2, n_fft // 2 + hop))
+    for start in range(0, frames, block):
+        piece = padded[start * hop : (min(start + block, frames) - 1) * hop + n_fft]
+        yield np.square(np.abs(librosa.stft(piece, n_fft=n_fft, hop_length=hop, center=False)))
+
+
+def ffmpeg() -> str:
+    """Return the ffmpeg to run: ``IMAGEIO_FFMPEG_EXE``, the package's own, or the system's, in this order.
+
+    Raises
+    ------
+    Fault
+        If there is none.
+    """
+    import imageio_ffmpeg
+
+    try:
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError:
+        raise Fault("no ffmpeg; `pip install imageio-ffmpeg` brings one, or set IMAGEIO_FFMPEG_EXE to yours") from None

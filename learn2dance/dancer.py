@@ -1,0 +1,85 @@
+"""A trained network and all that belongs to it, in one file."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from learn2dance import networks, store
+from learn2dance.networks import Config
+from learn2dance.songs import Normaliser
+from learn2dance.stage import Fault
+from learn2dance.tokens import Codebook
+
+
+@dataclass(frozen=True)
+class Dancer:
+    """A network and what belongs to it: `load_dancer` and `save_dancer` keep them in one file."""
+
+    network: torch.nn.Module
+    config: Config
+    normaliser: Normaliser
+    codebook: Codebook
+    codebook_digest: str  # of the clusters.npz that it was trained on
+
+
+def save_dancer(path: str | Path, dancer: Dancer, **more) -> None:
+    """Save a dancer as a ``music2pose`` checkpoint, with ``more`` plain values (seed, loss, parents) beside it."""
+    book = dancer.codebook
+    store.save_checkpoint(
+        path,
+        "music2pose",
+        config=asdict(dancer.config),
+        network={key: value.cpu() for key, value in dancer.network.state_dict().items()},
+        normaliser=asdict(dancer.normaliser),
+        # Half precision errs by 1e-3 torso lengths at most, a fiftieth of what the codes leave over.
+        codebook={
+            "centroids": torch.from_numpy(book.centroids).half(),
+            "mean": torch.from_numpy(book.mean),
+            "frames_per_beat": book.frames_per_beat,
+            "window_beats": book.window_beats,
+            "digest": dancer.codebook_digest,
+        },
+        **more,
+    )
+
+
+def load_dancer(path: str | Path, device: str = "cpu") -> Dancer:
+    """Load a dancer, ready to dance on this device.
+
+    Raises
+    ------
+    Fault
+        If the file is no ``music2pose`` checkpoint of this version.
+    """
+    parts = store.load_checkpoint(path, "music2pose")
+    try:
+        config = Config(**parts["config"] | {"styles": tuple(parts["config"]["styles"])})
+        network = networks.build(config)
+        network.load_state_dict(parts["network"])
+        book = parts["codebook"]
+        codebook = Codebook(
+            book["centroids"].float().numpy(), book["mean"].numpy(), book["frames_per_beat"], book["window_beats"]
+        )
+        return Dancer(network.to(device).eval(), config, Normaliser(**parts["normaliser"]), codebook, book["digest"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise Fault(
+            f"{path}: not the parts of a music2pose model ({first}); was it trained by another version?"
+        ) from None
+
+
+def check_codebook(dancer: Dancer, model: str | Path, clusters: str | Path) -> None:
+    """Refuse a dancer that was trained on another codebook than this clusters.npz.
+
+    Raises
+    ------
+    Fault
+        If the codebooks differ.
+    """
+    found = store.digest(clusters)
+    if found != dancer.codebook_digest:
+        raise Fault(
+            f"{model}: trained on codebook {dancer.codebook_digest}, but {clusters} is {found}; "
+            "Clustering.ipynb ran again since: train again, or name the model that belongs to it"
+        )

@@ -1,0 +1,121 @@
+"""Run a notebook as a stage, headless: its parameters set, its words in the terminal, the executed copy kept.
+
+Reads   the notebook, and what its cells read
+Writes  DATA/notebooks/<notebook>.ipynb, with figures, and what its cells write
+
+    python -m learn2dance.notebook Process_Waves.ipynb data -p JOBS 2
+"""
+
+import ast
+import builtins
+import logging
+import os
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from learn2dance import dataroot, stage, store
+from learn2dance.stage import Fault, log
+
+ROOT = Path(__file__).parents[1]  # the kernel's folder, so that the cells import learn2dance from here
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Execute the notebook with papermill and report its end as any stage's."""
+    parser = stage.parser(__doc__, "quiet")
+    parser.add_argument("notebook", help="e.g. Process_Waves.ipynb")
+    parser.add_argument("data", metavar="DATA", help="data root: the notebook's parameter DATA")
+    parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="another parameter")
+    args = parser.parse_args(argv)
+    stage.setup(args.quiet)
+    notebook = stage.existing(args.notebook, "notebook")
+    data = dataroot.open_root(args.data).path.resolve()
+    target = data / "notebooks" / f"{notebook.stem}.ipynb"
+    execute(notebook, target, {"DATA": str(data)} | dict(args.p), args.quiet)
+    log.info("%s executed: look at it in %s", notebook.name, target)
+
+
+def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False) -> None:
+    """Execute a notebook in this interpreter's environment and save the executed copy, if it ran to its end.
+
+    Parameters
+    ----------
+    notebook, target : Path
+        What to execute, and where to save the executed copy.
+    parameters : dict of str to str
+        Values for names that the notebook's cell tagged ``parameters`` sets, read as what stands there.
+    quiet : bool
+        Pass on only what the cells write to stderr.
+
+    Raises
+    ------
+    Fault
+        If it is no notebook, a parameter is unknown or of another type, or a cell raised a Fault. Whatever else a
+        cell raises ends this process as it would have ended a script: Ctrl-C and a failing disk as themselves, a bug
+        with its traceback.
+    """
+    import nbformat
+    import papermill
+
+    if notebook.suffix != ".ipynb":
+        raise Fault(f"{notebook}: not a notebook, expected a name that ends in .ipynb")
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    try:
+        known = papermill.inspect_notebook(str(notebook))
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+        raise Fault(f"{notebook}: not a notebook ({str(error).splitlines()[0][:100]})") from None
+    parameters = {name: _value(notebook, known, name, text) for name, text in parameters.items()}
+    with tempfile.TemporaryDirectory() as private, store.atomic(target) as temporary:
+        os.environ |= {  # the kernel of this environment, and nothing written into the user's home
+            "JUPYTER_PREFER_ENV_PATH": "1",
+            "JUPYTER_DATA_DIR": private,
+            "JUPYTER_RUNTIME_DIR": private,
+            "IPYTHONDIR": private,
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+        }
+        profile = Path(private, "profile_default")
+        profile.mkdir()
+        (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 'CRITICAL'\n")
+        try:
+            papermill.execute_notebook(
+                str(notebook),
+                str(temporary),
+                parameters,
+                kernel_name="python3",
+                cwd=str(ROOT),
+                progress_bar=False,
+                stdout_file=None if quiet else sys.stdout,
+                stderr_file=sys.stderr,
+            )
+        except papermill.PapermillExecutionError as error:
+            _end(notebook, error)
+
+
+def _end(notebook: Path, error: Exception) -> None:
+    """End as the cell ended that raised this PapermillExecutionError."""
+    kind = getattr(builtins, error.ename, Exception)
+    if error.ename == "Fault" or issubclass(kind, OSError):
+        raise Fault(error.evalue) from None
+    if kind is KeyboardInterrupt:
+        raise KeyboardInterrupt from None
+    lines = "\n".join([f"{notebook}, cell {error.exec_count}:", *error.traceback])
+    print(lines if sys.stderr.isatty() else re.sub(r"\x1b\[[\d;]*m", "", lines), file=sys.stderr)
+    sys.exit(1)
+
+
+def _value(notebook: Path, known: dict, name: str, text: str) -> object:
+    """Read a parameter's value from the command line: a string, or a literal of the default's type."""
+    if name not in known:
+        raise Fault(f"{notebook}: no parameter {name}, expected one of {', '.join(known)}")
+    default = ast.literal_eval(known[name]["default"])
+    if isinstance(default, str):
+        return text
+    try:
+        return type(default)(ast.literal_eval(text))
+    except (ValueError, SyntaxError, TypeError):
+        raise Fault(f"{notebook}: {name} is {text!r}, expected {type(default).__name__}, as {default!r}") from None
+
+
+if __name__ == "__main__":
+    stage.run(main)

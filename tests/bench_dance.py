@@ -1,0 +1,52 @@
+"""How long a dance takes beside the song it is danced to, in one run: hearing, dancing, and both, as shares of 60 s.
+
+Example: python tests/bench_dance.py [MODEL.pt [SONG]]
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from learn2dance import audio, dancing, music  # noqa: E402
+from learn2dance.dancer import load_dancer  # noqa: E402
+
+
+def main(argv: list[str]) -> None:
+    """Dance to a minute of music and print the times."""
+    model = Path(argv[0]) if argv else ROOT / "weights" / "music2pose.pt"
+    dancer = load_dancer(model)
+    sound = audio.load(argv[1]) if len(argv) > 1 else clicks()
+    sound = np.resize(sound, 60 * music.SR)  # a minute: repeated, or cut short
+    music.features(sound[: 10 * music.SR])  # librosa compiles on its first call
+    rows = {"hear": [], "dance": []}
+    for seed in range(5):
+        start = time.perf_counter()
+        heard = music.features(sound)
+        middle = time.perf_counter()
+        dance = dancing.dance(dancer, heard, seed)
+        end = time.perf_counter()
+        rows["hear"].append(middle - start)
+        rows["dance"].append(end - middle)
+    rows["both"] = [a + b for a, b in zip(rows["hear"], rows["dance"], strict=True)]
+    print(f"{len(dance['tokens'])} beats in 60 s of music, median of 5 once loaded; {model.name}")
+    for name, times in rows.items():
+        print(f"{name:>6} {np.median(times):6.2f} s  {60 / np.median(times):6.1f} x real time")
+
+
+def clicks() -> np.ndarray:
+    """Return ten seconds of clicks at 120 BPM over noise."""
+    rng = np.random.default_rng(0)
+    sound = rng.normal(0, 0.01, 10 * music.SR).astype(np.float32)
+    for beat in range(20):
+        at = beat * music.SR // 2
+        sound[at : at + 1000] += np.exp(-np.arange(1000) / 150) * np.sin(np.arange(1000) * 0.3)
+    return sound
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

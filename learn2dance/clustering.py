@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from learn2dance import skeleton, stage, store, tokens
+from learn2dance import skeleton, stage, store, tokens, windows
 from learn2dance.dataroot import DataRoot
 from learn2dance.stage import Fault, log
 from learn2dance.tokens import Codebook
@@ -31,13 +32,13 @@ class Settings:
                 raise Fault(f"{name.upper()} is {getattr(self, name)!r}, expected a whole number of at least {least}")
 
 
-def windows(root: DataRoot, clip: str, settings: Settings) -> dict:
+def clip_windows(root: DataRoot, clip: str, settings: Settings) -> dict:
     """Cut one clip's poses on its music's beats.
 
     Returns
     -------
     dict
-        ``windows`` float32 (W, D), ``known`` bool (W,), ``start`` int, as `tokens.cut` returns them, and ``beats``.
+        ``windows`` float32 (W, D), ``known`` bool (W,), ``start`` int, as `windows.cut` returns them, and ``beats``.
 
     Raises
     ------
@@ -54,22 +55,20 @@ def windows(root: DataRoot, clip: str, settings: Settings) -> dict:
             f"{clip}: {seconds:.1f} s of poses and {music['duration']:.1f} s of music; is the fps in clips.csv right, "
             "and is it the same clip?"
         )
-    normalised = skeleton.normalise(poses["poses"][:, :15], poses["fps"])
-    cut, known, start = tokens.cut(
-        normalised, poses["fps"], music["beats"], settings.frames_per_beat, settings.window_beats
-    )
+    moved, fps = normalised(root, clip)
+    cut, known, start = windows.cut(moved, fps, music["beats"], settings.frames_per_beat, settings.window_beats)
     return {"windows": cut, "known": known, "start": start, "beats": music["beats"]}
 
 
 def known_windows(root: DataRoot, clips: list[str], settings: Settings, mirror: bool = False) -> Iterator[np.ndarray]:
     """Yield the whole windows (W, D) of clip after clip, each followed by its mirror image where asked for."""
     for clip in clips:
-        found = windows(root, clip, settings)
+        found = clip_windows(root, clip, settings)
         whole = found["windows"][found["known"]]
         if len(whole):
             yield whole
             if mirror:
-                yield tokens.mirror(whole)
+                yield windows.mirror(whole)
 
 
 def cluster(root: DataRoot, settings: Settings) -> dict:
@@ -107,13 +106,18 @@ def cluster(root: DataRoot, settings: Settings) -> dict:
             settings,
             lambda **arrays: store.save(path, "clusters", STAGE, arguments, parents, **arrays),
         )
-    saved = store.load(path, "clusters")
-    codebook = Codebook(saved["centroids"], saved["mean"], saved["frames_per_beat"], saved["window_beats"])
+    codebook = load_codebook(path)
     written = sum(
         _label(root, clip, codebook, settings, store.digest(path)) for clip in stage.progress(clips, "labels")
     )
     log.info("%d clips: %d labelled to %s, %d fresh", len(clips), written, root.path / "labels", len(clips) - written)
-    return {"codebook": codebook, "error": saved["error"], "clips": clips}
+    return {"codebook": codebook, "error": store.load(path, "clusters")["error"], "clips": clips}
+
+
+def load_codebook(path: Path) -> Codebook:
+    """Load the codebook of a clusters.npz."""
+    saved = store.load(path, "clusters")
+    return Codebook(*(saved[key] for key in ("centroids", "mean", "frames_per_beat", "window_beats", "top_speed")))
 
 
 def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, save) -> None:
@@ -131,6 +135,7 @@ def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, s
         mean=mean,
         frames_per_beat=settings.frames_per_beat,
         window_beats=settings.window_beats,
+        top_speed=top_speed(root, train),
         error=np.stack(errors, axis=1),
     )
     log.info(
@@ -140,14 +145,26 @@ def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, s
     )
 
 
+def normalised(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:
+    """Return a clip's normalised poses (T, 15, 2) and their fps."""
+    poses = store.load(root.file("poses", clip), "poses")
+    return skeleton.normalise(poses["poses"][:, :15], poses["fps"]), poses["fps"]
+
+
+def top_speed(root: DataRoot, clips: list[str]) -> float:
+    """Measure how fast the fastest joint is (torso lengths a second) in all but five of a thousand frames."""
+    speeds = [windows.steps(poses) * fps for poses, fps in (normalised(root, clip) for clip in clips)]
+    return float(np.nanpercentile(np.concatenate(speeds), 99.5))
+
+
 def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, digest: str) -> bool:
     """Write one clip in codes unless its labels are fresh; return whether it was written."""
     path = root.file("labels", clip)
     parents = {"clusters": digest} | {kind: store.digest(root.file(kind, clip)) for kind in ("poses", "music")}
     if store.fresh(path, "labels", {}, parents):
         return False
-    found = windows(root, clip, settings)
-    labels, mirrored = codebook.encode(found["windows"]), codebook.encode(tokens.mirror(found["windows"]))
+    found = clip_windows(root, clip, settings)
+    labels, mirrored = codebook.encode(found["windows"]), codebook.encode(windows.mirror(found["windows"]))
     keys = {key: found[key] for key in ("known", "start", "beats")}
     store.save(path, "labels", STAGE, {}, parents, labels=labels, mirrored=mirrored, **keys)
     return True
@@ -176,11 +193,26 @@ def perplexity(counts: np.ndarray) -> np.ndarray:
     return np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)), axis=1))
 
 
-def in_codes(root: DataRoot, clip: str, codebook: Codebook, fps: float = 30.0) -> tuple[np.ndarray, np.ndarray]:
-    """Return a clip as it was danced and as its codes dance it, on the same beats: twice normalised poses (T, J, 2)."""
-    saved, poses = store.load(root.file("labels", clip), "labels"), store.load(root.file("poses", clip), "poses")
+def in_codes(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarray, np.ndarray]:
+    """Return a clip as it was danced and as its codes dance it, on the same beats: twice normalised poses (T, J, 2).
+
+    Both at the clip's own frame rate, from the first whole frame of its first window to the last of its last.
+    """
+    saved, (real, fps) = store.load(root.file("labels", clip), "labels"), normalised(root, clip)
     beats = saved["beats"][saved["start"] :][: len(saved["labels"]) + codebook.window_beats]
-    times = np.arange(np.ceil(beats[0] * fps), np.floor(beats[-1] * fps) + 1) / fps
-    real = skeleton.normalise(poses["poses"][:, :15], poses["fps"])
-    nearest = np.clip(np.rint(times * poses["fps"]).astype(int), 0, len(real) - 1)
-    return real[nearest], codebook.dance(saved["labels"], beats, times)
+    first, last = int(np.ceil(beats[0] * fps)), int(np.floor(beats[-1] * fps))
+    motion = codebook.decode(saved["labels"])
+    return real[first : last + 1], codebook.play(motion, beats, last + 1 - first, fps, first / fps)
+
+
+def longest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple[float, float]:
+    """Measure whether decoding makes seams.
+
+    Returns
+    -------
+    decoded, real : float
+        How far the fastest joint goes from frame to frame (torso lengths): the farthest of all the decoded frames of
+        these clips, and the 99.9th percentile of the real ones.
+    """
+    real, decoded = zip(*(map(windows.steps, in_codes(root, clip, codebook)) for clip in clips), strict=True)
+    return float(np.nanmax(np.concatenate(decoded))), float(np.nanpercentile(np.concatenate(real), 99.9))

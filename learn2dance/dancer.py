@@ -38,6 +38,7 @@ def save_dancer(path: str | Path, dancer: Dancer, **more) -> None:
             "mean": torch.from_numpy(book.mean),
             "frames_per_beat": book.frames_per_beat,
             "window_beats": book.window_beats,
+            "top_speed": book.top_speed,
             "digest": dancer.codebook_digest,
         },
         **more,
@@ -58,9 +59,8 @@ def load_dancer(path: str | Path, device: str = "cpu") -> Dancer:
         network = networks.build(config)
         network.load_state_dict(parts["network"])
         book = parts["codebook"]
-        codebook = Codebook(
-            book["centroids"].float().numpy(), book["mean"].numpy(), book["frames_per_beat"], book["window_beats"]
-        )
+        centroids, mean = book["centroids"].float().numpy(), book["mean"].numpy()
+        codebook = Codebook(centroids, mean, book["frames_per_beat"], book["window_beats"], book["top_speed"])
         return Dancer(network.to(device).eval(), config, Normaliser(**parts["normaliser"]), codebook, book["digest"])
     except (KeyError, TypeError, RuntimeError) as error:
         first = str(error).splitlines()[0]

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from learn2dance import music as music_features
-from learn2dance import networks, skeleton, songs, store, tokens
+from learn2dance import networks, skeleton, songs, store, windows
 from learn2dance.dancer import Dancer
 from learn2dance.stage import Fault
 from learn2dance.tokens import Codebook
@@ -129,11 +129,10 @@ def perform(
         Normalised poses, T being the song's length times fps, rounded up.
     """
     beats, _ = cover(music["beats"], music["duration"])
-    windows = codebook.decode(labels)
+    motion = codebook.decode(labels)
     if given is not None:
-        windows[: len(given)] = given[: len(windows)]
-    times = np.arange(int(np.ceil(music["duration"] * fps))) / fps
-    return tokens.join(windows, beats, times, codebook.frames_per_beat, codebook.window_beats)
+        motion[: len(given)] = given[: len(motion)]
+    return codebook.play(motion, beats, int(np.ceil(music["duration"] * fps)), fps)
 
 
 def prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
@@ -159,12 +158,12 @@ def prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
     beats, _ = cover(music["beats"], music["duration"])
     held = int(np.ceil(max(-beats[0], 0) * fps))  # the first pose, held from the first beat to the song's beginning
     poses = np.concatenate([np.repeat(poses[:1], held, 0), poses])
-    windows, known, _ = tokens.cut(poses, fps, beats + held / fps, codebook.frames_per_beat, codebook.window_beats)
+    motion, known, _ = windows.cut(poses, fps, beats + held / fps, codebook.frames_per_beat, codebook.window_beats)
     known = known[: len(known) if known.all() else int(np.argmin(known))]
     if not len(known):
         needed = beats[codebook.window_beats] + held / fps
         raise Fault(f"{path}: no {needed:.1f} s of whole poses at its beginning to go on from; use a longer take")
-    return windows[: len(known)]
+    return motion[: len(known)]
 
 
 def dance(

@@ -43,6 +43,7 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "mean": Array("float32", ("D",), "torso lengths; the mean window of the train split"),
         "frames_per_beat": Array("int64", (), "frames"),
         "window_beats": Array("int64", (), "beats in a window; the hop is one beat"),
+        "top_speed": Array("float64", (), "torso lengths a second: 99.5% of the train split's frames are slower"),
         "error": Array("float64", ("L", 2), "share of the variance left after each level, on train and val", nan=True),
     },
     "labels": {  # Clustering.ipynb: one clip in codes; window w starts at beats[start + w]

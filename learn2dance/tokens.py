@@ -1,19 +1,16 @@
-"""Motion as tokens: windows of poses cut on the beat grid, residual k-means over them, and the way back.
+"""Windows of motion as tokens: residual k-means.
 
-A window is two beats of normalised poses, resampled to 24 frames a beat; windows start one beat apart. Cut on beats
-and played back on another song's beats, the motion stays locked to the music. Residual k-means writes each window as
-one code a level, each level a k-means of what the levels before left over (residual vector quantisation: Juang and
-Gray, ICASSP 1982; Chen, Guan and Wang, Sensors 2010).
+Each window is written as one code a level, each level a k-means of what the levels before left over (residual vector
+quantisation: Juang and Gray, ICASSP 1982; Chen, Guan and Wang, Sensors 2010).
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.interpolate import make_interp_spline
 
-from learn2dance import skeleton
 from learn2dance.stage import Fault
+from learn2dance.windows import join, limit_speed
 
 IN_MEMORY = 1 << 30  # bytes of windows up to which k-means sees them all at once; above, it streams in mini-batches
 
@@ -30,12 +27,15 @@ class Codebook:
         The mean window of the train split.
     frames_per_beat, window_beats : int
         How windows are cut; the hop is one beat.
+    top_speed : float
+        Torso lengths a second: the fastest joint of a decoded dance is held to it.
     """
 
     centroids: np.ndarray
     mean: np.ndarray
     frames_per_beat: int = 24
     window_beats: int = 2
+    top_speed: float = np.inf
 
     def encode(self, windows: np.ndarray) -> np.ndarray:
         """Return the codes int64 (W, L) of windows (W, D), each level the centroid nearest to what is left."""
@@ -50,106 +50,22 @@ class Codebook:
         """Return the windows float32 (W, D) that the codes int64 (W, L) stand for; fewer levels give a coarser one."""
         return self.mean + sum(c[labels[:, level]] for level, c in enumerate(self.centroids[: labels.shape[1]]))
 
-    def dance(self, labels: np.ndarray, beats: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """Decode codes (W, L) and play them on these beats: see `join`."""
-        return join(self.decode(labels), beats, times, self.frames_per_beat, self.window_beats)
+    def play(self, motion: np.ndarray, beats: np.ndarray, count: int, fps: float, start: float = 0.0) -> np.ndarray:
+        """Play windows (W, D) on beats from a second on: `windows.join`, then `windows.limit_speed`.
+
+        Returns
+        -------
+        np.ndarray [shape=(count, J, 2), dtype=float32]
+            Normalised poses.
+        """
+        times = start + np.arange(count) / fps
+        joined = join(motion, beats, times, self.frames_per_beat, self.window_beats)
+        return limit_speed(joined, self.top_speed / fps)
 
 
 def nearest(windows: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """Return the index int64 (W,) of the centroid (K, D) nearest to each window (W, D)."""
     return np.argmin((centroids**2).sum(1) - 2 * windows @ centroids.T, axis=1)
-
-
-def cut(
-    poses: np.ndarray, fps: float, beats: np.ndarray, frames_per_beat: int = 24, window_beats: int = 2
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Cut normalised poses into windows on the beat grid.
-
-    Parameters
-    ----------
-    poses : np.ndarray [shape=(T, J, 2)]
-        Normalised; frame 0 at time 0; NaN where not known.
-    fps : float
-        Frames a second.
-    beats : np.ndarray [shape=(B,)]
-        Seconds, increasing.
-    frames_per_beat, window_beats : int
-        Samples in each beat, and beats in each window.
-
-    Returns
-    -------
-    windows : np.ndarray [shape=(W, D), dtype=float32]
-        One for every beat from which the whole window lies within the poses; unknown joints are interpolated.
-    known : np.ndarray [shape=(W,), dtype=bool]
-        Whether every joint was known all through the window.
-    start : int
-        Index of the beat with which the first window starts.
-    """
-    length = (len(poses) - 1) / fps
-    inside = np.flatnonzero((beats >= 0) & (beats <= length))
-    start = int(inside[0]) if len(inside) else 0
-    beats = beats[inside]
-    count = max(len(beats) - window_beats, 0)
-    flat = poses.reshape(len(poses), -1)
-    lost = np.isnan(flat).any(1)
-    if count == 0 or np.isnan(flat).all(0).any():
-        return (
-            np.zeros((count, frames_per_beat * window_beats * flat.shape[1]), np.float32),
-            np.zeros(count, bool),
-            start,
-        )
-    positions = np.arange((len(beats) - 1) * frames_per_beat) / frames_per_beat
-    times = np.interp(positions, np.arange(len(beats)), beats)
-    clock = np.arange(len(poses)) / fps
-    for column in flat.T if lost.any() else ():
-        gaps = np.isnan(column)
-        column[gaps] = np.interp(clock[gaps], clock[~gaps], column[~gaps])
-    sampled = make_interp_spline(clock, flat, k=min(3, len(poses) - 1))(times).astype(np.float32)
-    lost = np.interp(times, clock, lost) > 0
-    size = frames_per_beat * window_beats
-    index = np.arange(count)[:, None] * frames_per_beat + np.arange(size)
-    return sampled[index].reshape(count, -1), ~lost[index].any(1), start
-
-
-def join(
-    windows: np.ndarray, beats: np.ndarray, times: np.ndarray, frames_per_beat: int, window_beats: int
-) -> np.ndarray:
-    """Join windows by overlap-add on beats, and sample the motion at these times.
-
-    Window w starts at ``beats[w]``. Each is weighted by sin² over its length, so that it fades in while the one before
-    fades out; two-beat windows one beat apart add up to one.
-
-    Parameters
-    ----------
-    windows : np.ndarray [shape=(W, D)]
-        Motion in torso lengths.
-    beats : np.ndarray [shape=(W + window_beats,)]
-        Seconds, increasing.
-    times : np.ndarray [shape=(T,)]
-        Seconds; held at the ends outside the beats.
-
-    Returns
-    -------
-    np.ndarray [shape=(T, J, 2), dtype=float32]
-        Normalised poses.
-    """
-    size = frames_per_beat * window_beats
-    windows = windows.reshape(len(windows), size, -1)
-    weight = np.sin(np.pi * (np.arange(size) + 0.5) / size)[:, None] ** 2
-    total = np.zeros(((len(windows) - 1) * frames_per_beat + size, windows.shape[-1]))
-    weights = np.zeros((len(total), 1))
-    for w, window in enumerate(windows):
-        span = slice(w * frames_per_beat, w * frames_per_beat + size)
-        total[span] += weight * window
-        weights[span] += weight
-    positions = np.interp(times, beats, np.arange(len(beats))) * frames_per_beat
-    motion = make_interp_spline(np.arange(len(total)), total / weights, k=3)
-    return motion(np.clip(positions, 0, len(total) - 1)).reshape(len(times), -1, 2).astype(np.float32)
-
-
-def mirror(windows: np.ndarray, joints: int = 15) -> np.ndarray:
-    """Mirror windows (W, D) left to right."""
-    return skeleton.mirror(windows.reshape(-1, joints, 2)).reshape(windows.shape)
 
 
 def fit(

@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from learn2dance import networks, songs, store
+from learn2dance.clustering import load_codebook
 from learn2dance.dancer import Dancer, save_dancer
 from learn2dance.dataroot import DataRoot
 from learn2dance.networks import Config
@@ -67,8 +68,7 @@ def read(root: DataRoot) -> Data:
         If a stage before has not run, or ran on something else since.
     """
     path = root.path / "clusters.npz"
-    saved = store.load(path, "clusters")
-    codebook = Codebook(saved["centroids"], saved["mean"], saved["frames_per_beat"], saved["window_beats"])
+    codebook = load_codebook(path)
     clips = root.have("music", "labels")
     digest = store.digest(path)
     split = {name: songs.load(root, root.split(name, clips), STEPS_PER_BEAT) for name in ("train", "val")}

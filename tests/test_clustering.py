@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from learn2dance import clustering, dataroot, store, tokens
+from learn2dance import clustering, dataroot, store, windows
 from learn2dance.clustering import Settings
 from learn2dance.stage import Fault
 
@@ -47,9 +47,9 @@ def test_labels_are_the_windows_codes(trained):
     codebook = cluster(trained)["codebook"]
     for clip in root.have("poses", "music", "labels")[:3]:
         saved = store.load(root.file("labels", clip), "labels")
-        found = clustering.windows(root, clip, SMALL)
+        found = clustering.clip_windows(root, clip, SMALL)
         np.testing.assert_array_equal(saved["labels"], codebook.encode(found["windows"]))
-        np.testing.assert_array_equal(saved["mirrored"], codebook.encode(tokens.mirror(found["windows"])))
+        np.testing.assert_array_equal(saved["mirrored"], codebook.encode(windows.mirror(found["windows"])))
         assert len(saved["labels"]) > 5
 
 

@@ -1,0 +1,139 @@
+"""Windows of motion: cut on the beat grid, and joined again on any beats.
+
+A window is two beats of normalised poses, resampled to 24 frames a beat; windows start one beat apart. Cut on beats
+and played back on another song's beats, the motion stays locked to the music.
+"""
+
+import numpy as np
+from scipy.interpolate import make_interp_spline
+
+from learn2dance import skeleton
+
+
+def cut(
+    poses: np.ndarray, fps: float, beats: np.ndarray, frames_per_beat: int = 24, window_beats: int = 2
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Cut normalised poses into windows on the beat grid.
+
+    Parameters
+    ----------
+    poses : np.ndarray [shape=(T, J, 2)]
+        Normalised; frame 0 at time 0; NaN where not known.
+    fps : float
+        Frames a second.
+    beats : np.ndarray [shape=(B,)]
+        Seconds, increasing.
+    frames_per_beat, window_beats : int
+        Samples in each beat, and beats in each window.
+
+    Returns
+    -------
+    windows : np.ndarray [shape=(W, D), dtype=float32]
+        One for every beat from which the whole window lies within the poses; unknown joints are interpolated.
+    known : np.ndarray [shape=(W,), dtype=bool]
+        Whether every joint was known all through the window.
+    start : int
+        Index of the beat with which the first window starts.
+    """
+    length = (len(poses) - 1) / fps
+    inside = np.flatnonzero((beats >= 0) & (beats <= length))
+    start = int(inside[0]) if len(inside) else 0
+    beats = beats[inside]
+    count = max(len(beats) - window_beats, 0)
+    flat = poses.reshape(len(poses), -1)
+    lost = np.isnan(flat).any(1)
+    if count == 0 or np.isnan(flat).all(0).any():
+        return (
+            np.zeros((count, frames_per_beat * window_beats * flat.shape[1]), np.float32),
+            np.zeros(count, bool),
+            start,
+        )
+    positions = np.arange((len(beats) - 1) * frames_per_beat) / frames_per_beat
+    times = np.interp(positions, np.arange(len(beats)), beats)
+    clock = np.arange(len(poses)) / fps
+    for column in flat.T if lost.any() else ():
+        gaps = np.isnan(column)
+        column[gaps] = np.interp(clock[gaps], clock[~gaps], column[~gaps])
+    sampled = make_interp_spline(clock, flat, k=min(3, len(poses) - 1))(times).astype(np.float32)
+    lost = np.interp(times, clock, lost) > 0
+    size = frames_per_beat * window_beats
+    index = np.arange(count)[:, None] * frames_per_beat + np.arange(size)
+    return sampled[index].reshape(count, -1), ~lost[index].any(1), start
+
+
+def join(
+    windows: np.ndarray, beats: np.ndarray, times: np.ndarray, frames_per_beat: int, window_beats: int
+) -> np.ndarray:
+    """Join windows by overlap-add on beats, and sample the motion at these times.
+
+    Window w starts at ``beats[w]``. Each is weighted by sin² over its length, so that it fades in while the one before
+    fades out; two-beat windows one beat apart add up to one.
+
+    Parameters
+    ----------
+    windows : np.ndarray [shape=(W, D)]
+        Motion in torso lengths.
+    beats : np.ndarray [shape=(W + window_beats,)]
+        Seconds, increasing.
+    times : np.ndarray [shape=(T,)]
+        Seconds; held at the ends outside the beats.
+
+    Returns
+    -------
+    np.ndarray [shape=(T, J, 2), dtype=float32]
+        Normalised poses.
+    """
+    size = frames_per_beat * window_beats
+    windows = windows.reshape(len(windows), size, -1)
+    weight = np.sin(np.pi * (np.arange(size) + 0.5) / size)[:, None] ** 2
+    total = np.zeros(((len(windows) - 1) * frames_per_beat + size, windows.shape[-1]))
+    weights = np.zeros((len(total), 1))
+    for w, window in enumerate(windows):
+        span = slice(w * frames_per_beat, w * frames_per_beat + size)
+        total[span] += weight * window
+        weights[span] += weight
+    positions = np.interp(times, beats, np.arange(len(beats))) * frames_per_beat
+    motion = make_interp_spline(np.arange(len(total)), total / weights, k=3)
+    return motion(np.clip(positions, 0, len(total) - 1)).reshape(len(times), -1, 2).astype(np.float32)
+
+
+def mirror(windows: np.ndarray, joints: int = 15) -> np.ndarray:
+    """Mirror windows (W, D) left to right."""
+    return skeleton.mirror(windows.reshape(-1, joints, 2)).reshape(windows.shape)
+
+
+def steps(poses: np.ndarray) -> np.ndarray:
+    """Measure how far the fastest joint goes from each frame (T, J, 2) to the next: (T - 1,), NaN where not known."""
+    return np.linalg.norm(np.diff(poses, axis=0), axis=-1).max(1)
+
+
+def limit_speed(poses: np.ndarray, most: float) -> np.ndarray:
+    """Hold the fastest joint to ``most`` a frame, by passing fast places a little later and leaving them earlier.
+
+    What two windows add up to can be faster than any dancer. The poses are kept, and only when they are passed changes:
+    the way (the sum of `steps`) is followed with no step longer than ``most``, once as early and once as late as that
+    allows, and the mean of the two is danced, so that what was on a beat stays on it.
+
+    Parameters
+    ----------
+    poses : np.ndarray [shape=(T, J, 2)]
+        Frames at a constant rate.
+    most : float
+        In the poses' unit.
+
+    Returns
+    -------
+    np.ndarray [shape=(T, J, 2), dtype=float32]
+        The same poses where no step was longer.
+    """
+    way = np.concatenate([[0.0], np.cumsum(steps(poses), dtype=np.float64)])
+    if len(poses) < 2 or np.diff(way).max() <= most:
+        return poses
+    frames = np.arange(len(way))
+    slack = way - frames * most
+    late = np.minimum.accumulate(slack) + frames * most
+    early = np.maximum.accumulate(slack[::-1])[::-1] + frames * most
+    at = np.interp((late + early) / 2, way, frames)
+    before = np.minimum(at.astype(int), len(poses) - 2)
+    part = (at - before)[:, None, None]
+    return ((1 - part) * poses[before] + part * poses[before + 1]).astype(np.float32)

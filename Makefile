@@ -3,6 +3,7 @@
 DATA ?= data
 PYTHON ?= python3
 JOBS ?=
+CLUSTERS ?=  # parameters of Clustering.ipynb, e.g. -p CODES 128
 VENV = .venv
 PY = $(VENV)/bin/python
 DEMO = out/demo
@@ -24,7 +25,7 @@ $(VENV)/installed: requirements.txt
 
 demo: venv  ## from nothing to dancing skeletons: toy data, every stage, out/demo/*.mp4
 	$(PY) -m learn2dance.synthetic $(DEMO)/data --jobs 2
-	$(MAKE) --no-print-directory DATA=$(DEMO)/data poses music clusters train
+	$(MAKE) --no-print-directory DATA=$(DEMO)/data CLUSTERS="-p LEVELS 4 -p CODES 64" poses music clusters train
 	$(PY) eval.py $(DEMO)/data --split test --out $(DEMO)
 	@for dance in $(DEMO)/*.npz; do $(PY) animate.py "$$dance" --out "$${dance%.npz}.png" --quiet || exit; done
 	@echo "look:"; ls $(DEMO)/*.mp4 $(DEMO)/*.png
@@ -38,7 +39,7 @@ music: venv  ## Process_Waves.ipynb: DATA/audio -> DATA/music
 	$(PY) -m learn2dance.notebook Process_Waves.ipynb "$(DATA)" $(if $(JOBS),-p JOBS $(JOBS))
 
 clusters: venv  ## Clustering.ipynb: DATA/poses, DATA/music -> DATA/clusters.npz, DATA/labels
-	$(PY) -m learn2dance.notebook Clustering.ipynb "$(DATA)"
+	$(PY) -m learn2dance.notebook Clustering.ipynb "$(DATA)" $(CLUSTERS)
 
 train: venv  ## train.py: DATA/labels, DATA/music -> DATA/models/music2pose.pt
 	$(PY) train.py "$(DATA)" --resume

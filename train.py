@@ -96,18 +96,18 @@ def arguments(argv: list[str] | None):
     group = parser.add_argument_group("network")
     group.add_argument("--model", choices=("transformer", "lstm"), default="transformer",
                        help="lstm: the original's architecture, the baseline (%(default)s)")  # fmt: skip
-    group.add_argument("--width", type=number, default=192, help="%(default)s")
-    group.add_argument("--layers", type=number, default=4, help="of the transformer (%(default)s)")
+    group.add_argument("--width", type=number, default=128, help="%(default)s")
+    group.add_argument("--layers", type=number, default=3, help="of the transformer (%(default)s)")
     group.add_argument("--dropout", type=stage.between(0, 1), default=0.3, help="%(default)s")
     group.add_argument("--context", type=number, default=32, help="beats the transformer looks back (%(default)s)")
     group = parser.add_argument_group("training")
-    group.add_argument("--steps", type=number, default=2000, help="at most (%(default)s)")
+    group.add_argument("--steps", type=number, default=1000, help="at most (%(default)s)")
     group.add_argument("--batch", type=number, default=16, help="sequences a step (%(default)s)")
     group.add_argument("--beats", type=number, default=48, help="beats in a sequence (%(default)s)")
     group.add_argument("--lr", type=share, default=1e-3, help="highest learning rate (%(default)s)")
     group.add_argument("--weight-decay", type=stage.between(0, 1), default=0.05, help="%(default)s")
     group.add_argument("--warmup", type=number, default=100, help="steps (%(default)s)")
-    group.add_argument("--every", type=number, default=50, help="steps between looks at the val split (%(default)s)")
+    group.add_argument("--every", type=number, default=25, help="steps between looks at the val split (%(default)s)")
     group.add_argument(
         "--patience", type=number, default=8, help="looks without a better one until it stops (%(default)s)"
     )

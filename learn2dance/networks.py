@@ -25,8 +25,8 @@ class Config:
     music_size: int  # numbers in a step of music
     styles: tuple[str, ...]
     steps_per_beat: int = 4
-    width: int = 192
-    layers: int = 4
+    width: int = 128
+    layers: int = 3
     heads: int = 4
     context: int = 32  # beats that the transformer looks back
     before: int = 2  # beats of music that it hears before the window's first beat …

@@ -14,6 +14,8 @@ from learn2dance.windows import join, limit_speed
 
 IN_MEMORY = 1 << 30  # bytes of windows up to which k-means sees them all at once; above, it streams in mini-batches
 
+FEWEST = 4  # windows a code: with fewer, codes are single windows learned by heart
+
 
 @dataclass(frozen=True)
 class Codebook:
@@ -92,7 +94,7 @@ def fit(
     Raises
     ------
     Fault
-        If there are fewer windows than codes.
+        If there are fewer than `FEWEST` windows a code.
 
     See Also
     --------
@@ -102,9 +104,10 @@ def fit(
     count, total = 0, 0.0
     for piece in read():
         count, total = count + len(piece), total + piece.sum(0, dtype=np.float64)
-    if count < codes:
+    if count < FEWEST * codes:
+        most = count // FEWEST
         raise Fault(
-            f"{count} windows to learn {codes} codes from; give more dances, or fewer codes (-p CODES {count // 4})"
+            f"{count} windows are too few for {codes} codes; give more dances, or fewer codes (-p CODES {most})"
         )
     mean = (total / count).astype(np.float32)
     held = count * mean.nbytes <= IN_MEMORY

@@ -79,7 +79,7 @@ def test_a_coded_dance_lies_near_the_measured_one(trained):
     [
         (Settings(levels=0), "LEVELS is 0, expected a whole number of at least 1"),
         (Settings(codes="many"), "CODES is 'many'"),
-        (Settings(codes=4096), "windows to learn 4096 codes from"),
+        (Settings(codes=4096), "windows are too few for 4096 codes"),
     ],
 )
 def test_settings_that_do_not_do(root, settings, said):

@@ -40,8 +40,8 @@ def test_errors_fall_level_by_level():
 
 
 def test_too_few_windows_for_so_many_codes():
-    with pytest.raises(Fault, match=r"3 windows to learn 4 codes from"):
-        tokens.fit(lambda: iter([random_windows(3)]), levels=1, codes=4, seed=0)
+    with pytest.raises(Fault, match=r"15 windows are too few for 4 codes; .* \(-p CODES 3\)"):
+        tokens.fit(lambda: iter([random_windows(15)]), levels=1, codes=4, seed=0)
 
 
 def test_two_levels_find_a_sum_of_clusters():

@@ -107,7 +107,7 @@ def fit(
     if count < FEWEST * codes:
         most = count // FEWEST
         raise Fault(
-            f"{count} windows are too few for {codes} codes; give more dances, or fewer codes (-p CODES {most})"
+            f"{count} windows are too few for {codes} codes; give more dances or fewer codes (-p CODES {most})"
         )
     mean = (total / count).astype(np.float32)
     held = count * mean.nbytes <= IN_MEMORY

@@ -1,0 +1,74 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from learn2dance import store
+
+NOTEBOOKS = ("Process_Waves.ipynb", "Clustering.ipynb", "Model.ipynb")
+
+
+def written(root):
+    """Return content and time of everything that the stages wrote, but for the executed notebooks and the curves."""
+    files = [p for p in root.rglob("*") if p.is_file() and not {"notebooks", "runs"} & set(p.parts)]
+    return {str(p.relative_to(root)): (p.read_bytes(), p.stat().st_mtime_ns) for p in files}
+
+
+def outputs(path):
+    cells = json.loads(path.read_text())["cells"]
+    return [output for cell in cells for output in cell.get("outputs", [])]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_stored_without_outputs_with_a_parameter_cell(name):
+    cells = json.loads((ROOT / name).read_text())["cells"]
+    assert not outputs(ROOT / name) and not any(cell.get("execution_count") for cell in cells)
+    assert ["parameters" in cell["metadata"].get("tags", []) for cell in cells].count(True) == 1
+
+
+def test_make_does_only_what_is_missing_or_stale(root):
+    def make(*targets):
+        command = ["make", "-o", "venv", f"PY={sys.executable}", f"DATA={root}", "CLUSTERS=-p LEVELS 3 -p CODES 16"]
+        return subprocess.run([*command, *targets], cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+    before = written(root)
+    ended = make("poses", "music", "clusters")
+    assert ended.returncode == 0, ended.stderr
+    assert written(root) == before
+    clip = next(iter((root / "splits" / "train.txt").read_text().split()))
+    (root / "labels" / f"{clip}.npz").unlink()
+    ended = make("clusters")
+    assert ended.returncode == 0, ended.stderr
+    after = written(root)
+    changed = {name for name in before if after[name] != before[name]}
+    assert changed == {f"labels/{clip}.npz"} and after[f"labels/{clip}.npz"][0] == before[f"labels/{clip}.npz"][0]
+    images = [
+        output for output in outputs(root / "notebooks" / "Clustering.ipynb") if "image/png" in output.get("data", {})
+    ]
+    assert len(images) == 3
+
+
+def test_model_notebook_trains_and_dances(root, run_stage):
+    ended = run_stage("-m", "learn2dance.notebook", "Model.ipynb", root, "-p", "STEPS", 30)
+    assert ended.returncode == 0, ended.stderr
+    song, film = sorted((root / "dances" / "notebook").iterdir(), key=lambda path: path.suffix, reverse=True)
+    assert song.stem == film.stem in (root / "splits" / "val.txt").read_text().split()
+    assert len(store.load(song, "dance")["poses"]) == 8 * 30
+    assert film.suffix == ".mp4" and film.stat().st_size > 10_000
+    executed = outputs(root / "notebooks" / "Model.ipynb")
+    assert any("video/mp4" in json.dumps(output) for output in executed)
+
+
+def test_faults_in_clustering(root, run_stage):
+    for wrong, said in (
+        (["-p", "CODES", "4096"], "windows are too few for 4096 codes"),
+        (["-p", "LEVELS", "0"], "LEVELS is 0, expected a whole number"),
+        (["-p", "CODEs", "64"], "CODEs"),
+    ):
+        before = written(root)
+        ended = run_stage("-m", "learn2dance.notebook", "Clustering.ipynb", root, *wrong)
+        assert ended.returncode == 2, ended.stderr
+        assert said in ended.stderr.splitlines()[-1] and "Traceback" not in ended.stderr
+        assert written(root) == before

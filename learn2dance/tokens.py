@@ -106,9 +106,7 @@ def fit(
         count, total = count + len(piece), total + piece.sum(0, dtype=np.float64)
     if count < FEWEST * codes:
         most = count // FEWEST
-        raise Fault(
-            f"{count} windows are too few for {codes} codes; give more dances or fewer codes (-p CODES {most})"
-        )
+        raise Fault(f"{count} windows are too few for {codes} codes; give more dances or fewer codes (-p CODES {most})")
     mean = (total / count).astype(np.float32)
     held = count * mean.nbytes <= IN_MEMORY
     left = np.concatenate(list(read())) - mean if held else None

@@ -34,7 +34,7 @@ def test_the_weights_that_come_along_dance_without_more_ado(run_stage, song, tmp
         "eval.py", "--audio", song, "--style", "waltz", "--out", tmp_path / "out", "--no-video", "--quiet"
     )
     assert ended.returncode == 0 and not ended.stdout, ended.stderr
-    poses = store.load(tmp_path / "my 'söng' -1.npz", "dance")["poses"]
+    poses = store.load(tmp_path / "out" / "my 'söng' -1.npz", "dance")["poses"]
     assert poses.shape == (240, 15, 2)
     speed = np.linalg.norm(np.diff(poses, axis=0), axis=-1).mean(1) * 30
     assert speed.reshape(-1)[:210].reshape(7, 30).mean(1).min() > 0.2  # torso lengths a second: it never freezes

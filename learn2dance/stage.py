@@ -149,11 +149,12 @@ def parallel(function: Callable, items: Iterable, jobs: int) -> Iterator:
 
 
 def run(main: Callable[[list[str] | None], None]) -> None:
-    """Run a stage as a process: exit 0, 2 after a fault of the user's, 130 after Ctrl-C; anything else is our bug.
+    """Run a stage as a process: exit 0, 2 after a fault of the user's, 130 after Ctrl-C; a traceback is our bug.
 
     A failing disk (``OSError``) is the user's to mend too, and is reported with the file it names.
     """
     setup()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds: what is half-written goes
     code = 0
     try:
         main(None)

@@ -31,6 +31,20 @@ def test_how_a_stage_ends(body, code, said):
     assert ended.stdout == "said before\n"
 
 
+def test_terminated_it_leaves_nothing_half_written(tmp_path):
+    body = f"""
+    from learn2dance.store import atomic
+    with atomic({str(tmp_path / "a.npz")!r}) as path:
+        path.write_text("half")
+        print("writing", flush=True)
+        import time
+        time.sleep(60)"""
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT.format(body=body)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "said before\n" and process.stdout.readline() == "writing\n"
+    process.terminate()
+    assert process.wait(10) == 143 and not list(tmp_path.iterdir())
+
+
 def test_a_bug_of_ours_keeps_its_traceback():
     ended = subprocess.run([sys.executable, "-c", SCRIPT.format(body="1 / 0")], capture_output=True, text=True)
     assert ended.returncode == 1 and "ZeroDivisionError" in ended.stderr and "Traceback" in ended.stderr

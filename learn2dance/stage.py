@@ -110,6 +110,7 @@ class AboveTheBar(logging.StreamHandler):
         from tqdm import tqdm
 
         tqdm.write(self.format(record), file=self.stream)
+        self.flush()  # so that a log file can be followed
 
 
 def setup(quiet: bool = False) -> None:

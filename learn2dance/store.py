@@ -69,8 +69,10 @@ def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict
     if unknown:
         raise Fault(f"{path}: {', '.join(unknown)} not in the schema of '{kind}'")
     meta = {"kind": kind, "schema": SCHEMA, "stage": stage, "arguments": arguments, "parents": parents}
-    with atomic(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **arrays, meta=np.array(json.dumps(meta, sort_keys=True)))
+    buffer = io.BytesIO()  # written at once: on a full disk, a half-written zip file would complain when it is closed
+    np.savez(buffer, **arrays, meta=np.array(json.dumps(meta, sort_keys=True)))
+    with atomic(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load(path: str | Path, kind: str) -> dict:

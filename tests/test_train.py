@@ -9,7 +9,7 @@ from conftest import QUICK, ROOT
 
 from learn2dance import dataroot, store, training
 
-LONGER = [*QUICK, "--steps", "60", "--every", "5"]
+LONGER = [*QUICK, "--steps", "100", "--every", "5", "--patience", "99"]
 
 
 def models(root):
@@ -40,7 +40,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, run_stage):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and said.startswith("interrupted") and said.count("\n") == 1
     assert not [p.name for p in (root / "models").iterdir() if p.name.startswith(".")]
-    assert 15 <= store.load_checkpoint(root / "models" / "music2pose.last.pt", "music2pose training")["step"] < 60
+    assert 15 <= store.load_checkpoint(root / "models" / "music2pose.last.pt", "music2pose training")["step"] < 100
     ended = run_stage("train.py", root, *LONGER, "--resume")
     assert "goes on from step" in ended.stdout and ended.returncode == 0
     assert (root / "models" / "music2pose.pt").read_bytes() == whole["music2pose.pt"]
@@ -73,7 +73,10 @@ def test_done_is_done(root, run_stage):
 def test_another_run_is_not_resumed(root, run_stage):
     ended = run_stage("train.py", root, *LONGER, "--resume")
     assert ended.returncode == 2
-    assert "cannot go on, --steps was 20; --every was 10" in ended.stderr and ended.stderr.count("\n") == 1
+    assert (
+        "cannot go on, --steps was 20; --every was 10; --patience was 8" in ended.stderr
+        and ended.stderr.count("\n") == 1
+    )
 
 
 def test_early_stopping(root, run_stage):

@@ -10,6 +10,7 @@ DEMO = out/demo
 jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .PHONY: help venv demo all poses music clusters train dances test lint bench clean
 
 help:  ## list the targets

@@ -43,12 +43,10 @@ def main(argv: list[str] | None = None) -> None:
 
     for name, sound in stage.progress(songs, "songs"):
         if args.audio:
-            heard, parents = music.features(audio.load(sound)), {"audio": store.digest(sound)}
+            heard, parents = music.features(audio.load(sound), name), {"audio": store.digest(sound)}
         else:
-            heard, parents = (
-                store.load(root.file("music", name), "music"),
-                {"music": store.digest(root.file("music", name))},
-            )
+            file = root.file("music", name)
+            heard, parents = store.load(file, "music"), {"music": store.digest(file)}
         style = args.style or (root.styles.get(name) if args.data else None)
         given = dancing.prefix(dancer.codebook, args.prefix, heard) if args.prefix else None
         parents |= {"model": store.digest(model)} | ({"prefix": store.digest(args.prefix)} if args.prefix else {})
@@ -88,7 +86,7 @@ def arguments(argv: list[str] | None):
     group.add_argument(
         "--temperature", type=stage.positive(float), default=1.0, help="lower: likelier moves (%(default)s)"
     )
-    group.add_argument("--top-k", type=int, default=0, help="draw among so many codes; 0: all (%(default)s)")
+    group.add_argument("--top-k", type=stage.whole, default=0, help="draw among so many codes; 0: all (%(default)s)")
     group.add_argument("--n", type=stage.positive(int), default=1, help="so many dances, seeds SEED, SEED + 1 … (1)")
     group.add_argument("--prefix", metavar="POSES.npz", help="go on from these poses, which begin with the song")
     args = parser.parse_args(argv)

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
 def _nothing(folder) -> Fault:
     """Say what is there instead of clips."""
     if not folder.is_dir():
-        return Fault(f"{folder}: no such folder; extract_poses.sh makes it, or put OpenPose's JSON there, clip by clip")
+        return Fault(f"{folder}: no such folder; put OpenPose's JSON there, clip by clip")
     found = sorted(path.name for path in folder.iterdir())
     loose = any(name.endswith(".json") for name in found)
     hint = "each clip's JSON lies in a folder of its own" if loose else "is it the right data root?"
@@ -83,7 +83,7 @@ def _make(root, clip: str, fps: float | None, settings: dict) -> tuple[str, str]
     source, target = root.keypoints[clip], root.file("poses", clip)
     fps = fps or root.fps.get(clip) or _video_fps(root, clip)
     files, digest = keypoint_files.read(source)
-    arguments, parents = settings | {"fps": fps}, {f"keypoints/{source.name}": digest}
+    arguments, parents = settings | {"fps": fps, "version": cleaning.VERSION}, {f"keypoints/{source.name}": digest}
     if store.fresh(target, "poses", arguments, parents):
         return "fresh", f"{clip}: up to date"
 

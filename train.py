@@ -22,15 +22,19 @@ def main(argv: list[str] | None = None) -> None:
     import torch
     from torch.utils.tensorboard import SummaryWriter
 
-    from learn2dance import dataroot, songs, training
+    from learn2dance import dataroot, resuming, songs, training
+    from learn2dance.dancer import save_dancer
+    from learn2dance.networks import Config
 
     device = stage.device(args.device)
     root = dataroot.open_root(args.data)
     out = Path(args.out or root.path / "models" / ("music2pose.pt" if args.model == "transformer" else "lstm.pt"))
-    last = out.with_suffix(".last.pt")
+    last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
     knobs = {key: value for key, value in vars(args).items() if key not in ("data", "out", "resume", "device", "quiet")}
+    if args.width % Config.heads:
+        raise Fault(f"--width {args.width}: expected a multiple of {Config.heads}, the attention's heads")
     data = training.read(root)
-    if training.fresh(out, last, knobs, data.parents):
+    if resuming.fresh(out, last, knobs, data.parents):
         log.info("%s: fresh", out)
         return
 
@@ -40,10 +44,9 @@ def main(argv: list[str] | None = None) -> None:
     train = [songs.song(clip, config, dancer.normaliser) for clip in data.train.values()]
     val = [songs.song(clip, config, dancer.normaliser) for clip in data.val.values()]
     optimiser = training.optimiser(network, args.lr, args.weight_decay)
-    state = training.State(rng=training.generator(args.seed))
+    state = resuming.State(rng=resuming.generator(args.seed))
     if args.resume and last.exists():
-        training.resume(last, knobs, data.parents, network, optimiser, state)
-        log.info("%s: goes on from step %d", last, state.step)
+        resuming.resume(last, knobs, data.parents, network, optimiser, state)
     size = sum(p.numel() for p in network.parameters()) / 1e6
     log.info("%s, %.1f million weights, %d songs (%d windows) to learn from, %d to judge by, on %s",
              args.model, size, len(train), sum(len(s.tokens) for s in train), len(val), device)  # fmt: skip
@@ -51,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
     runs = SummaryWriter(str(out.parent / "runs" / out.stem), purge_step=state.step)
     bar = stage.progress(range(state.step, args.steps), "train", args.steps - state.step)
     for state.step in bar:
-        batch = [part.to(device) for part in songs.batch(train, args.batch, args.beats, config, state.rng)]
+        batch = [part.to(device) for part in songs.batch(train, args.batch, args.beats, config, data.mirror, state.rng)]
         losses, norm = training.step(network, optimiser, batch, args.lr * schedule(state.step, args.warmup, args.steps))
         if not torch.isfinite(norm):
             raise Fault(f"step {state.step}: the gradient is not finite; {out} is the last good one, try a lower --lr")
@@ -65,18 +68,24 @@ def main(argv: list[str] | None = None) -> None:
             runs.add_scalar("lr", optimiser.param_groups[0]["lr"], state.step)
             state.step += 1
             better = state.note(float(judged.mean()), network)
-            if better:
-                training.save_best(out, dancer, state, knobs, data.parents)
-            training.save_state(last, knobs, data.parents, network, optimiser, state)
+            if better or not out.exists():
+                save_dancer(out, dancer, state.best_network, **state.found(), arguments=knobs, parents=data.parents)
+            resuming.save_state(last, knobs, data.parents, network, optimiser, state)
             log.info("step %d: train %.3f, val %.3f%s", state.step, losses.mean(), judged.mean(), ", the best" * better)
             if state.waited >= args.patience:
                 break
     runs.close()
-    training.save_state(last, knobs, data.parents, network, optimiser, state, done=True)
-    uniform = math.log(config.codes)
-    log.info("%s: val loss %.3f nats a code at step %d of %d (knowing nothing: %.3f)",
-             out, state.best, state.best_step, state.step, uniform)  # fmt: skip
-    log.info("next: python eval.py %s --split val", args.data)
+    resuming.save_state(last, knobs, data.parents, network, optimiser, state, done=True)
+    network.load_state_dict(state.best_network)
+    if not out.exists():
+        save_dancer(out, dancer, state.best_network, **state.found(), arguments=knobs, parents=data.parents)
+    log.info("%s: val loss %.3f nats a code at step %d of %d", out, state.best, state.best_step, state.step)
+    deaf, blind = (
+        training.judge(network, training.swap_music(val), config),
+        training.code_frequencies(train, val, config),
+    )
+    log.info("with another song's music %.3f; by the codes' frequencies alone %.3f", deaf.mean(), blind.mean())
+    log.info("next: python eval.py %s --split val --model %s", args.data, out)
 
 
 def schedule(step: int, warmup: int, steps: int) -> float:

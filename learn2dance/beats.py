@@ -24,7 +24,6 @@ _EARLY = 0.007  # seconds: a strike's window sees it coming (clicks 10 ms early,
 _TEMPI = np.geomspace(SLOWEST, FASTEST, 84)  # 1% apart
 _COMB = np.array([1.0, 0.7, 0.5, 0.5])  # weights of a strike that comes again after 1, 2, 3 and 4 beats
 _STEADY = 0.9  # the uniform grid is taken where its beats are struck at least so much of what followed beats are
-W = 1.0
 _STIFF = 20.0  # how much followed beats are smoothed: the weight of their second differences
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from learn2dance.tracking import body_size
 
+VERSION = 1  # raised when the same detections come out as other poses: what was made before is then stale
 CUTOFF = 5.0  # Hz: the smoother halves what swings this fast; see `smooth`
 SPIKE = 0.04  # body sizes off its neighbours: jitter stays below …
 ACCELERATION = 37.5  # … plus what a fast arm can do: body sizes a second squared (0.06 in a frame of 25 fps)

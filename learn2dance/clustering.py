@@ -1,7 +1,7 @@
 """Learning the codebook of a data root, and writing every clip in its codes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from learn2dance.stage import Fault, log
 from learn2dance.tokens import Codebook
 
 STAGE = "Clustering.ipynb"
+VERSION = 1  # raised when the same poses come out in other windows or codes: what was made before is then stale
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,11 @@ def clip_windows(root: DataRoot, clip: str, settings: Settings) -> dict:
     if joints not in (15, 25):
         raise Fault(f"{root.file('poses', clip)}: {joints} joints, expected 15 or 25 in the order of BODY_25")
     seconds = len(poses["poses"]) / poses["fps"]
+    lengths = f"{clip}: {seconds:.1f} s of poses and {music['duration']:.1f} s of music"
     if not 0.5 < seconds / music["duration"] < 2:
-        raise Fault(
-            f"{clip}: {seconds:.1f} s of poses and {music['duration']:.1f} s of music; is the fps in clips.csv right, "
-            "and is it the same clip?"
-        )
+        raise Fault(f"{lengths}; is the fps in clips.csv right, and is it the same clip?")
+    if not 0.97 < seconds / music["duration"] < 1.03:
+        log.warning("%s; where the fps is not right, dance and music drift apart", lengths)
     moved, fps = normalised(root, clip)
     cut, known, start = windows.cut(moved, fps, music["beats"], settings.frames_per_beat, settings.window_beats)
     return {"windows": cut, "known": known, "start": start, "beats": music["beats"]}
@@ -91,10 +92,10 @@ def cluster(root: DataRoot, settings: Settings) -> dict:
     train, val = root.split("train", clips), root.split("val", clips)
     for clip in root.in_no_split(clips):
         log.warning("%s: in none of %s/*.txt, so neither learned from nor judged by", clip, root.path / "splits")
-    arguments = {key: getattr(settings, key) for key in settings.__dataclass_fields__}
+    arguments = asdict(settings) | {"version": VERSION}
     seen = sorted({*train, *val})
     parents = {kind: store.digest(*(root.file(kind, clip) for clip in seen)) for kind in ("poses", "music")}
-    parents["clips"] = " ".join(train) + " | " + " ".join(val)
+    parents |= {"train": train, "val": val}
     path = root.path / "clusters.npz"
     if store.fresh(path, "clusters", arguments, parents):
         log.info("%s: fresh", path)
@@ -214,5 +215,6 @@ def longest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple
         How far the fastest joint goes from frame to frame (torso lengths): the farthest of all the decoded frames of
         these clips, and the 99.9th percentile of the real ones.
     """
+    clips = [clip for clip in clips if len(store.load(root.file("labels", clip), "labels")["labels"])]
     real, decoded = zip(*(map(windows.steps, in_codes(root, clip, codebook)) for clip in clips), strict=True)
     return float(np.nanmax(np.concatenate(decoded))), float(np.nanpercentile(np.concatenate(real), 99.9))

@@ -23,16 +23,19 @@ class Dancer:
     codebook_digest: str  # of the clusters.npz that it was trained on
 
 
-def save_dancer(path: str | Path, dancer: Dancer, **more) -> None:
-    """Save a dancer as a ``music2pose`` checkpoint, with ``more`` plain values (seed, loss, parents) beside it."""
+def save_dancer(path: str | Path, dancer: Dancer, weights: dict | None = None, **more) -> None:
+    """Save a dancer as a ``music2pose`` checkpoint, with ``more`` plain values (loss, arguments, parents) beside it.
+
+    ``weights`` takes the place of the network's own.
+    """
     book = dancer.codebook
     store.save_checkpoint(
         path,
         "music2pose",
         config=asdict(dancer.config),
-        network={key: value.cpu() for key, value in dancer.network.state_dict().items()},
+        network={key: value.cpu() for key, value in (weights or dancer.network.state_dict()).items()},
         normaliser=asdict(dancer.normaliser),
-        # Half precision errs by 1e-3 torso lengths at most, a fiftieth of what the codes leave over.
+        # Half precision: a centroid's numbers are off by 5e-4 of themselves at most.
         codebook={
             "centroids": torch.from_numpy(book.centroids).half(),
             "mean": torch.from_numpy(book.mean),

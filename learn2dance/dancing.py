@@ -104,7 +104,7 @@ def choreograph(
 
 def draw(logits: Tensor, rng: np.random.Generator, temperature: float, top_k: int) -> int:
     """Draw one code from its logits (K,)."""
-    scores = logits.double().cpu().numpy()
+    scores = logits.cpu().double().numpy()
     if temperature == 0:
         return int(scores.argmax())
     if 0 < top_k < len(scores):

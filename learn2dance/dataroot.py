@@ -62,6 +62,10 @@ class DataRoot:
             self._deal(clips)
         file = stage.existing(self.path / "splits" / f"{name}.txt", "split (a clip's name on each line)")
         listed, here = _lines(file), set(clips)
+        for other in sorted((self.path / "splits").glob("*.txt")):
+            both = sorted(set(listed) & set(_lines(other)))
+            if other != file and both and set(listed) != set(_lines(other)):
+                raise Fault(f"{file}: '{both[0]}' is in {other.name} too; no dance may be learned from and judged by")
         for clip in listed:
             if clip not in here:
                 log.warning("%s: '%s' is listed but was not made by the stages before", file, clip)

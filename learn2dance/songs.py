@@ -53,9 +53,11 @@ class Normaliser:
 
 def fit_normaliser(features: list[np.ndarray]) -> Normaliser:
     """Fit on the features (B, S, D) of the train split's songs."""
-    rows = np.concatenate([f.reshape(-1, f.shape[-1]) for f in features]).astype(np.float64)
-    deviation = np.maximum(rows.std(0), 1e-3)  # a band that is never heard must not blow up when it is
-    return Normaliser(torch.tensor(rows.mean(0)).float(), torch.tensor(deviation).float())
+    count = sum(f.shape[0] * f.shape[1] for f in features)
+    mean = sum(f.sum((0, 1), dtype=np.float64) for f in features) / count
+    variance = sum(((f - mean) ** 2).sum((0, 1)) for f in features) / count
+    deviation = np.maximum(np.sqrt(variance), 1e-3)  # a band that is never heard must not blow up when it is
+    return Normaliser(torch.tensor(mean).float(), torch.tensor(deviation).float())
 
 
 def around(music: Tensor, start: int, beats: int, config: networks.Config) -> Tensor:
@@ -72,25 +74,24 @@ def around(music: Tensor, start: int, beats: int, config: networks.Config) -> Te
     return functional.pad(inside, (0, 0, 0, 0, max(-first, 0), missing))
 
 
-def load(root: DataRoot, clips: list[str], steps_per_beat: int) -> dict[str, dict]:
-    """Load music and labels of these clips; ``features`` (B - 1, S, D) on the grid that the labels were cut on.
+def load(root: DataRoot, clip: str, clusters: str, steps_per_beat: int) -> dict:
+    """Load a clip's labels, and its music on the same beats as ``features`` (B - 1, S, D), ``bar`` and ``style``.
 
     Raises
     ------
     Fault
-        If a clip's labels were made on other beats than its music has.
+        If the labels were made of other music or poses than there are, or in another codebook than ``clusters``, the
+        digest of clusters.npz.
     """
-    loaded = {}
-    for clip in clips:
-        music, labels = store.load(root.file("music", clip), "music"), store.load(root.file("labels", clip), "labels")
-        if not np.array_equal(music["beats"], labels["beats"]):
-            raise Fault(
-                f"{root.file('labels', clip)}: cut on other beats than {root.file('music', clip)}; make clusters"
-            )
-        features = music_features.beat_features(music, steps_per_beat)
-        bar = networks.bar_positions(len(music["beats"]), music["downbeat"], music["beats_per_bar"])
-        loaded[clip] = labels | {"features": features, "bar": bar, "style": root.styles.get(clip)}
-    return loaded
+    labels = store.load(root.file("labels", clip), "labels")
+    made_of = {"clusters": clusters} | {kind: store.digest(root.file(kind, clip)) for kind in ("music", "poses")}
+    for kind, digest in made_of.items():
+        if labels["meta"]["parents"][kind] != digest:
+            raise Fault(f"{root.file('labels', clip)}: made with other {kind} than there are now; run Clustering.ipynb")
+    music = store.load(root.file("music", clip), "music")
+    features = music_features.beat_features(music, steps_per_beat)
+    bar = networks.bar_positions(len(music["beats"]), music["downbeat"], music["beats_per_bar"])
+    return labels | {"features": features, "bar": bar, "style": root.styles.get(clip)}
 
 
 def song(clip: dict, config: networks.Config, normaliser: Normaliser) -> Song:
@@ -123,8 +124,10 @@ def crop(song: Song, start: int, beats: int, config: networks.Config, mirrored: 
     )
 
 
-def batch(songs: list[Song], size: int, beats: int, config: networks.Config, rng: np.random.Generator) -> tuple:
-    """Draw crops from songs at random, longer songs more often, half of them mirrored, some without their style.
+def batch(
+    songs: list[Song], size: int, beats: int, config: networks.Config, mirror: float, rng: np.random.Generator
+) -> tuple:
+    """Draw crops from songs at random, longer songs more often, a share of them mirrored, some without their style.
 
     Returns
     -------
@@ -136,6 +139,6 @@ def batch(songs: list[Song], size: int, beats: int, config: networks.Config, rng
     crops, styles = [], []
     for i in drawn:
         start = int(rng.integers(max(lengths[i] - beats // 2, 1)))
-        crops.append(crop(songs[i], start, beats, config, mirrored=bool(rng.random() < 0.5)))
+        crops.append(crop(songs[i], start, beats, config, mirrored=bool(rng.random() < mirror)))
         styles.append(songs[i].style if rng.random() < 0.85 else 0)
     return *(torch.stack(part) for part in zip(*crops, strict=True)), torch.tensor(styles)

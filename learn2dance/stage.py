@@ -45,7 +45,7 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
     if "device" in shared:
         group.add_argument("--device", default="auto", help="cpu, cuda, mps, or auto: the fastest there is (auto)")
     if "seed" in shared:
-        group.add_argument("--seed", type=int, default=0, help="same seed, same bytes on CPU (%(default)s)")
+        group.add_argument("--seed", type=whole, default=0, help="same seed, same bytes on CPU (%(default)s)")
     if "no_video" in shared:
         group.add_argument("--no-video", action="store_true", help="write the .npz alone, no animation")
     if "quiet" in shared:
@@ -64,6 +64,17 @@ def positive(kind: type) -> Callable[[str], float]:
 
     convert.__name__ = f"positive {kind.__name__}"  # argparse prints it: invalid positive int value: '0'
     return convert
+
+
+def whole(text: str) -> int:
+    """Read a whole number from zero on: an argparse type."""
+    value = int(text)
+    if not 0 <= value < 2**63:
+        raise ValueError
+    return value
+
+
+whole.__name__ = "whole number"
 
 
 def between(least: float, most: float) -> Callable[[str], float]:
@@ -160,7 +171,10 @@ def run(main: Callable[[list[str] | None], None]) -> None:
     try:
         main(None)
     except KeyboardInterrupt:
-        print("interrupted: what was written stays whole; the same command goes on from there", file=sys.stderr)
+        print(
+            "interrupted: what was written stays whole; run it again for the rest (train.py: with --resume)",
+            file=sys.stderr,
+        )
         code = 130
     except Fault as fault:
         print(f"error: {fault}", file=sys.stderr)

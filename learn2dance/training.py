@@ -1,7 +1,6 @@
-"""What train.py and Model.ipynb share: reading a data root, judging by the val split, and where training stands."""
+"""What train.py and Model.ipynb share: reading a data root, a gradient step, and judging by the val split."""
 
-import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,11 @@ from torch import Tensor, nn
 
 from learn2dance import networks, songs, store
 from learn2dance.clustering import load_codebook
-from learn2dance.dancer import Dancer, save_dancer
+from learn2dance.dancer import Dancer
 from learn2dance.dataroot import DataRoot
 from learn2dance.networks import Config
 from learn2dance.songs import Song
-from learn2dance.stage import Fault, log
+from learn2dance.stage import Fault
 from learn2dance.tokens import Codebook
 
 STEPS_PER_BEAT = 4
@@ -30,33 +29,8 @@ class Data:
     val: dict[str, dict]
     styles: tuple[str, ...]
     codebook: Codebook
-    parents: dict[str, str]
-
-
-@dataclass
-class State:
-    """Where training stands, beside the network's and the optimiser's own state."""
-
-    rng: np.random.Generator
-    step: int = 0
-    best: float = float("inf")
-    best_step: int = 0
-    best_network: dict[str, Tensor] = field(default_factory=dict)
-    waited: int = 0  # looks at the val split since the best
-
-    def note(self, loss: float, network: nn.Module) -> bool:
-        """Take note of a loss on the val split, and of the network if it is the best so far; return whether it is."""
-        self.waited += 1
-        if loss >= self.best:
-            return False
-        self.best, self.best_step, self.waited = loss, self.step, 0
-        self.best_network = copy.deepcopy({key: value.cpu() for key, value in network.state_dict().items()})
-        return True
-
-
-def generator(seed: int) -> np.random.Generator:
-    """Return the generator that draws the training sequences."""
-    return np.random.Generator(np.random.PCG64(seed))
+    mirror: float  # share of the sequences that are mirrored: none where the codebook knows no mirrored motion
+    parents: dict
 
 
 def read(root: DataRoot) -> Data:
@@ -68,22 +42,24 @@ def read(root: DataRoot) -> Data:
         If a stage before has not run, or ran on something else since.
     """
     path = root.path / "clusters.npz"
-    codebook = load_codebook(path)
-    clips = root.have("music", "labels")
-    digest = store.digest(path)
-    split = {name: songs.load(root, root.split(name, clips), STEPS_PER_BEAT) for name in ("train", "val")}
-    for clip, labels in {**split["train"], **split["val"]}.items():
-        if labels["meta"]["parents"].get("clusters") != digest:
-            raise Fault(f"{root.file('labels', clip)}: written in another codebook than {path}; run Clustering.ipynb")
-    for name, loaded in split.items():
-        split[name] = {clip: labels for clip, labels in loaded.items() if labels["known"].any()}
+    codebook, meta, digest = load_codebook(path), store.load(path, "clusters")["meta"], store.digest(path)
+    clips = root.have("poses", "music", "labels")
+    names = {name: root.split(name, clips) for name in ("train", "val")}
+    if any(set(names[name]) - set(meta["parents"][name]) for name in names):
+        raise Fault(f"{path}: fitted on another split than {root.path / 'splits'} says now; run Clustering.ipynb")
+    loaded = {clip: songs.load(root, clip, digest, STEPS_PER_BEAT) for clip in names["train"] + names["val"]}
+    split = {name: {c: loaded[c] for c in names[name] if loaded[c]["known"].any()} for name in names}
+    for name in split:
         if not split[name]:
-            raise Fault(
-                f"{root.path}: no song of the {name} split has a window of whole poses; are the clips long enough?"
-            )
-    styles = tuple(sorted({labels["style"] for labels in split["train"].values()} - {None}))
-    files = [root.file(kind, clip) for kind in ("music", "labels") for loaded in split.values() for clip in loaded]
-    return Data(split["train"], split["val"], styles, codebook, {"clusters": digest, "songs": store.digest(*files)})
+            said = f"no song of the {name} split has a window of whole poses; are the clips long enough?"
+            raise Fault(f"{root.path}: {said}")
+    parents = {"clusters": digest, **{name: list(split[name]) for name in split}}
+    for kind in ("music", "labels"):
+        parents[kind] = store.digest(*(root.file(kind, clip) for name in split for clip in split[name]))
+    parents["styles"] = {clip: root.styles.get(clip) for name in split for clip in split[name]}
+    styles = tuple(sorted({clip["style"] for clip in split["train"].values()} - {None}))
+    mirror = 0.5 if meta["arguments"]["mirror"] else 0.0
+    return Data(split["train"], split["val"], styles, codebook, mirror, parents)
 
 
 def new_dancer(data: Data, knobs) -> Dancer:
@@ -180,68 +156,29 @@ def judge(network: nn.Module, judged: list[Song], config: Config) -> np.ndarray:
         parts = songs.crop(song, 0, len(song.tokens), config)
         batch = [part[None].to(device) for part in parts] + [torch.tensor([song.style], device=device)]
         windows = int(song.known.sum())
-        total += loss(network, *batch).double().cpu().numpy() * windows
+        total += loss(network, *batch).cpu().double().numpy() * windows
         count += windows
     return total / count
 
 
-def save_best(path: Path, dancer: Dancer, state: State, knobs: dict, parents: dict[str, str]) -> None:
-    """Save the dancer with its best network so far."""
-    more = {"step": state.best_step, "loss": state.best, "arguments": knobs, "parents": parents}
-    save_dancer(path, dancer, **more)
+def code_frequencies(train: list[Song], judged: list[Song], config: Config) -> np.ndarray:
+    """Return the loss (L,) of what knows neither music nor dance, but only how often each code is used.
 
-
-def save_state(path: Path, knobs: dict, parents: dict, network: nn.Module, optimiser, state: State, done: bool = False):
-    """Save all that `resume` needs to go on as if nothing had happened."""
-    store.save_checkpoint(
-        path,
-        "music2pose training",
-        arguments=knobs,
-        parents=parents,
-        network=network.state_dict(),
-        optimiser=optimiser.state_dict(),
-        torch_rng=torch.get_rng_state(),
-        cuda_rng=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        rng=state.rng.bit_generator.state,
-        **{key: getattr(state, key) for key in ("step", "best", "best_step", "best_network", "waited")},
-        done=done,
-    )
-
-
-def resume(path: Path, knobs: dict, parents: dict[str, str], network: nn.Module, optimiser, state: State) -> None:
-    """Put network, optimiser and state where `save_state` saw them.
-
-    Raises
-    ------
-    Fault
-        If that run had other arguments or other data.
+    The frequencies are those of the train split and its mirror image, one added to each count.
     """
-    saved = store.load_checkpoint(path, "music2pose training")
-    changed = [
-        f"--{key} was {saved['arguments'].get(key)}" for key in knobs if saved["arguments"].get(key) != knobs[key]
-    ]
-    if saved["parents"] != parents:
-        changed.append("the songs or the codebook were others")
-    if changed:
-        raise Fault(f"{path}: cannot go on, {'; '.join(changed)}; give the same again, or start anew without --resume")
-    network.load_state_dict(saved["network"])
-    optimiser.load_state_dict(saved["optimiser"])
-    torch.set_rng_state(saved["torch_rng"])
-    if saved["cuda_rng"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(saved["cuda_rng"])
-    state.rng.bit_generator.state = saved["rng"]
-    for key in ("step", "best", "best_step", "best_network", "waited"):
-        setattr(state, key, saved[key])
+    total = np.zeros(config.levels)
+    for level in range(config.levels):
+        used = torch.cat([codes[song.known, level] for song in train for codes in (song.tokens, song.mirrored)])
+        share = (torch.bincount(used, minlength=config.codes) + 1) / (len(used) + config.codes)
+        danced = torch.cat([song.tokens[song.known, level] for song in judged])
+        total[level] = -share[danced].log().mean()
+    return total
 
 
-def fresh(out: Path, last: Path, knobs: dict, parents: dict[str, str]) -> bool:
-    """Tell whether this model exists, whole, trained to its end by the same arguments on the same data."""
-    if not out.exists() or not last.exists():
-        return False
-    try:
-        best, state = store.load_checkpoint(out, "music2pose"), store.load_checkpoint(last, "music2pose training")
-    except Fault as fault:
-        log.warning("%s", fault)
-        return False
-    made = (knobs, parents)
-    return state["done"] and (best["arguments"], best["parents"]) == made == (state["arguments"], state["parents"])
+def swap_music(judged: list[Song]) -> list[Song]:
+    """Give each song the music and the bars of the next one, repeated where that is shorter."""
+    swapped = []
+    for song, other in zip(judged, judged[1:] + judged[:1], strict=True):
+        music = other.music[torch.arange(len(song.music)) % len(other.music)]
+        swapped.append(replace(song, music=music, bar=other.bar[torch.arange(len(song.bar)) % len(other.bar)]))
+    return swapped

@@ -40,7 +40,7 @@ def cut(
     start = int(inside[0]) if len(inside) else 0
     beats = beats[inside]
     count = max(len(beats) - window_beats, 0)
-    flat = poses.reshape(len(poses), -1)
+    flat = poses.reshape(len(poses), -1).copy()  # whose gaps are filled below
     lost = np.isnan(flat).any(1)
     if count == 0 or np.isnan(flat).all(0).any():
         return (

@@ -34,7 +34,7 @@ def test_crops_keep_music_and_codes_together():
 
 def test_batches_are_drawn_by_length_half_of_them_mirrored():
     rng = np.random.default_rng(0)
-    drawn = [songs.batch([numbered(30, 1), numbered(90, 2)], 64, 8, CONFIG, rng) for _ in range(8)]
+    drawn = [songs.batch([numbered(30, 1), numbered(90, 2)], 64, 8, CONFIG, 0.5, rng) for _ in range(8)]
     styles = torch.cat([batch[4] for batch in drawn]).numpy()
     assert 0.08 < np.mean(styles == 0) < 0.22  # 0.15, of 512
     assert 0.68 < np.mean(styles[styles > 0] == 2) < 0.82

@@ -3,11 +3,14 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
 from conftest import QUICK, ROOT
 
 from learn2dance import dataroot, store, training
+from learn2dance.networks import Config
+from learn2dance.songs import Song
 
 LONGER = [*QUICK, "--steps", "100", "--every", "5", "--patience", "99"]
 
@@ -80,10 +83,48 @@ def test_another_run_is_not_resumed(root, run_stage):
 
 
 def test_early_stopping(root, run_stage):
-    knobs = ["--steps", "400", "--every", "2", "--patience", "2", "--lr", "0.3"]  # so fast that it soon gets worse
-    ended = run_stage("train.py", root, *QUICK, *knobs)
-    last = store.load_checkpoint(root / "models" / "music2pose.last.pt", "music2pose training")
-    assert ended.returncode in (0, 2) and last["step"] < 400
+    # A network this wide without dropout soon knows 6 songs by heart, and what it says of others gets worse.
+    knobs = "--width 64 --layers 1 --dropout 0 --steps 3000 --every 20 --patience 2 --batch 8 --beats 12".split()
+    ended = run_stage("train.py", root, *knobs, "--out", root / "m.pt")
+    assert ended.returncode == 0, ended.stderr
+    state = store.load_checkpoint(root / "m.last.pt", "music2pose training")
+    assert state["waited"] == 2 and state["step"] == state["best_step"] + 40 < 3000
+    curve = training.history(root / "runs" / "m")["val/loss"]
+    assert state["best"] == pytest.approx(curve[:, 1].min(), abs=1e-4)
+    assert store.load_checkpoint(root / "m.pt", "music2pose")["step"] == state["best_step"]
+
+
+def test_a_lost_model_is_written_again(root, run_stage):
+    before = models(root)
+    (root / "models" / "music2pose.pt").unlink()
+    assert run_stage("train.py", root, *QUICK, "--resume").returncode == 0
+    assert models(root)["music2pose.pt"] == before["music2pose.pt"]
+
+
+def test_changed_data_are_learned_anew(root, run_stage):
+    table = (root / "clips.csv").read_text()
+    (root / "clips.csv").write_text(table.replace("waltz,", "polka,"))  # the style; the clips' names stay
+    ended = run_stage("train.py", root, *QUICK, "--resume")
+    assert ended.returncode == 0 and "the data have changed since" in ended.stdout, ended.stderr
+    assert "polka" in store.load_checkpoint(root / "models" / "music2pose.pt", "music2pose")["config"]["styles"]
+
+
+def test_what_knows_only_frequencies_and_what_hears_another_song():
+    config = Config("transformer", 1, 4, 6, 1, (), steps_per_beat=1)
+
+    def danced(codes, first):
+        tokens = torch.tensor(codes)[:, None]
+        music = torch.arange(first, first + len(codes) + 5.0)[:, None, None]
+        return Song(music, torch.full((len(codes),), int(first) % 7), 0, tokens, tokens, torch.ones(len(codes)) > 0)
+
+    train, val = [danced([0, 0, 0, 1], 0.0)], [danced([0, 1], 10.0), danced([3, 3, 3, 3], 50.0)]
+    # Counts of codes 0 … 3 with the mirror image: 6, 2, 0, 0; one more of each: 7, 3, 1, 1 of 12.
+    expected = -np.mean(np.log(np.array([7, 3, 1, 1, 1, 1]) / 12))
+    assert training.code_frequencies(train, val, config)[0] == pytest.approx(expected)
+    first, second = training.swap_music(val)
+    assert first.music.flatten().tolist() == [50, 51, 52, 53, 54, 55, 56] and first.bar.tolist() == [1, 1]
+    assert second.music.flatten().tolist() == [10, 11, 12, 13, 14, 15, 16, 10, 11] and second.bar.tolist() == [3] * 4
+    assert torch.equal(first.tokens, val[0].tokens)
 
 
 def break_root(root, how):
@@ -94,15 +135,23 @@ def break_root(root, how):
             file.unlink()
     elif how == "other codebook":
         arrays = store.load(root / "clusters.npz", "clusters")
-        arrays.pop("meta")
-        store.save(root / "clusters.npz", "clusters", "", {"seed": 1}, {}, **arrays)
-    elif how == "other beats":
+        meta = arrays.pop("meta")
+        store.save(root / "clusters.npz", "clusters", "", meta["arguments"] | {"seed": 1}, meta["parents"], **arrays)
+    elif how == "other music":
         for file in (root / "music").iterdir():
             arrays = store.load(file, "music")
             meta = arrays.pop("meta")
             store.save(file, "music", "", {}, meta["parents"], **arrays | {"beats": arrays["beats"] + 0.1})
     elif how == "no root":
         (root / "music").rename(root / "musik")
+    elif how == "split changed":
+        train, val = ((root / "splits" / f"{name}.txt") for name in ("train", "val"))
+        texts = train.read_text(), val.read_text()
+        train.write_text(texts[1])
+        val.write_text(texts[0])
+    elif how == "in two splits":
+        with open(root / "splits" / "val.txt", "a") as file:
+            file.write((root / "splits" / "train.txt").read_text())
     elif how == "cut short":
         clip = dataroot.open_root(root).split("train", dataroot.open_root(root).have("music"))[0]
         path = root / "music" / f"{clip}.npz"
@@ -113,11 +162,13 @@ def break_root(root, how):
     ("how", "said"),
     [
         ("no clusters", "clusters.npz: no such file"),
-        ("no labels", "no clip has all of music, labels (found 9 in music/, 0 in labels/)"),
-        ("other codebook", "written in another codebook than"),
-        ("other beats", "cut on other beats than"),
-        ("no root", "no clip has all of music, labels (found 0 in music/"),
-        ("cut short", "not a whole .npz file"),
+        ("no labels", "no clip has all of poses, music, labels (found 9 in poses/, 9 in music/, 0 in labels/)"),
+        ("other codebook", "made with other clusters than there are now; run Clustering.ipynb"),
+        ("other music", "made with other music than there are now; run Clustering.ipynb"),
+        ("no root", "no clip has all of poses, music, labels (found 9 in poses/, 0 in music/"),
+        ("cut short", "made with other music than there are now"),
+        ("split changed", "fitted on another split than"),
+        ("in two splits", "is in val.txt too"),
     ],
 )
 def test_faults_in_the_data_root(root, run_stage, how, said):
@@ -146,11 +197,20 @@ def test_a_full_disk(root, run_stage):
 
 
 @pytest.mark.parametrize(
-    "wrong", [["--steps", "0"], ["--model", "gan"], ["--lr", "-1"], ["--dropout", "2"], ["--heads"]]
+    "wrong",
+    [
+        ["--steps", "0"],
+        ["--model", "gan"],
+        ["--lr", "-1"],
+        ["--dropout", "2"],
+        ["--heads"],
+        ["--width", "30"],
+        ["--seed", "-1"],
+    ],
 )
-def test_arguments_that_do_not_do(run_stage, wrong):
+def test_arguments_that_do_not_do(root, run_stage, wrong):
     start = time.monotonic()
-    ended = run_stage("train.py", "nowhere", *wrong)
+    ended = run_stage("train.py", root, *wrong.split())
     assert ended.returncode == 2 and "Traceback" not in ended.stderr and time.monotonic() - start < 30
 
 

@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--fps", type=positive(float), help="frames a second of the film (the files' own)")
     add("--size", type=size, metavar="WxH|N", help="pixels of the picture (640 high; a .png 1600 wide)")
     add("--start", type=stage.between(0, 86400), default=0.0, metavar="S", help="leave out so many seconds (0)")
-    add("--length", type=positive(float), metavar="S", help="draw so many seconds (all)")
+    add("--length", type=stage.between(0.001, 86400), metavar="S", help="draw so many seconds (all)")
     add("--titles", nargs="+", metavar="TITLE", help="one a file (the files' names, where there are several)")
     add("--trail", action="store_true", help="wrists and ankles leave a fading trail")
     add("--beats", action="store_true", help="the floor lights up on the beats, where the file holds them")

@@ -52,11 +52,14 @@ def main(argv: list[str] | None = None) -> None:
         parents |= {"model": store.digest(model)} | ({"prefix": store.digest(args.prefix)} if args.prefix else {})
         for seed in range(args.seed, args.seed + args.n):
             target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{seed}.npz")
+            film = target.with_suffix(".mp4")
+            for given_file in filter(None, (sound, args.prefix)):
+                if Path(given_file).resolve() in (target.resolve(), film.resolve()):
+                    raise Fault(f"{given_file}: would be overwritten by the dance; give another --out")
             how = {"seed": seed, "temperature": args.temperature, "top_k": args.top_k, "style": style}
             if not store.fresh(target, "dance", how, parents):
                 dance = dancing.dance(dancer, heard, seed, style, args.temperature, args.top_k, given)
                 store.save(target, "dance", "eval.py", how, parents, **dance)
-            film = target.with_suffix(".mp4")
             if not args.no_video and not (film.exists() and film.stat().st_mtime >= target.stat().st_mtime):
                 render(store.load(target, "dance"), film, sound)
             log.info("%s", target if args.no_video else film)

@@ -21,16 +21,17 @@ def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
     parser = stage.parser(__doc__, "jobs", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root: a folder with keypoints/")
-    parser.add_argument("--fps", type=stage.positive(float), help="frames a second, of all clips")
-    parser.add_argument("--start", type=float, default=0.0, metavar="S", help="seconds: frames before are NaN (0)")
-    parser.add_argument("--end", type=stage.positive(float), metavar="S", help="seconds: frames from here on are NaN")
+    seconds = stage.between(0, 1e6)
+    parser.add_argument("--fps", type=stage.between(0.1, 1000), help="frames a second, of all clips")
+    parser.add_argument("--start", type=seconds, default=0.0, metavar="S", help="seconds: frames before are NaN (0)")
+    parser.add_argument("--end", type=seconds, metavar="S", help="seconds: frames from here on are NaN")
     parser.add_argument("--joints", type=int, choices=(15, 25), default=15, help="the first 15 of BODY_25, or all (15)")
-    parser.add_argument("--min-confidence", type=float, default=0.25, metavar="C", help="joints below: not seen (0.25)")
-    parser.add_argument("--max-gap", type=float, default=0.5, metavar="S", help="seconds: longer gaps stay NaN (0.5)")
+    parser.add_argument(
+        "--min-confidence", type=stage.between(0, 1), default=0.25, metavar="C", help="below: not seen (0.25)"
+    )
+    parser.add_argument("--max-gap", type=seconds, default=0.5, metavar="S", help="seconds: longer gaps stay NaN (0.5)")
     args = parser.parse_args(argv)
     stage.setup(args.quiet)
-    if not 0 <= args.min_confidence <= 1:
-        raise Fault(f"--min-confidence {args.min_confidence:g}: expected 0 to 1")
     if args.end is not None and args.end <= args.start:
         raise Fault(f"--end {args.end:g}: expected seconds after --start {args.start:g}")
 

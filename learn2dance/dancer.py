@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from learn2dance import networks, store
+from learn2dance import checkpoint, networks, store
 from learn2dance.networks import Config
 from learn2dance.songs import Normaliser
 from learn2dance.stage import Fault
@@ -29,7 +29,7 @@ def save_dancer(path: str | Path, dancer: Dancer, weights: dict | None = None, *
     ``weights`` takes the place of the network's own.
     """
     book = dancer.codebook
-    store.save_checkpoint(
+    checkpoint.save(
         path,
         "music2pose",
         config=asdict(dancer.config),
@@ -56,7 +56,7 @@ def load_dancer(path: str | Path, device: str = "cpu") -> Dancer:
     Fault
         If the file is no ``music2pose`` checkpoint of this version.
     """
-    parts = store.load_checkpoint(path, "music2pose")
+    parts = checkpoint.load(path, "music2pose")
     try:
         config = Config(**parts["config"] | {"styles": tuple(parts["config"]["styles"])})
         network = networks.build(config)

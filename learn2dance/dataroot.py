@@ -60,7 +60,9 @@ class DataRoot:
         """
         if not (self.path / "splits").is_dir():
             self._deal(clips)
-        file = stage.existing(self.path / "splits" / f"{name}.txt", "split (a clip's name on each line)")
+        file = self.path / "splits" / f"{name}.txt"
+        if not file.exists():
+            raise Fault(f"{file}: no such split; list its clips, or remove {file.parent} to have all three dealt out")
         listed, here = _lines(file), set(clips)
         for other in sorted((self.path / "splits").glob("*.txt")):
             both = sorted(set(listed) & set(_lines(other)))

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from learn2dance import store
+from learn2dance import checkpoint
 from learn2dance.stage import Fault, log
 
 
@@ -44,7 +44,7 @@ def generator(seed: int) -> np.random.Generator:
 
 def save_state(path: Path, knobs: dict, parents: dict, network: nn.Module, optimiser, state: State, done: bool = False):
     """Save all that `resume` needs to go on as if nothing had happened."""
-    store.save_checkpoint(
+    checkpoint.save(
         path,
         "music2pose training",
         arguments=knobs,
@@ -67,7 +67,7 @@ def resume(path: Path, knobs: dict, parents: dict, network: nn.Module, optimiser
     Fault
         If that run had other arguments.
     """
-    saved = store.load_checkpoint(path, "music2pose training")
+    saved = checkpoint.load(path, "music2pose training")
     if saved["parents"] != parents:
         log.info("%s: the data have changed since, training starts anew", path)
         return
@@ -92,7 +92,7 @@ def fresh(out: Path, last: Path, knobs: dict, parents: dict) -> bool:
     if not out.exists() or not last.exists():
         return False
     try:
-        best, state = store.load_checkpoint(out, "music2pose"), store.load_checkpoint(last, "music2pose training")
+        best, state = checkpoint.load(out, "music2pose"), checkpoint.load(last, "music2pose training")
     except Fault as fault:
         log.warning("%s", fault)
         return False

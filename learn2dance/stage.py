@@ -12,6 +12,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -105,10 +107,14 @@ def device(name: str) -> str:
     """
     import torch
 
+    try:
+        kind = "auto" if name == "auto" else torch.device(name).type
+    except RuntimeError:
+        kind = name
     found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return next(kind for kind in ("cuda", "mps", "cpu") if found[kind])
-    if not found.get(name.split(":")[0], False):
+    if not found.get(kind, False):
         raise Fault(f"--device {name}: torch {torch.__version__} finds only {', '.join(k for k in found if found[k])}")
     return name
 
@@ -160,22 +166,46 @@ def parallel(function: Callable, items: Iterable, jobs: int) -> Iterator:
         pool.shutdown(cancel_futures=True)
 
 
+def _work_for(parent: int) -> None:
+    """Prepare a worker: Ctrl-C is its parent's to hear, and without its parent it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: what is half-written goes, as after Ctrl-C."""
+
+
+def _terminate(*_) -> None:
+    raise Terminated
+
+
 def run(main: Callable[[list[str] | None], None]) -> None:
-    """Run a stage as a process: exit 0, 2 after a fault of the user's, 130 after Ctrl-C; a traceback is our bug.
+    """Run a stage as a process: exit 0, 2 after a fault of the user's, 130 after Ctrl-C, 143 after SIGTERM.
+
+    A traceback is our bug.
 
     A failing disk (``OSError``) is the user's to mend too, and is reported with the file it names.
     """
+    for name in ("stdout", "stderr"):  # None where the caller closed them, as cron may
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (for the rest of the process)
     setup()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # unwinds: what is half-written goes
+    signal.signal(signal.SIGTERM, _terminate)
     code = 0
     try:
         main(None)
-    except KeyboardInterrupt:
-        print(
-            "interrupted: what was written stays whole; run it again for the rest (train.py: with --resume)",
-            file=sys.stderr,
-        )
-        code = 130
+    except KeyboardInterrupt as interrupt:
+        said = "interrupted: what was written stays whole; run it again for the rest (train.py: with --resume)"
+        print(said, file=sys.stderr)
+        code = 128 + (signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT)
     except Fault as fault:
         print(f"error: {fault}", file=sys.stderr)
         code = 2

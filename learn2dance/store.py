@@ -1,4 +1,4 @@
-"""Everything the stages leave on disk: atomic, checked saving and loading of .npz and checkpoints."""
+"""What the stages leave on disk: atomic, checked saving and loading of .npz."""
 
 import contextlib
 import hashlib
@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
         os.chmod(name, 0o666 & ~mask)  # mkstemp makes private files
         os.replace(name, path)
     except OSError as error:
-        error.filename = error.filename or str(path)  # a full disk does not say which file was being written
+        if error.filename in (None, name):  # a full disk does not say which file was being written
+            error.filename = str(path)
         raise
     finally:
         Path(name).unlink(missing_ok=True)
@@ -137,6 +139,9 @@ def load_poses(path: str | Path) -> dict:
     return {"poses": poses, "fps": fps, "y_up": kind == "dance", "beats": beats}
 
 
+_ODD = (NotImplementedError, RuntimeError, OverflowError, MemoryError)  # what zipfile and numpy make of damaged numbers
+
+
 def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     """Read all arrays of an .npz whatever its kind; never pickled ones.
 
@@ -147,16 +152,22 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
     """
     try:
         with open(path, "rb") as file:
+            if file.read(2) not in (b"PK", b"\x93N"):  # a zip file or a single array; numpy takes all else for pickled
+                raise ValueError("no zip file")
+            file.seek(0)
             arrays = np.load(file, allow_pickle=False)
             if isinstance(arrays, np.ndarray):
                 raise Fault(f"{path}: a single array, expected an .npz; save it with np.savez(path, poses=array)")
-            return {key: arrays[key] for key in arrays.files}
+            arrays = {key: arrays[key] for key in arrays.files}
+        if other := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
+            raise Fault(f"{path}: '{other[0]}' is no array; is it another program's zip file?")
+        return arrays
     except Fault:
         raise
     except FileNotFoundError:
         raise Fault(f"{path}: no such file; the stage before writes it (make help)") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, KeyError, OverflowError, MemoryError) as error:
-        if "allow_pickle" in str(error):
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, *_ODD) as error:
+        if "Object arrays" in str(error):
             raise Fault(f"{path}: holds pickled objects, which could run code; save plain arrays instead") from None
         raise Fault(f"{path}: not a whole .npz file ({error}); was its writing cut short?") from None
 
@@ -209,40 +220,3 @@ def fresh(path: str | Path, kind: str, arguments: dict, parents: dict[str, str])
     except Fault:
         return False
     return meta["arguments"] == json.loads(json.dumps(arguments)) and meta["parents"] == parents
-
-
-def save_checkpoint(path: str | Path, kind: str, **parts) -> None:
-    """Save tensors and plain Python values (no objects) atomically; the same content gives the same bytes."""
-    import torch
-
-    buffer = io.BytesIO()  # saved to a path, torch would write the temporary file's name into the file
-    torch.save({"kind": kind, "schema": SCHEMA, **parts}, buffer)
-    with atomic(path) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
-
-
-def load_checkpoint(path: str | Path, kind: str) -> dict:
-    """Load what `save_checkpoint` wrote, to the CPU, with ``weights_only=True``: no code in it can run.
-
-    Raises
-    ------
-    Fault
-        If it is missing, cut short, of another kind, or of another version.
-    """
-    import pickle
-
-    import torch
-
-    try:
-        parts = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise Fault(f"{path}: no such model; train.py writes it") from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, zipfile.BadZipFile) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise Fault(f"{path}: not a whole checkpoint ({first[:120]}); was its writing cut short?") from None
-    found = parts.get("kind") if isinstance(parts, dict) else type(parts).__name__
-    if found != kind:
-        raise Fault(f"{path}: expected a '{kind}' checkpoint, found {found!r}; was it written by another trainer?")
-    if parts.get("schema") != SCHEMA:
-        raise Fault(f"{path}: schema {parts.get('schema')}, expected {SCHEMA}; train it anew with this version")
-    return parts

@@ -105,8 +105,8 @@ def fit(
     for piece in read():
         count, total = count + len(piece), total + piece.sum(0, dtype=np.float64)
     if count < FEWEST * codes:
-        most = count // FEWEST
-        raise Fault(f"{count} windows are too few for {codes} codes; give more dances or fewer codes (-p CODES {most})")
+        fewer = f" or fewer codes (-p CODES {count // FEWEST})" if count >= 2 * FEWEST else ""
+        raise Fault(f"{count} windows are too few for {codes} codes; give more dances{fewer}")
     mean = (total / count).astype(np.float32)
     held = count * mean.nbytes <= IN_MEMORY
     left = np.concatenate(list(read())) - mean if held else None

@@ -1,3 +1,6 @@
+import copy
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -24,6 +27,31 @@ def test_the_grid_covers_the_song():
     assert lead == 1
     beats, lead = dancing.cover(np.array([0.0, 0.5, 1.0]), 1.0)
     assert len(beats) == 3 and lead == 0
+
+
+@pytest.mark.parametrize("first", [0.0, 0.3])
+def test_each_beat_hears_its_own_music_and_its_own_place_in_the_bar(dancer, music, monkeypatch, first):
+    """Features that say the beat's number are heard at that beat, also where beats are put in front of the song's."""
+    beats = first + 0.5 * np.arange(12)
+    counted = np.tile(np.arange(1.0, 12)[:, None, None], (1, dancer.config.steps_per_beat, dancer.config.music_size))
+    monkeypatch.setattr(dancing.music_features, "beat_features", lambda *_: counted.astype(np.float32))
+    heard = {}
+
+    def listen(around, bar, style):
+        heard.update(around=around[0, :, 0, 0], bar=bar[0])
+        return type(dancer.network).listen(dancer.network, around, bar, style)
+
+    plain = dancer.normaliser.__class__(torch.zeros(()), torch.ones(()))
+    network = copy.copy(dancer.network)
+    network.listen = listen
+    mine = dataclasses.replace(dancer, network=network, normaliser=plain)
+    song = music | {"beats": beats, "duration": beats[-1], "downbeat": 2, "beats_per_bar": 3}
+    tokens = dancing.choreograph(mine, song, np.random.default_rng(0))
+    lead = 1 if first else 0
+    assert len(tokens) == 12 + lead - 2
+    for beat in range(len(tokens)):
+        assert heard["around"][dancer.config.before + beat] == max(beat + 1 - lead, 0)  # 0: silence before the song
+        assert heard["bar"][beat] == (beat - lead - 2) % 3
 
 
 def test_a_dance_lasts_as_long_as_the_song(dancer, music):

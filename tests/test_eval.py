@@ -86,11 +86,13 @@ def test_goes_on_from_poses(root, run_stage):
         (["--audio", "{tmp}/text.mp3"], "text.mp3"),
         (["--audio", "{tmp}/empty.wav"], "empty.wav"),
         (["--audio", "{song}", "--model", "{tmp}/none.pt"], "no such model"),
-        (["--audio", "{song}", "--model", "{trained}/clusters.npz"], "not a whole checkpoint"),
+        (["--audio", "{song}", "--model", "{trained}/clusters.npz"], "checkpoint"),
         (["--audio", "{song}", "--model", "{trained}/models/music2pose.last.pt"], "expected a 'music2pose' checkpoint"),
         (["--audio", "{song}", "--style", "polka"], "--style polka: "),
         (["--audio", "{song}", "{song}"], "two songs of the same name"),
         (["--audio", "{song}", "--prefix", "{trained}/clusters.npz"], "no key 'poses'"),
+        (["--audio", "{song}", "--seed", "-1"], "invalid whole number value: '-1'"),
+        (["--audio", "{song}", "--device", "cpu:x"], "--device cpu:x"),
         (["{tmp}", "--split", "test"], "expected keypoints/ and audio/"),
         (["{trained}", "--audio", "{song}"], "a data root or --audio"),
         ([], "a data root or --audio"),
@@ -105,6 +107,18 @@ def test_faults_of_the_user(run_stage, song, model, trained, tmp_path, wrong, sa
     assert ended.returncode == 2, ended.stdout
     assert said in ended.stderr.splitlines()[-1] and "Traceback" not in ended.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_what_it_dances_to_and_from_is_not_overwritten(run_stage, song, model, tmp_path):
+    run_stage("eval.py", "--audio", song, "--model", model, "--out", tmp_path, "--no-video")
+    dance = tmp_path / "my 'söng' -1.npz"
+    before = dance.read_bytes()
+    again = ["--audio", song, "--model", model, "--no-video"]
+    ended = run_stage("eval.py", *again, "--prefix", dance, "--out", tmp_path)
+    assert ended.returncode == 2 and "would be overwritten" in ended.stderr and dance.read_bytes() == before
+    film = shutil.copy(song, tmp_path / "film.mp4")
+    ended = run_stage("eval.py", "--audio", film, "--model", model, "--out", tmp_path)
+    assert ended.returncode == 2 and "would be overwritten" in ended.stderr
 
 
 def test_a_model_of_another_codebook(root, run_stage):

@@ -170,7 +170,6 @@ def test_one_clips_fault_loses_no_other(data, run_stage):
     [
         (["--start", "5"], "nobody in 50 frames"),
         (["--start", "2", "--end", "1"], "--end 1: expected seconds after --start 2"),
-        (["--min-confidence", "25"], "--min-confidence 25: expected 0 to 1"),
     ],
 )
 def test_arguments_that_leave_nothing(data, run_stage, arguments, says):

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from learn2dance import songs
@@ -53,3 +54,15 @@ def test_normaliser():
 
 def test_styles_that_were_not_learned_are_not_known():
     assert [songs.style_index(style, ("a", "b")) for style in ("a", "b", "c", None)] == [1, 2, 0, 0]
+
+
+@pytest.mark.parametrize("start", [0, 3])
+def test_a_song_begins_with_its_first_window(start):
+    beats = np.tile(np.arange(1.0, 11)[:, None, None], (1, 1, 1)).astype(np.float32)
+    codes = np.zeros((5, 2), np.int64)
+    clip = {"features": beats, "bar": torch.arange(11), "start": start, "style": "b", "known": np.ones(5, bool)}
+    made = songs.song(
+        clip | {"labels": codes, "mirrored": codes}, CONFIG, songs.Normaliser(torch.zeros(1), torch.ones(1))
+    )
+    assert made.music.flatten()[2:7].tolist() == [start + 1 + b for b in range(5)]
+    assert made.bar.tolist() == [start + b for b in range(5)] and made.style == 2

@@ -1,10 +1,11 @@
 import os
+import zipfile
 
 import numpy as np
 import pytest
 import torch
 
-from learn2dance import store
+from learn2dance import checkpoint, store
 from learn2dance.stage import Fault
 
 
@@ -74,6 +75,14 @@ def broken(path, how):
     elif how == "older":
         arrays = dict(np.load(path))
         np.savez(path, **arrays | {"meta": np.array(str(arrays["meta"]).replace('"schema": 1', '"schema": 0'))})
+    elif how == "compressed and damaged":
+        np.savez_compressed(path, poses=np.random.default_rng(0).normal(size=(99, 15, 2)))
+        content = bytearray(path.read_bytes())
+        content[2000:2008] = b"garbage!"
+        path.write_bytes(content)
+    elif how == "another zip":
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("poses.npy", b"hello")
     elif how == "key gone":
         arrays = dict(np.load(path))
         del arrays["confidence"]
@@ -85,13 +94,15 @@ def broken(path, how):
     [
         ("missing", "no such file"),
         ("cut short", "not a whole .npz"),
-        ("no npz", "not a whole .npz|pickled"),
+        ("no npz", "not a whole .npz"),
         ("empty", "not a whole .npz"),
         ("pickled", "pickled objects"),
         ("single array", "a single array"),
         ("stranger", "expected a 'poses' file, found keys poses"),
         ("older", "schema 0, expected 1"),
         ("key gone", "no key 'confidence'"),
+        ("compressed and damaged", "not a whole .npz"),
+        ("another zip", "'poses' is no array"),
     ],
 )
 def test_broken_files_are_named_in_one_line(tmp_path, how, said):
@@ -164,19 +175,24 @@ def test_poses_of_strangers(tmp_path):
 
 def test_checkpoints(tmp_path):
     path = tmp_path / "model.pt"
-    store.save_checkpoint(path, "music2pose", tensor=torch.arange(3), number=2**100)
-    parts = store.load_checkpoint(path, "music2pose")
+    checkpoint.save(path, "music2pose", tensor=torch.arange(3), number=2**100)
+    parts = checkpoint.load(path, "music2pose")
     assert parts["tensor"].tolist() == [0, 1, 2] and parts["number"] == 2**100
     first = path.read_bytes()
-    store.save_checkpoint(tmp_path / "other.pt", "music2pose", tensor=torch.arange(3), number=2**100)
+    checkpoint.save(tmp_path / "other.pt", "music2pose", tensor=torch.arange(3), number=2**100)
     assert (tmp_path / "other.pt").read_bytes() == first
     with pytest.raises(Fault, match="expected a 'pose_gan' checkpoint, found 'music2pose'"):
-        store.load_checkpoint(path, "pose_gan")
+        checkpoint.load(path, "pose_gan")
     path.write_bytes(first[:-200])
     with pytest.raises(Fault, match="not a whole checkpoint"):
-        store.load_checkpoint(path, "music2pose")
+        checkpoint.load(path, "music2pose")
+    for content in (first[: len(first) // 2], b"hello", b""):
+        path.write_bytes(content)
+        with pytest.raises(Fault, match="model.pt: no(t a whole)? checkpoint") as fault:
+            checkpoint.load(path, "music2pose")
+        assert "\n" not in str(fault.value)
     with pytest.raises(Fault, match="no such model"):
-        store.load_checkpoint(tmp_path / "none.pt", "music2pose")
+        checkpoint.load(tmp_path / "none.pt", "music2pose")
 
 
 def test_a_checkpoint_cannot_run_code(tmp_path):
@@ -185,6 +201,6 @@ def test_a_checkpoint_cannot_run_code(tmp_path):
             return os.mkdir, (str(tmp_path / "was here"),)
 
     torch.save({"kind": "music2pose", "evil": Evil()}, tmp_path / "evil.pt")
-    with pytest.raises(Fault, match="not a whole checkpoint"):
-        store.load_checkpoint(tmp_path / "evil.pt", "music2pose")
+    with pytest.raises(Fault, match="no checkpoint of tensors and plain values"):
+        checkpoint.load(tmp_path / "evil.pt", "music2pose")
     assert not (tmp_path / "was here").exists()

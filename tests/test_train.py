@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import QUICK, ROOT
 
-from learn2dance import dataroot, store, training
+from learn2dance import checkpoint, dataroot, store, training
 from learn2dance.networks import Config
 from learn2dance.songs import Song
 
@@ -43,14 +43,13 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, run_stage):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and said.startswith("interrupted") and said.count("\n") == 1
     assert not [p.name for p in (root / "models").iterdir() if p.name.startswith(".")]
-    assert 15 <= store.load_checkpoint(root / "models" / "music2pose.last.pt", "music2pose training")["step"] < 100
+    assert 15 <= checkpoint.load(root / "models" / "music2pose.last.pt", "music2pose training")["step"] < 100
     ended = run_stage("train.py", root, *LONGER, "--resume")
     assert "goes on from step" in ended.stdout and ended.returncode == 0
     assert (root / "models" / "music2pose.pt").read_bytes() == whole["music2pose.pt"]
     (root / "models" / "whole.pt").write_bytes(whole["music2pose.last.pt"])
     states = (
-        store.load_checkpoint(root / "models" / name, "music2pose training")
-        for name in ("music2pose.last.pt", "whole.pt")
+        checkpoint.load(root / "models" / name, "music2pose training") for name in ("music2pose.last.pt", "whole.pt")
     )
     assert same(*states)  # bit for bit; their pickles may share strings differently
 
@@ -87,11 +86,11 @@ def test_early_stopping(root, run_stage):
     knobs = "--width 64 --layers 1 --dropout 0 --steps 3000 --every 20 --patience 2 --batch 8 --beats 12".split()
     ended = run_stage("train.py", root, *knobs, "--out", root / "m.pt")
     assert ended.returncode == 0, ended.stderr
-    state = store.load_checkpoint(root / "m.last.pt", "music2pose training")
+    state = checkpoint.load(root / "m.last.pt", "music2pose training")
     assert state["waited"] == 2 and state["step"] == state["best_step"] + 40 < 3000
     curve = training.history(root / "runs" / "m")["val/loss"]
     assert state["best"] == pytest.approx(curve[:, 1].min(), abs=1e-4)
-    assert store.load_checkpoint(root / "m.pt", "music2pose")["step"] == state["best_step"]
+    assert checkpoint.load(root / "m.pt", "music2pose")["step"] == state["best_step"]
 
 
 def test_a_lost_model_is_written_again(root, run_stage):
@@ -106,7 +105,7 @@ def test_changed_data_are_learned_anew(root, run_stage):
     (root / "clips.csv").write_text(table.replace("waltz,", "polka,"))  # the style; the clips' names stay
     ended = run_stage("train.py", root, *QUICK, "--resume")
     assert ended.returncode == 0 and "the data have changed since" in ended.stdout, ended.stderr
-    assert "polka" in store.load_checkpoint(root / "models" / "music2pose.pt", "music2pose")["config"]["styles"]
+    assert "polka" in checkpoint.load(root / "models" / "music2pose.pt", "music2pose")["config"]["styles"]
 
 
 def test_what_knows_only_frequencies_and_what_hears_another_song():
@@ -210,7 +209,7 @@ def test_a_full_disk(root, run_stage):
 )
 def test_arguments_that_do_not_do(root, run_stage, wrong):
     start = time.monotonic()
-    ended = run_stage("train.py", root, *wrong.split())
+    ended = run_stage("train.py", root, *wrong)
     assert ended.returncode == 2 and "Traceback" not in ended.stderr and time.monotonic() - start < 30
 
 

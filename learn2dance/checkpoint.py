@@ -1,0 +1,45 @@
+"""Trained models on disk: tensors and plain values, saved atomically, loaded without running any code in them."""
+
+import io
+import pickle
+from pathlib import Path
+
+import torch
+
+from learn2dance.schemas import SCHEMA
+from learn2dance.stage import Fault
+from learn2dance.store import atomic
+
+
+def save(path: str | Path, kind: str, **parts) -> None:
+    """Save tensors and plain Python values (no objects) atomically; the same content gives the same bytes."""
+    buffer = io.BytesIO()  # saved to a path, torch would write the temporary file's name into the file
+    torch.save({"kind": kind, "schema": SCHEMA, **parts}, buffer)
+    with atomic(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load(path: str | Path, kind: str) -> dict:
+    """Load what `save` wrote, to the CPU, with ``weights_only=True``: no code in it can run.
+
+    Raises
+    ------
+    Fault
+        If it is missing, cut short, of another kind, or of another version.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise Fault(f"{path}: no such model; train.py writes it") from None
+    try:
+        parts = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise Fault(f"{path}: no checkpoint of tensors and plain values; is it another program's file?") from None
+    except Exception as error:  # torch has no error of its own for damaged files: it passes on whatever they cause
+        raise Fault(f"{path}: not a whole checkpoint ({type(error).__name__}); was its writing cut short?") from None
+    found = parts.get("kind") if isinstance(parts, dict) else type(parts).__name__
+    if found != kind:
+        raise Fault(f"{path}: expected a '{kind}' checkpoint, found {found!r}; was it written by another trainer?")
+    if parts.get("schema") != SCHEMA:
+        raise Fault(f"{path}: schema {parts.get('schema')}, expected {SCHEMA}; train it anew with this version")
+    return parts

@@ -1,0 +1,56 @@
+import json
+
+import numpy as np
+
+from learn2dance import dataroot, rivals, store
+
+ROWS = {"real", "real, spliced", "frozen", "white noise", "tokens alone", "wrong song", "model"}
+
+
+def test_the_report_of_a_split(root, run_stage):
+    ended = run_stage("eval.py", root, "--split", "test", "--report", "--n", 2)
+    assert ended.returncode == 0, ended.stderr
+    assert "lstm.pt: no baseline" in ended.stderr and "BiLSTM" not in ended.stdout
+    out = root / "dances" / "music2pose"
+    card = json.loads((out / "scores.json").read_text())
+    rows = card["rows"]
+    assert set(rows) == ROWS and card["seeds"] == [0, 1] and not list(out.glob("*.mp4"))
+    assert (out / "report.png").read_bytes()[:4] == b"\x89PNG"
+    assert all(name in ended.stdout for name in ROWS)
+    real, model = rows["real"], rows["model"]
+    assert real["jerk_ratio"] == real["top_speed_ratio"] == real["limb_ratio"] == 1
+    assert rows["frozen"]["frozen"] == 1 and rows["frozen"]["lock"] == 0 and real["frozen"] < 0.2
+    assert rows["real, spliced"]["copying"] < real["copying"] < rows["white noise"]["copying"]
+    assert rows["white noise"]["jerk_ratio"] > 5 and rows["white noise"]["FID_k"][0] > 10 * real["FID_k"][0]
+    assert model["FID_k"][1] <= model["FID_k"][0] <= model["FID_k"][2]
+    assert model["windows"] == 2 * real["windows"] and model["multimodality_k"] > 0 and real["multimodality_k"] is None
+
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert run_stage("eval.py", root, "--split", "test", "--report", "--n", 2).returncode == 0
+    assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_the_report_needs_a_data_root(run_stage):
+    ended = run_stage("eval.py", "--audio", "song.mp3", "--report")
+    assert ended.returncode == 2 and "--report" in ended.stderr
+
+
+def test_spliced_dances_are_real_motion_in_time(root):
+    data = dataroot.open_root(root)
+    clips = data.have("poses", "music")
+    music = {clip: store.load(data.file("music", clip), "music") for clip in clips}
+    from learn2dance.clustering import load_codebook
+
+    book = load_codebook(root / "clusters.npz")
+    pieces = rivals.library(data, clips[:3], music, book)
+    song, style = music[clips[3]], pieces[0]["style"]
+    one, again, other = (rivals.spliced(pieces, song, style, book, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert one.shape == (np.ceil(song["duration"] * 30), 15, 2) and np.isfinite(one).all() and (one != other).any()
+    assert all(len(p["bar"]) == len(p["windows"]) for p in pieces)
+
+
+def test_the_wrong_song_is_another_of_the_same_style():
+    styles = {"a": "waltz", "b": "tango", "c": "waltz", "d": "rumba"}
+    assert rivals.stranger("a", list("abcd"), styles) == "c" and rivals.stranger("c", list("abcd"), styles) == "a"
+    assert rivals.stranger("d", list("abcd"), styles) != "d"

@@ -42,8 +42,10 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
     Returns
     -------
     float
-        In squared deviations of the features; 0 for the same set.
+        In squared deviations of the features; 0 for the same set, NaN where one has less than two windows.
     """
+    if min(len(a), len(b)) < 2:
+        return np.nan
     difference = a.mean(0) - b.mean(0)
     first, second = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     values, vectors = np.linalg.eigh(first)
@@ -94,15 +96,17 @@ def precision_recall(real: np.ndarray, made: np.ndarray, k: int = 3) -> tuple[fl
     Parameters
     ----------
     real, made : np.ndarray [shape=(W, D)]
-        Poses or scaled features, more than k of each.
+        Poses or scaled features.
     k : int
         3, the paper's.
 
     Returns
     -------
     precision, recall : float
-        0 to 1.
+        0 to 1; NaN where there are no more than k of either.
     """
+    if min(len(real), len(made)) <= k:
+        return np.nan, np.nan
     between = cdist(real, made)
 
     def radii(points: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ the bars of this very song.
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
 
 from learn2dance.features import FPS, MOVING, speed
 
@@ -40,9 +41,9 @@ def kinematic_beats(motion: np.ndarray) -> np.ndarray:
         return np.zeros(0)
     times = clock(len(moved))
     smooth = gaussian_filter1d(np.interp(times, times[known], moved[known]), SMOOTH * FPS)
-    smooth = np.round(smooth, 6)  # a dancer who stands still has no beats, however the last digits fall
-    lowest = (smooth[1:-1] < smooth[:-2]) & (smooth[1:-1] < smooth[2:]) & known[:-2] & known[1:-1] & known[2:]
-    return times[1:-1][lowest]
+    lowest = find_peaks(-smooth, prominence=1e-4)[0]  # less is rounding: a dancer who stands still has no beats
+    around = np.convolve(known, np.ones(3), "same") == 3
+    return times[lowest[around[lowest]]]
 
 
 def alignment(from_beats: np.ndarray, to_beats: np.ndarray, sigma: float = SIGMA) -> float:

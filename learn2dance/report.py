@@ -160,17 +160,11 @@ def _spectra(ax, seen: dict, colours: dict) -> None:
         for clip in seen[name][0]:
             motion = seen[name][0][clip]["motion"][:, MOVING]
             velocity = np.nan_to_num(np.diff(motion, axis=0) * FPS)
-            frequency, density = welch(velocity, FPS, nperseg=min(128, len(velocity)), axis=0)
+            frequency, density = welch(velocity, FPS, nperseg=min(100, len(velocity)), nfft=128, axis=0)
             power.append(density.mean((1, 2)))
         line = {"real": "-", "model": "-", "tokens alone": "--", "BiLSTM": ":"}[name]
-        ax.semilogy(
-            frequency,
-            np.mean(power, 0) if len({len(p) for p in power}) == 1 else power[0],
-            line,
-            color=colours[name],
-            label=name,
-        )
-    ax.set(xlim=(0, 7), xlabel="Hz", ylabel="(torso lengths / s)² / Hz")
+        ax.semilogy(frequency, np.mean(power, axis=0), line, color=colours[name], label=name)
+    ax.set(xlim=(0, 7), ylim=(1e-4, None), xlabel="Hz", ylabel="(torso lengths / s)² / Hz")
     ax.legend(frameon=False, fontsize=8)
     ax.set_title("power of the joints' velocity", loc="left", fontsize=10)
 

@@ -85,12 +85,13 @@ def judge(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
         for key in ("kinetic", "geometric"):
             found[f"FID_{key[0]}"] = _frechet(row, reference, deals, key, seed)
         for key in ("kinetic", "geometric"):
-            found[f"diversity_{key[0]}"] = np.mean([metrics.diversity(_all([d], key)) for d in row])
+            found[f"diversity_{key[0]}"] = _known_mean([metrics.diversity(_all([d], key)) for d in row])
             songs = [metrics.multimodality([d[clip][key] for d in row]) for clip in real[0]]
-            found[f"multimodality_{key[0]}"] = np.mean(songs)
+            found[f"multimodality_{key[0]}"] = _known_mean(songs)
         for key in ("poses", "windows"):
             sides = (_sides(row[d % len(row)], reference, deal, key) for d, deal in enumerate(deals))
-            shares = np.mean([metrics.precision_recall(theirs, own) for own, theirs in sides], axis=0)
+            pairs = [metrics.precision_recall(theirs, own) for own, theirs in sides]
+            shares = [_known_mean(share) for share in zip(*pairs, strict=True)]
             found |= {f"precision_{key}": shares[0], f"recall_{key}": shares[1]}
         found |= _on_the_beat(row, music, styles)
         if several:
@@ -113,7 +114,7 @@ def _all(row: list[dict], key: str) -> np.ndarray:
 
 def _mean(row: list[dict], measure) -> float:
     """Return the mean of a measure of motion over all dances of a row."""
-    return float(np.nanmean([measure(seen["motion"]) for dances in row for seen in dances.values()]))
+    return _known_mean([measure(seen["motion"]) for dances in row for seen in dances.values()])
 
 
 def _deal(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -152,19 +153,24 @@ def _frechet(row: list[dict], reference: dict, deals: list[dict], key: str, seed
     Songs that are drawn twice make a distribution narrower than it is, and so its distance larger: the draws are
     centred on the score, and only their spread is used.
     """
-    distance = np.mean(
-        [metrics.frechet(*_sides(row[d % len(row)], reference, deal, key)) for d, deal in enumerate(deals)]
-    )
+    sides = (_sides(row[d % len(row)], reference, deal, key) for d, deal in enumerate(deals))
+    distance = _known_mean([metrics.frechet(own, theirs) for own, theirs in sides])
     rng, drawn = np.random.default_rng([seed, 4]), []
     for draw in range(DRAWS):
-        deal, dances = deals[draw % DEALS], row[draw % len(row)]
-        own = list(_side(dances, deal, key, True).values())
+        deal = deals[draw % DEALS]
+        own = list(_side(row[draw % len(row)], deal, key, True).values())
         own = np.concatenate([own[i] for i in rng.integers(len(own), size=len(own))])
-        theirs = np.concatenate(list(_side(reference, deal, key, False).values()))
-        if len(own) > 1:
-            drawn.append(metrics.frechet(own, theirs))
-    low, high = np.percentile(drawn, [2.5, 97.5]) - np.mean(drawn)
-    return [float(distance), max(float(distance + low), 0.0), float(distance + high)]
+        drawn.append(metrics.frechet(own, np.concatenate(list(_side(reference, deal, key, False).values()))))
+    low, high = (
+        np.nanpercentile(drawn, [2.5, 97.5]) - _known_mean(drawn) if np.isfinite(drawn).any() else (np.nan, np.nan)
+    )
+    return [distance, np.maximum(distance + low, 0), distance + high]
+
+
+def _known_mean(values: list) -> float:
+    """Return the mean of the values that are known; NaN where none is."""
+    values = np.asarray(values, np.float64)
+    return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else np.nan
 
 
 def _on_the_beat(row: list[dict], music: dict, styles: dict) -> dict[str, float]:
@@ -179,11 +185,7 @@ def _on_the_beat(row: list[dict], music: dict, styles: dict) -> dict[str, float]
             scores["lock"] = metrics_beat.lock(seen["motion"], *own)
             scores["match"] = metrics_beat.match(seen["motion"], own, others)
             found.append(scores)
-    every = {key: np.array([scores[key] for scores in found]) for key in found[0]}
-    return {
-        key: values[np.isfinite(values)].mean() if np.isfinite(values).any() else np.nan
-        for key, values in every.items()
-    }
+    return {key: _known_mean([scores[key] for scores in found]) for key in found[0]}
 
 
 def _styles(row: list[dict], critic, styles: dict) -> dict[str, float]:

@@ -43,7 +43,7 @@ def test_noise_scores_but_no_more_than_by_chance_and_does_not_lock():
 )
 def test_lock_of_a_sine_is_analytic(period, bar, expected):
     motion = features.steady(pulsing(period, phase=0.3), 25)
-    assert lock(motion, BEATS, bar) == pytest.approx(expected, abs=0.03)
+    assert lock(motion, BEATS, bar) == pytest.approx(expected, abs=0.05)  # not whole periods
 
 
 def test_lock_does_not_mind_the_beat_it_peaks_on_slow_drift_or_unknown_frames():

@@ -23,7 +23,8 @@ def test_the_report_of_a_split(root, run_stage):
     assert rows["real, spliced"]["copying"] < real["copying"] < rows["white noise"]["copying"]
     assert rows["white noise"]["jerk_ratio"] > 5 and rows["white noise"]["FID_k"][0] > 10 * real["FID_k"][0]
     assert model["FID_k"][1] <= model["FID_k"][0] <= model["FID_k"][2]
-    assert model["windows"] == 2 * real["windows"] and model["multimodality_k"] > 0 and real["multimodality_k"] is None
+    assert model["windows"] >= 2 * real["windows"]  # two seeds, and no joint unknown
+    assert model["multimodality_k"] > 0 and real["multimodality_k"] is None
 
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     assert run_stage("eval.py", root, "--split", "test", "--report", "--n", 2).returncode == 0

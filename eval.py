@@ -30,9 +30,10 @@ def main(argv: list[str] | None = None) -> None:
         songs = [(Path(name).stem, Path(name)) for name in args.audio]
     else:
         root = dataroot.open_root(args.data)
+        needed = ("music", "poses") if args.report else ("music",)
         model = Path(args.model or root.path / "models" / "music2pose.pt")
         out = Path(args.out or root.path / "dances" / model.stem)
-        songs = [(clip, root.audio.get(clip)) for clip in root.split(args.split, root.have("music"))]
+        songs = [(clip, root.audio.get(clip)) for clip in root.split(args.split, root.have(*needed))]
     dancer = load_dancer(model, device)
     if args.data and (root.path / "clusters.npz").exists():
         check_codebook(dancer, model, root.path / "clusters.npz")
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> None:
             f"--audio: two songs of the same name would be written to one file in {out}; dance to one at a time"
         )
 
-    danced: list[dict] = [{} for _ in range(args.n)]
+    danced: list[dict[str, Path]] = [{} for _ in range(args.n)]
     for name, sound in stage.progress(songs, "songs"):
         if args.audio:
             heard, parents = music.features(audio.load(sound)), {"audio": store.digest(sound)}
@@ -77,7 +78,7 @@ def judge(root, dancer, model: Path, danced: list[dict[str, Path]], seed: int, o
 
     baseline = model.with_name("lstm.pt")
     if not baseline.exists() or baseline == model:
-        log.warning("%s: no baseline to judge beside; train.py --model lstm --out makes it", baseline)
+        log.warning("%s: no baseline to judge beside; train.py --model lstm makes it", baseline)
     lstm = load_dancer(baseline) if baseline.exists() and baseline != model else None
     loaded = [{song: store.load(path, "dance") for song, path in dances.items()} for dances in danced]
     made = [{song: (dance["poses"], dance["fps"]) for song, dance in dances.items()} for dances in loaded]
@@ -98,7 +99,7 @@ def arguments(argv: list[str] | None):
     parser = stage.parser(__doc__, "seed", "device", "no_video", "quiet")
     parser.add_argument("data", metavar="DATA", nargs="?", help="data root")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="songs of DATA (%(default)s)")
-    parser.add_argument("--report", action="store_true", help="judge the dances beside real ones and other rivals")
+    parser.add_argument("--report", action="store_true", help="judge them beside real dances and other rivals")
     parser.add_argument("--audio", metavar="FILE", nargs="+", help="songs to dance to; no data root needed")
     parser.add_argument(
         "--model", metavar="FILE", help="(DATA/models/music2pose.pt; with --audio the one that comes along)"
@@ -117,8 +118,8 @@ def arguments(argv: list[str] | None):
     args = parser.parse_args(argv)
     if bool(args.data) == bool(args.audio):
         parser.error("give a data root or --audio FILE, one of them")
-    if args.report and (args.audio or args.prefix or args.style):
-        parser.error("--report judges whole dances to the songs of a data root, each in its own style")
+    if args.report and (args.audio or args.prefix or args.style or args.split == "train"):
+        parser.error("--report judges whole dances to songs that were not trained on, each in its own style")
     args.n = args.n or (5 if args.report else 1)
     args.no_video |= args.report
     return args

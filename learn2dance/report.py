@@ -142,9 +142,10 @@ def draw(judged: dict, seen: dict, music: dict, path: Path) -> None:
 
 def _scatter(ax, judged: dict, colours: dict) -> None:
     """Draw precision against recall of single poses."""
-    for name, row in judged.items():
-        ax.plot(row["recall_poses"], row["precision_poses"], "o", color=colours[name])
-        ax.annotate(name, (row["recall_poses"], row["precision_poses"]), (4, 3), textcoords="offset points", fontsize=8)
+    for i, (name, row) in enumerate(judged.items()):
+        at = (row["recall_poses"], row["precision_poses"])
+        ax.plot(*at, "o", color=colours[name])
+        ax.annotate(name, at, (5, 7 - 6 * (i % 3)), textcoords="offset points", fontsize=8, va="center")
     ax.set(xlabel="recall", ylabel="precision", xlim=(-0.03, 1.15), ylim=(-0.03, 1.05))
     ax.set_title("precision and recall of poses", loc="left", fontsize=10)
 

@@ -9,15 +9,24 @@ from learn2dance import clustering, dancing, networks, windows
 from learn2dance.clustering import Settings
 from learn2dance.dancer import Dancer
 from learn2dance.dataroot import DataRoot
-from learn2dance.stage import progress
+from learn2dance.features import CUTOFF
+from learn2dance.stage import Fault, progress
 from learn2dance.tokens import Codebook
 
 PIECE = 8  # beats that are spliced from one place: two bars of four
 
 
 def real(root: DataRoot, clip: str, duration: float = np.inf) -> tuple[np.ndarray, float]:
-    """Return what was danced to a clip, no longer than its music lasts, and its fps."""
+    """Return what was danced to a clip, no longer than its music lasts, and its fps.
+
+    Raises
+    ------
+    Fault
+        If so few frames a second cannot show the motion that is measured.
+    """
     poses, fps = clustering.normalised(root, clip)
+    if fps <= 2 * CUTOFF:
+        raise Fault(f"{root.file('poses', clip)}: {fps:g} fps, expected more than {2 * CUTOFF:g} to judge motion by")
     return poses[: int(min(duration * fps, len(poses)))], fps
 
 

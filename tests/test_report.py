@@ -1,8 +1,10 @@
 import json
 
 import numpy as np
+import pytest
 
-from learn2dance import dataroot, rivals, store
+from learn2dance import dataroot, rivals, scores, store
+from learn2dance.clustering import load_codebook
 
 ROWS = {"real", "real, spliced", "frozen", "white noise", "tokens alone", "wrong song", "model"}
 
@@ -31,17 +33,29 @@ def test_the_report_of_a_split(root, run_stage):
     assert before == {path.name: path.read_bytes() for path in out.iterdir()}
 
 
-def test_the_report_needs_a_data_root(run_stage):
-    ended = run_stage("eval.py", "--audio", "song.mp3", "--report")
-    assert ended.returncode == 2 and "--report" in ended.stderr
+@pytest.mark.parametrize("wrong", [["--audio", "song.mp3"], ["data", "--split", "train"], ["data", "--style", "tango"]])
+def test_the_report_refuses_what_it_cannot_judge(run_stage, wrong):
+    ended = run_stage("eval.py", *wrong, "--report")
+    assert ended.returncode == 2 and "--report judges" in ended.stderr
+
+
+def test_no_frame_is_on_both_sides_of_a_deal():
+    seconds = np.arange(0, 96, 2.0)
+    song = {"motion": np.zeros((2500, 15, 2)), "kinetic": seconds[:, None], "times": {"kinetic": seconds}}
+    dances = {clip: song for clip in "abc"}
+    deal = scores._deal(dances, np.random.default_rng(0))
+    own, theirs = (scores._side(dances, deal, "kinetic", side) for side in (True, False))
+    for clip in dances:
+        assert len(own[clip]) and len(theirs[clip])
+        assert np.abs(own[clip] - theirs[clip].T).min() >= 4  # seconds, a window's length
+    longer = {"a": song | {"kinetic": seconds[:, None] + 100, "times": {"kinetic": seconds + 100}}}
+    assert not len(scores._side(longer, deal, "kinetic", True)["a"])  # past the end of the real dance
 
 
 def test_spliced_dances_are_real_motion_in_time(root):
     data = dataroot.open_root(root)
     clips = data.have("poses", "music")
     music = {clip: store.load(data.file("music", clip), "music") for clip in clips}
-    from learn2dance.clustering import load_codebook
-
     book = load_codebook(root / "clusters.npz")
     pieces = rivals.library(data, clips[:3], music, book)
     song, style = music[clips[3]], pieces[0]["style"]

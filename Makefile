@@ -11,7 +11,7 @@ jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv demo all poses music clusters train dances test lint bench clean
+.PHONY: help venv demo all poses music clusters train dances report test lint bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -47,6 +47,9 @@ train: venv  ## train.py: DATA/labels, DATA/music -> DATA/models/music2pose.pt
 
 dances: venv  ## eval.py: dance to the songs of the test split
 	$(PY) eval.py "$(DATA)" --split test
+
+report: venv  ## eval.py --report: five dances a song, judged beside real ones and other rivals
+	$(PY) eval.py "$(DATA)" --split test --report
 
 test: venv  ## run the tests
 	$(PY) -m pytest

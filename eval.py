@@ -1,10 +1,12 @@
 """Dance to music with a trained model: to any audio file, or to the songs of a data root's split.
 
 Reads   the model (--model), and FILE… (--audio) or DATA/music/<song>.npz with DATA/splits/
-Writes  <song>.npz (poses, tokens, beats, seed) and <song>.mp4 with the music, in out/ or DATA/dances/music2pose/
+Writes  <song>.npz (poses, tokens, beats, seed) and <song>.mp4 with the music, in out/ or DATA/dances/music2pose/;
+        with --report scores.json and report.png beside them, and no .mp4
 
 Examples: python eval.py --audio song.mp3 --style waltz --n 3
           python eval.py data/ballroom --split test
+          python eval.py data/ballroom --split test --report
 """
 
 from pathlib import Path
@@ -28,9 +30,10 @@ def main(argv: list[str] | None = None) -> None:
         songs = [(Path(name).stem, Path(name)) for name in args.audio]
     else:
         root = dataroot.open_root(args.data)
+        needed = ("music", "poses") if args.report else ("music",)
         model = Path(args.model or root.path / "models" / "music2pose.pt")
         out = Path(args.out or root.path / "dances" / model.stem)
-        songs = [(clip, root.audio.get(clip)) for clip in root.split(args.split, root.have("music"))]
+        songs = [(clip, root.audio.get(clip)) for clip in root.split(args.split, root.have(*needed))]
     dancer = load_dancer(model, device)
     if args.data and (root.path / "clusters.npz").exists():
         check_codebook(dancer, model, root.path / "clusters.npz")
@@ -41,6 +44,7 @@ def main(argv: list[str] | None = None) -> None:
             f"--audio: two songs of the same name would be written to one file in {out}; dance to one at a time"
         )
 
+    danced: list[dict[str, Path]] = [{} for _ in range(args.n)]
     for name, sound in stage.progress(songs, "songs"):
         if args.audio:
             heard, parents = music.features(audio.load(sound), name), {"audio": store.digest(sound)}
@@ -63,6 +67,25 @@ def main(argv: list[str] | None = None) -> None:
             if not args.no_video and not (film.exists() and film.stat().st_mtime >= target.stat().st_mtime):
                 render(store.load(target, "dance"), film, sound)
             log.info("%s", target if args.no_video else film)
+            danced[seed - args.seed][name] = target
+    if args.report:
+        judge(root, dancer, model, danced, args.seed, out)
+
+
+def judge(root, dancer, model: Path, danced: list[dict[str, Path]], seed: int, out: Path) -> None:
+    """Judge the dances (song -> file, for each seed) beside their rivals, the BiLSTM among them where it is trained."""
+    from learn2dance import report, store
+    from learn2dance.dancer import load_dancer
+
+    baseline = model.with_name("lstm.pt")
+    if not baseline.exists() or baseline == model:
+        log.warning("%s: no baseline to judge beside; train.py --model lstm makes it", baseline)
+    lstm = load_dancer(baseline) if baseline.exists() and baseline != model else None
+    loaded = [{song: store.load(path, "dance") for song, path in dances.items()} for dances in danced]
+    made = [{song: (dance["poses"], dance["fps"]) for song, dance in dances.items()} for dances in loaded]
+    parents = {"model": store.digest(model), "dances": store.digest(*(p for d in danced for p in d.values()))}
+    log.info("%s", report.make(root, dancer, made, lstm, seed, out, parents))
+    log.info("%s, %s", out / "scores.json", out / "report.png")
 
 
 def render(dance: dict, film: Path, sound: Path | None) -> None:
@@ -77,6 +100,7 @@ def arguments(argv: list[str] | None):
     parser = stage.parser(__doc__, "seed", "device", "no_video", "quiet")
     parser.add_argument("data", metavar="DATA", nargs="?", help="data root")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="songs of DATA (%(default)s)")
+    parser.add_argument("--report", action="store_true", help="judge them beside real dances and other rivals")
     parser.add_argument("--audio", metavar="FILE", nargs="+", help="songs to dance to; no data root needed")
     parser.add_argument(
         "--model", metavar="FILE", help="(DATA/models/music2pose.pt; with --audio the one that comes along)"
@@ -90,11 +114,15 @@ def arguments(argv: list[str] | None):
         "--temperature", type=stage.positive(float), default=1.0, help="lower: likelier moves (%(default)s)"
     )
     group.add_argument("--top-k", type=stage.whole, default=0, help="draw among so many codes; 0: all (%(default)s)")
-    group.add_argument("--n", type=stage.positive(int), default=1, help="so many dances, seeds SEED, SEED + 1 … (1)")
+    group.add_argument("--n", type=stage.positive(int), help="so many dances, seeds SEED, SEED + 1 … (1; --report: 5)")
     group.add_argument("--prefix", metavar="POSES.npz", help="go on from these poses, which begin with the song")
     args = parser.parse_args(argv)
     if bool(args.data) == bool(args.audio):
         parser.error("give a data root or --audio FILE, one of them")
+    if args.report and (args.audio or args.prefix or args.style or args.split == "train"):
+        parser.error("--report judges whole dances to songs that were not trained on, each in its own style")
+    args.n = args.n or (5 if args.report else 1)
+    args.no_video |= args.report
     return args
 
 

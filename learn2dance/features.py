@@ -1,0 +1,162 @@
+"""What the metrics see of a dance: steady motion, cut into windows, as kinetic and geometric features.
+
+Fine print that every figure depends on: poses are normalised (centred at MidHip, torso length 1, y up), their motion is
+low-passed below `CUTOFF` Hz by a filter without lag (a Butterworth of order 4, run forwards and backwards: above is the
+capture's noise), resampled to `FPS`, and cut into windows of `SECONDS` s, one every `HOP` s. Windows in which a joint
+was not known are left out.
+"""
+
+import numpy as np
+from scipy.interpolate import make_interp_spline
+from scipy.signal import butter, sosfiltfilt
+
+from learn2dance.skeleton import BODY_15, MID_HIP, NECK
+
+FPS = 25.0  # frames a second
+CUTOFF = 6.0  # Hz
+SECONDS, HOP = 4.0, 2.0
+MOVING = np.array([j for j in range(15) if j != MID_HIP])  # MidHip is the origin, and so never moves
+
+
+def steady(poses: np.ndarray, fps: float) -> np.ndarray:
+    """Low-pass normalised poses without lag, and resample them to `FPS`.
+
+    Parameters
+    ----------
+    poses : np.ndarray [shape=(T, J, 2)]
+        Torso lengths, y up; NaN where not known.
+    fps : float
+        Above twice `CUTOFF`.
+
+    Returns
+    -------
+    np.ndarray [shape=(T', J, 2), dtype=float64]
+        Frame t at t / `FPS` seconds. All joints of a frame are NaN where one was not known, so that motion is never
+        measured on what was filled in.
+
+    Raises
+    ------
+    ValueError
+        If fps is too low to hold motion up to `CUTOFF`.
+    """
+    if fps <= 2 * CUTOFF:
+        raise ValueError(f"{fps} frames a second do not hold motion up to {CUTOFF} Hz; record at 25 or more")
+    clock, flat = np.arange(len(poses)) / fps, poses.reshape(len(poses), -1).astype(np.float64)
+    lost = np.isnan(flat).any(1)
+    times = np.arange(int(np.floor((len(poses) - 1) / fps * FPS + 1e-9)) + 1) / FPS
+    if (~lost).sum() < 2 or len(poses) < 4:
+        return np.full((len(times), *poses.shape[1:]), np.nan)
+    if lost.any():
+        flat = np.stack([np.interp(clock, clock[~lost], column[~lost]) for column in flat.T], axis=1)
+    low = butter(4, CUTOFF, fs=fps, output="sos")
+    flat = sosfiltfilt(low, flat, axis=0, padlen=min(len(flat) - 1, int(fps)))
+    motion = make_interp_spline(clock, flat, k=3)(times)
+    motion[np.interp(times, clock, lost) > 0] = np.nan
+    return motion.reshape(len(times), *poses.shape[1:])
+
+
+def speed(motion: np.ndarray) -> np.ndarray:
+    """Return the speed of every joint from frame to frame of `steady` motion: (T - 1, J) torso lengths a second."""
+    return np.linalg.norm(np.diff(motion, axis=0), axis=-1) * FPS
+
+
+def cut(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut `steady` motion (T, J, 2) into windows.
+
+    Returns
+    -------
+    windows : np.ndarray [shape=(W, N, J, 2)]
+        Those in which every joint is known; N is `SECONDS` times `FPS`.
+    starts : np.ndarray [shape=(W,)]
+        Seconds.
+    """
+    size, hop = round(SECONDS * FPS), round(HOP * FPS)
+    starts = np.arange(0, len(motion) - size + 1, hop)
+    windows = motion[starts[:, None] + np.arange(size)]
+    whole = np.isfinite(windows).all((1, 2, 3))
+    return windows[whole], starts[whole] / FPS
+
+
+def kinetic(windows: np.ndarray) -> np.ndarray:
+    """Measure how much each joint moves: three numbers a joint, MidHip left out.
+
+    Onuma, Faloutsos and Hodgins, "FMDistance" (Eurographics short papers 2008), as AIST++ uses them (Li et al., ICCV
+    2021), in 2-D: the mean squared horizontal velocity, the mean squared vertical velocity, and the mean norm of the
+    acceleration, by differences between frames: v(t) = (x(t) - x(t-1)) / dt, a(t) = (x(t+1) - 2 x(t) + x(t-1)) / dt².
+    (The implementation that the field shares leaves out the parentheses in the second and so measures position.)
+
+    Parameters
+    ----------
+    windows : np.ndarray [shape=(W, N, 15, 2)]
+        Torso lengths, y up, at `FPS`.
+
+    Returns
+    -------
+    np.ndarray [shape=(W, 42)]
+        14 horizontal, 14 vertical ((torso lengths / s)²), 14 accelerations (torso lengths / s²).
+    """
+    moving = windows[:, :, MOVING]
+    energy = (np.diff(moving, axis=1) ** 2).mean(1) * FPS**2  # (W, 14, 2)
+    acceleration = np.linalg.norm(np.diff(moving, n=2, axis=1), axis=-1).mean(1) * FPS**2
+    return np.concatenate([energy[..., 0], energy[..., 1], acceleration], axis=1)
+
+
+def geometric(windows: np.ndarray) -> np.ndarray:
+    """Measure what shapes the body takes: the share of frames in which each of 24 relations holds.
+
+    After Müller, Röder and Clausen, "Efficient content-based retrieval of motion capture data" (SIGGRAPH 2005, Table
+    1): those of their relations that can be told from a picture. Planes through the body become lines of the picture,
+    "in front" is lost, and angles are those that the picture shows; lengths are in torso lengths.
+
+    Parameters
+    ----------
+    windows : np.ndarray [shape=(W, N, 15, 2)]
+        Torso lengths, y up.
+
+    Returns
+    -------
+    np.ndarray [shape=(W, 24)]
+        0 to 1; in the order of `relations`.
+    """
+    return np.stack(list(relations(windows).values()), axis=-1).mean(1)
+
+
+def relations(poses: np.ndarray) -> dict[str, np.ndarray]:
+    """Tell which relations hold in poses (…, 15, 2): bool (…) by name; see `geometric`."""
+    at = {name: poses[..., j, :] for j, name in enumerate(BODY_15)}
+    found = {}
+    for side, other in (("R", "L"), ("L", "R")):
+        shoulder, elbow, wrist = (at[side + joint] for joint in ("Shoulder", "Elbow", "Wrist"))
+        hip, knee, ankle = (at[side + joint] for joint in ("Hip", "Knee", "Ankle"))
+        found |= {
+            f"{side} hand above neck": wrist[..., 1] > poses[..., NECK, 1],
+            f"{side} hand above head": wrist[..., 1] > at["Nose"][..., 1],
+            f"{side} arm raised": elbow[..., 1] > shoulder[..., 1],
+            f"{side} elbow bent": angle(shoulder, elbow, wrist) < 120,
+            f"{side} hand at hip": _apart(wrist, hip) < 0.4,
+            f"{side} hand out": _apart(wrist, shoulder) > 0.8,
+            f"{side} knee bent": angle(hip, knee, ankle) < 150,
+            f"{side} foot raised": ankle[..., 1] - at[other + "Ankle"][..., 1] > 0.2,
+        }
+    across = at["LShoulder"][..., 0] - at["RShoulder"][..., 0]
+    return found | {
+        "hands crossed": (at["LWrist"][..., 0] - at["RWrist"][..., 0]) * across < 0,
+        "feet crossed": (at["LAnkle"][..., 0] - at["RAnkle"][..., 0]) * (at["LHip"] - at["RHip"])[..., 0] < 0,
+        "hands together": _apart(at["LWrist"], at["RWrist"]) < 0.4,
+        "hands apart": _apart(at["LWrist"], at["RWrist"]) > 1.6,
+        "feet apart": _apart(at["LAnkle"], at["RAnkle"]) > 0.6,
+        "leaning": np.abs(poses[..., NECK, 0]) > 0.15,
+        "facing the camera": across > 0,
+        "sideways": np.abs(across) < 0.25,
+    }
+
+
+def angle(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Return the angle at b between a and c, points (…, 2), in degrees: 180 is straight."""
+    u, v = a - b, c - b
+    cross, dot = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0], (u * v).sum(-1)
+    return np.degrees(np.abs(np.arctan2(cross, dot)))
+
+
+def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(a - b, axis=-1)

@@ -1,0 +1,165 @@
+"""The dances that a model's are judged beside, so that no measure can be won by what nobody would call dancing.
+
+Each returns normalised poses (T, 15, 2) whose first frame is at the song's beginning, NaN where there are none.
+"""
+
+import numpy as np
+
+from learn2dance import clustering, dancing, networks, windows
+from learn2dance.clustering import Settings
+from learn2dance.dancer import Dancer
+from learn2dance.dataroot import DataRoot
+from learn2dance.features import CUTOFF
+from learn2dance.stage import Fault, progress
+from learn2dance.tokens import Codebook
+
+PIECE = 8  # beats that are spliced from one place: two bars of four
+
+
+def real(root: DataRoot, clip: str, duration: float = np.inf) -> tuple[np.ndarray, float]:
+    """Return what was danced to a clip, no longer than its music lasts, and its fps.
+
+    Raises
+    ------
+    Fault
+        If so few frames a second cannot show the motion that is measured.
+    """
+    poses, fps = clustering.normalised(root, clip)
+    if fps <= 2 * CUTOFF:
+        raise Fault(f"{root.file('poses', clip)}: {fps:g} fps, expected more than {2 * CUTOFF:g} to judge motion by")
+    return poses[: int(min(duration * fps, len(poses)))], fps
+
+
+def coded(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> np.ndarray:
+    """Write a real dance in tokens and play them: what the tokens alone do to motion, whoever chooses them."""
+    size = (codebook.frames_per_beat, codebook.window_beats)
+    cut, known, start = windows.cut(poses.copy(), fps, beats, *size)
+    played = np.full(poses.shape, np.nan, np.float32)
+    if not len(cut):
+        return played
+    grid = beats[start:][: len(cut) + codebook.window_beats]
+    first, last = int(np.ceil(grid[0] * fps)), int(np.floor(grid[-1] * fps))
+    motion = codebook.decode(codebook.encode(cut))
+    played[first : last + 1] = codebook.play(motion, grid, last + 1 - first, fps, first / fps)
+    for w in np.flatnonzero(~known):
+        played[int(grid[w] * fps) : int(np.ceil(grid[w + codebook.window_beats] * fps)) + 1] = np.nan
+    return played
+
+
+def library(root: DataRoot, clips: list[str], music: dict[str, dict], codebook: Codebook) -> list[dict]:
+    """Cut the real dances of these clips into windows on beats.
+
+    Returns
+    -------
+    list of dict
+        A clip each: ``windows`` (W, D), ``known`` (W,), ``bar`` (W,) the position in the bar of each window's first
+        beat, ``style``.
+    """
+    settings = Settings(frames_per_beat=codebook.frames_per_beat, window_beats=codebook.window_beats)
+    found = []
+    for clip in clips:
+        cut, heard = clustering.clip_windows(root, clip, settings), music[clip]
+        bar = networks.bar_positions(len(heard["beats"]), heard["downbeat"], heard["beats_per_bar"]).numpy()
+        bar = bar[cut["start"] :][: len(cut["windows"])]
+        found.append({key: cut[key] for key in ("windows", "known")} | {"bar": bar, "style": root.styles.get(clip)})
+    return found
+
+
+def spliced(
+    pieces: list[dict], music: dict, style: str | None, codebook: Codebook, rng: np.random.Generator
+) -> np.ndarray:
+    """Splice pieces of real dances on a song's beats: real motion, in time, chosen without hearing the song.
+
+    Pieces of `PIECE` beats are drawn from the `library` of the same style (of all, where none has it), so that they
+    go on at the same position in the bar.
+
+    Returns
+    -------
+    np.ndarray [shape=(T, 15, 2), dtype=float32]
+        At ``dancing.FPS``, as long as the music.
+    """
+    pieces = [p for p in pieces if p["style"] == style] or pieces
+    beats, lead = dancing.cover(music["beats"], music["duration"])
+    count = len(beats) - codebook.window_beats
+    bar = networks.bar_positions(count, music["downbeat"] + lead, music["beats_per_bar"]).numpy()
+    motion = np.empty((count, pieces[0]["windows"].shape[1]), np.float32)
+    for beat in range(0, count, PIECE):
+        length = min(PIECE, count - beat)
+        starts = [(p, s) for p in pieces for s in range(len(p["bar"]) - length) if p["known"][s : s + length].all()]
+        # A bar of this metre may be in no piece of the style: then any position does.
+        starts = [(p, s) for p, s in starts if p["bar"][s] == bar[beat]] or starts
+        piece, start = starts[rng.integers(len(starts))]
+        motion[beat : beat + length] = piece["windows"][start : start + length]
+    return codebook.play(motion, beats, int(np.ceil(music["duration"] * dancing.FPS)), dancing.FPS)
+
+
+def noise(like: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw each of ``count`` poses on its own, with the mean and deviation of each joint of real poses (T, 15, 2)."""
+    mean, deviation = np.nanmean(like, axis=0), np.nanstd(like, axis=0)
+    return (mean + deviation * rng.standard_normal((count, *mean.shape))).astype(np.float32)
+
+
+def rows(
+    root: DataRoot, dancer: Dancer, model: list[dict], lstm: Dancer | None, music: dict[str, dict], seed: int
+) -> dict[str, list[dict]]:
+    """Make the dances of every row of the report: rivals first, the model last.
+
+    Parameters
+    ----------
+    model : list of dict
+        The model's own dances, one dict a seed: song -> (poses, fps).
+    lstm : Dancer, optional
+        The baseline; without it its row is left out.
+    music : dict
+        Song -> music, of all songs that were danced to.
+    seed : int
+        The first of the model's. Whatever is drawn is drawn with the model's seeds.
+
+    Returns
+    -------
+    dict of str to list of dict
+        Name -> one dict a seed: song -> (poses, fps). What nothing is drawn for has one alone, and so has noise.
+    """
+    clips, seeds, book, styles = list(model[0]), range(seed, seed + len(model)), dancer.codebook, root.styles
+    danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}
+    pieces = library(root, root.split("train", list(music)), music, book)
+    like = np.concatenate([poses for poses, _ in danced.values()])
+    shaken = np.random.default_rng([seed, 1])
+    splicing = [np.random.default_rng([s, 2]) for s in seeds]
+    held = not_trained_on(root, list(music))
+    strangers = {clip: stranger(clip, held, styles) for clip in clips}
+
+    def dance(who: Dancer, to: str, as_if: str, s: int) -> tuple[np.ndarray, float]:
+        return dancing.dance(who, music[to], s, styles.get(as_if))["poses"], dancing.FPS
+
+    def splice(clip: str, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+        return spliced(pieces, music[clip], styles.get(clip), book, rng), dancing.FPS
+
+    made = {
+        "real": [danced],
+        "real, spliced": [{c: splice(c, rng) for c in clips} for rng in splicing],
+        "frozen": [{c: (hold(poses), fps) for c, (poses, fps) in danced.items()}],
+        "white noise": [{c: (noise(like, len(poses), shaken), fps) for c, (poses, fps) in danced.items()}],
+        "tokens alone": [{c: (coded(poses, fps, music[c]["beats"], book), fps) for c, (poses, fps) in danced.items()}],
+    }
+    if lstm:
+        made["BiLSTM"] = [{c: dance(lstm, c, c, s) for c in clips} for s in progress(seeds, "BiLSTM")]
+    made["wrong song"] = [{c: dance(dancer, strangers[c], c, s) for c in clips} for s in progress(seeds, "wrong song")]
+    return made | {"model": model}
+
+
+def not_trained_on(root: DataRoot, clips: list[str]) -> list[str]:
+    """Of these clips, name those of the val and the test split."""
+    return sorted({*root.split("val", clips), *root.split("test", clips)})
+
+
+def hold(poses: np.ndarray) -> np.ndarray:
+    """Hold the first whole pose of (T, J, 2)."""
+    return np.repeat(poses[np.isfinite(poses).all((1, 2)).argmax()][None], len(poses), 0)
+
+
+def stranger(clip: str, clips: list[str], styles: dict[str, str]) -> str:
+    """Choose a wrong song for a clip: the next one, of the same style where there is one."""
+    others = [c for c in clips if c != clip] or [clip]
+    others = [c for c in others if styles.get(c) == styles.get(clip)] or others
+    return next((c for c in others if c > clip), others[0])

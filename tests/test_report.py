@@ -1,0 +1,80 @@
+import json
+
+import numpy as np
+import pytest
+from conftest import QUICK
+
+import train
+from learn2dance import dataroot, rivals, scores, store
+from learn2dance.clustering import load_codebook
+
+ROWS = {"real", "real, spliced", "frozen", "white noise", "tokens alone", "BiLSTM", "wrong song", "model"}
+
+
+def test_the_report_without_a_baseline_names_what_is_left_out(root, run_stage):
+    ended = run_stage("eval.py", root, "--split", "test", "--report", "--n", 1)
+    assert ended.returncode == 0, ended.stderr
+    assert "lstm.pt: no baseline" in ended.stderr
+    assert set(json.loads((root / "dances" / "music2pose" / "scores.json").read_text())["rows"]) == ROWS - {"BiLSTM"}
+
+
+def test_the_report_of_a_split(root, run_stage):
+    train.main([str(root), "--quiet", "--model", "lstm", *QUICK])
+    ended = run_stage("eval.py", root, "--split", "test", "--report", "--n", 2)
+    assert ended.returncode == 0 and not ended.stderr, ended.stderr
+    out = root / "dances" / "music2pose"
+    card = json.loads((out / "scores.json").read_text())
+    rows = card["rows"]
+    assert set(rows) == ROWS and card["seeds"] == [0, 1] and not list(out.glob("*.mp4"))
+    assert (out / "report.png").read_bytes()[:4] == b"\x89PNG"
+    assert all(name in ended.stdout for name in ROWS)
+    real, model = rows["real"], rows["model"]
+    assert real["jerk_ratio"] == real["top_speed_ratio"] == real["limb_ratio"] == 1
+    assert rows["frozen"]["frozen"] == 1 and rows["frozen"]["lock"] == 0 and real["frozen"] < 0.2
+    assert rows["real, spliced"]["copying"] < real["copying"] < rows["white noise"]["copying"]
+    assert rows["white noise"]["jerk_ratio"] > 5 and rows["white noise"]["FID_k"][0] > 10 * real["FID_k"][0]
+    assert model["FID_k"][1] <= model["FID_k"][0] <= model["FID_k"][2]
+    assert model["windows"] >= 2 * real["windows"]  # two seeds, and no joint unknown
+    assert model["multimodality_k"] > 0 and real["multimodality_k"] is None
+
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert run_stage("eval.py", root, "--split", "test", "--report", "--n", 2).returncode == 0
+    assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.mark.parametrize("wrong", [["--audio", "song.mp3"], ["data", "--split", "train"], ["data", "--style", "tango"]])
+def test_the_report_refuses_what_it_cannot_judge(run_stage, wrong):
+    ended = run_stage("eval.py", *wrong, "--report")
+    assert ended.returncode == 2 and "--report judges" in ended.stderr
+
+
+def test_no_frame_is_on_both_sides_of_a_deal():
+    seconds = np.arange(0, 96, 2.0)
+    song = {"motion": np.zeros((2500, 15, 2)), "kinetic": seconds[:, None], "times": {"kinetic": seconds}}
+    dances = {clip: song for clip in "abc"}
+    deal = scores._deal(dances, np.random.default_rng(0))
+    own, theirs = (scores._side(dances, deal, "kinetic", side) for side in (True, False))
+    for clip in dances:
+        assert len(own[clip]) and len(theirs[clip])
+        assert np.abs(own[clip] - theirs[clip].T).min() >= 4  # seconds, a window's length
+    longer = {"a": song | {"kinetic": seconds[:, None] + 100, "times": {"kinetic": seconds + 100}}}
+    assert not len(scores._side(longer, deal, "kinetic", True)["a"])  # past the end of the real dance
+
+
+def test_spliced_dances_are_real_motion_in_time(root):
+    data = dataroot.open_root(root)
+    clips = data.have("poses", "music")
+    music = {clip: store.load(data.file("music", clip), "music") for clip in clips}
+    book = load_codebook(root / "clusters.npz")
+    pieces = rivals.library(data, clips[:3], music, book)
+    song, style = music[clips[3]], pieces[0]["style"]
+    one, again, other = (rivals.spliced(pieces, song, style, book, np.random.default_rng(seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert one.shape == (np.ceil(song["duration"] * 30), 15, 2) and np.isfinite(one).all() and (one != other).any()
+    assert all(len(p["bar"]) == len(p["windows"]) for p in pieces)
+
+
+def test_the_wrong_song_is_another_of_the_same_style():
+    styles = {"a": "waltz", "b": "tango", "c": "waltz", "d": "rumba"}
+    assert rivals.stranger("a", list("abcd"), styles) == "c" and rivals.stranger("c", list("abcd"), styles) == "a"
+    assert rivals.stranger("d", list("abcd"), styles) != "d"

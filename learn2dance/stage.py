@@ -17,12 +17,21 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import NoReturn
 
 log = logging.getLogger("learn2dance")
 
 
 class Fault(ValueError):
     """Something that the user can mend; its one line names file, expectation, finding and likely cause."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """An argument parser that ends as a stage does after any other fault: in one line, not in a page of usage."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and exit with 2."""
+        self.exit(2, f"error: {message}; --help tells more\n")
 
 
 def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
@@ -40,7 +49,7 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
     argparse.ArgumentParser
         To which the stage adds what is its own.
     """
-    result = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result = OneLineParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     group = result.add_argument_group("shared by the stages")
     if "jobs" in shared:
         group.add_argument("--jobs", type=positive(int), default=cores(), metavar="N", help="processes (%(default)s)")

@@ -422,7 +422,7 @@ def test_the_command_makes_a_root_and_says_what_is_next(run_stage, tmp_path):
     [
         (["--clips", 8], "--clips 8"),
         (["--seconds", 1], "--seconds 1"),
-        (["--seed", -1], "--seed -1"),
+        (["--seed", -1], "argument --seed"),
     ],
 )
 def test_bad_arguments_end_in_one_line(run_stage, tmp_path, arguments, named):

@@ -1,7 +1,11 @@
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from test_train import full_disk
 
 from learn2dance import dataroot, store
@@ -136,3 +140,15 @@ def test_a_full_disk(run_stage, song, model, tmp_path):
     left = list((tmp_path / "out").iterdir())
     assert [p.suffix for p in left] == [".npz"]  # what was written stays whole, and nothing half-written is left
     store.load(left[0], "dance")
+
+
+def test_ctrl_c(song, model, tmp_path):
+    asked = ["--audio", song, "--model", model, "--out", tmp_path / "out", "--no-video", "--n", 999]
+    command = [sys.executable, "eval.py", *map(str, asked)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline().endswith("_0.npz\n")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and said.startswith("interrupted") and said.count("\n") == 1
+    for path in (tmp_path / "out").iterdir():
+        store.load(path, "dance")

@@ -1,9 +1,12 @@
 import json
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import ROOT
+from test_train import full_disk
 
 from learn2dance import store
 
@@ -72,3 +75,42 @@ def test_faults_in_clustering(root, run_stage):
         assert ended.returncode == 2, ended.stderr
         assert said in ended.stderr.splitlines()[-1] and "Traceback" not in ended.stderr
         assert written(root) == before
+
+
+def left_over(root):
+    """Return what a stage that was stopped must not leave: temporary files, and codebooks that are not whole."""
+    if (root / "clusters.npz").exists():
+        store.load(root / "clusters.npz", "clusters")
+    return [path for path in root.rglob(".*") if not path.name.startswith(".ipynb")]
+
+
+def test_ctrl_c_in_clustering(root):
+    (root / "clusters.npz").unlink()
+    command = [sys.executable, "-m", "learn2dance.notebook", "Clustering.ipynb", str(root), "-p", "CODES", "16"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for _ in range(600):  # until it has begun
+        if left_over(root):
+            break
+        time.sleep(0.1)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and said.splitlines()[-1].startswith("interrupted") and "Traceback" not in said
+    assert not left_over(root) and not (root / "notebooks" / "Clustering.ipynb").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "made"), [("Process_Waves.ipynb", "music/*.npz"), ("Clustering.ipynb", "clusters.npz")]
+)
+def test_a_full_disk_in_the_notebooks(root, run_stage, name, made):
+    for file in root.glob(made):
+        file.unlink()
+    ended = run_stage("-m", "learn2dance.notebook", name, root, "-p", *SMALLER[name], preexec_fn=full_disk)
+    assert ended.returncode == 2 and "File too large" in ended.stderr and "Traceback" not in ended.stderr, ended.stderr
+    assert not left_over(root) and not list(root.glob(made))
+
+
+SMALLER = {
+    "Process_Waves.ipynb": ("JOBS", "2"),
+    "Clustering.ipynb": ("CODES", "16"),
+}  # what the toy root has enough for

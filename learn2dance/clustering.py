@@ -1,40 +1,46 @@
 """Learning the codebook of a data root, and writing every clip in its codes."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
-from learn2dance import skeleton, stage, store, tokens, windows
+from learn2dance import alignment, features, skeleton, stage, store, tokens, windows
 from learn2dance.dataroot import DataRoot
 from learn2dance.stage import Fault, log
 from learn2dance.tokens import Codebook
 
 STAGE = "Clustering.ipynb"
-VERSION = 1  # raised when the same poses come out in other windows or codes: what was made before is then stale
+NO_PEAKS = np.full(2, np.nan)
+VERSION = 2  # raised when the same poses come out in other windows or codes: what was made before is then stale
 
 
 @dataclass(frozen=True)
 class Settings:
     """How motion is cut and how many codes write it."""
 
-    levels: int = 8
+    levels: int = 9
     codes: int = 256
+    whole: int = 2  # levels that see the whole body; the others have a code for each limb
     seed: int = 0
     frames_per_beat: int = 24
     window_beats: int = 2
     mirror: bool = True  # learn from mirrored copies too
+    align: bool = True  # dances that drift against their music are laid on its beats (`alignment`)
 
     def check(self) -> None:
         """Raise a Fault at a setting that no codebook can have."""
-        for name, least in (("levels", 1), ("codes", 2), ("frames_per_beat", 2), ("window_beats", 2)):
+        least_of = {"levels": 1, "whole": 1, "codes": 2, "frames_per_beat": 2, "window_beats": 2}
+        for name, least in least_of.items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
                 raise Fault(f"{name.upper()} is {getattr(self, name)!r}, expected a whole number of at least {least}")
+        if self.whole > self.levels:
+            raise Fault(f"WHOLE is {self.whole}, more than the {self.levels} LEVELS")
 
 
-def clip_windows(root: DataRoot, clip: str, settings: Settings) -> dict:
-    """Cut one clip's poses on its music's beats.
+def clip_windows(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = NO_PEAKS) -> dict:
+    """Cut one clip's poses on its music's beats, laid on them as `usual_peaks` says where it drifts.
 
     Returns
     -------
@@ -57,14 +63,38 @@ def clip_windows(root: DataRoot, clip: str, settings: Settings) -> dict:
     if not 0.97 < seconds / music["duration"] < 1.03:
         log.warning("%s; where the fps is not right, dance and music drift apart", lengths)
     moved, fps = normalised(root, clip)
-    cut, known, start = windows.cut(moved, fps, music["beats"], settings.frames_per_beat, settings.window_beats)
-    return {"windows": cut, "known": known, "start": start, "beats": music["beats"]}
+    beats = music["beats"]
+    if settings.align and fps > 2 * features.CUTOFF and len(beats) > 1:
+        found = alignment.rate(alignment.swings(features.steady(moved, fps), music), seconds)
+        beats = alignment.align(music, *found, peaks[int(music["beats_per_bar"]) - 3])
+    cut, known, start = windows.cut(moved, fps, beats, settings.frames_per_beat, settings.window_beats)
+    return {"windows": cut, "known": known, "start": start, "beats": beats}
 
 
-def known_windows(root: DataRoot, clips: list[str], settings: Settings, mirror: bool = False) -> Iterator[np.ndarray]:
+def cutter(root: DataRoot) -> Callable[[str], dict]:
+    """Return what cuts a clip as it was cut when the root's clusters.npz was made: `clip_windows`."""
+    saved = store.load(root.path / "clusters.npz", "clusters")
+    settings = Settings(**{field.name: saved["meta"]["arguments"][field.name] for field in fields(Settings)})
+    return lambda clip: clip_windows(root, clip, settings, saved["peaks"])
+
+
+def usual_peaks(root: DataRoot, clips: list[str]) -> np.ndarray:
+    """Find where in the bar (turns) dances are fastest to bars of three, and to bars of four: (2,), NaN if unknown."""
+    found: dict[int, list[float]] = {3: [], 4: []}
+    for clip in clips:
+        music, (moved, fps) = store.load(root.file("music", clip), "music"), normalised(root, clip)
+        if fps > 2 * features.CUTOFF and len(music["beats"]) > 1:
+            swings = alignment.swings(features.steady(moved, fps), music)
+            found[int(music["beats_per_bar"])].append(alignment.rate(swings, len(moved) / fps)[1])
+    return np.array([alignment.common(np.array(found[metre])) for metre in (3, 4)])
+
+
+def known_windows(
+    root: DataRoot, clips: list[str], settings: Settings, peaks: np.ndarray = NO_PEAKS, mirror: bool = False
+) -> Iterator[np.ndarray]:
     """Yield the whole windows (W, D) of clip after clip, each followed by its mirror image where asked for."""
     for clip in clips:
-        found = clip_windows(root, clip, settings)
+        found = clip_windows(root, clip, settings, peaks)
         whole = found["windows"][found["known"]]
         if len(whole):
             yield whole
@@ -107,10 +137,8 @@ def cluster(root: DataRoot, settings: Settings) -> dict:
             settings,
             lambda **arrays: store.save(path, "clusters", STAGE, arguments, parents, **arrays),
         )
-    codebook = load_codebook(path)
-    written = sum(
-        _label(root, clip, codebook, settings, store.digest(path)) for clip in stage.progress(clips, "labels")
-    )
+    codebook, peaks, digest = load_codebook(path), store.load(path, "clusters")["peaks"], store.digest(path)
+    written = sum(_label(root, clip, codebook, settings, peaks, digest) for clip in stage.progress(clips, "labels"))
     log.info("%d clips: %d labelled to %s, %d fresh", len(clips), written, root.path / "labels", len(clips) - written)
     return {"codebook": codebook, "error": store.load(path, "clusters")["error"], "clips": clips}
 
@@ -118,22 +146,28 @@ def cluster(root: DataRoot, settings: Settings) -> dict:
 def load_codebook(path: Path) -> Codebook:
     """Load the codebook of a clusters.npz."""
     saved = store.load(path, "clusters")
-    return Codebook(*(saved[key] for key in ("centroids", "mean", "frames_per_beat", "window_beats", "top_speed")))
+    keys = ("centroids", "whole", "mean", "frames_per_beat", "window_beats", "top_speed")
+    return Codebook(*(saved[key] for key in keys))
 
 
 def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, save) -> None:
+    peaks = usual_peaks(root, train) if settings.align else NO_PEAKS
+
     def read() -> Iterator[np.ndarray]:
-        return known_windows(root, train, settings, settings.mirror)
+        return known_windows(root, train, settings, peaks, settings.mirror)
 
-    def bar(levels):
-        return stage.progress(levels, "levels")
+    def bar(fits):
+        return stage.progress(fits, "k-means")
 
-    centroids, mean = tokens.fit(read, settings.levels, settings.codes, settings.seed, bar)
-    codebook = Codebook(centroids, mean, settings.frames_per_beat, settings.window_beats)
-    errors = [tokens.residual_error(codebook, known_windows(root, split, settings)) for split in (train, val)]
+    frames = settings.frames_per_beat * settings.window_beats
+    centroids, mean = tokens.fit(read, frames, settings.levels, settings.whole, settings.codes, settings.seed, bar)
+    codebook = Codebook(centroids, settings.whole, mean, settings.frames_per_beat, settings.window_beats)
+    errors = [tokens.residual_error(codebook, known_windows(root, split, settings, peaks)) for split in (train, val)]
     save(
         centroids=centroids,
+        whole=settings.whole,
         mean=mean,
+        peaks=peaks,
         frames_per_beat=settings.frames_per_beat,
         window_beats=settings.window_beats,
         top_speed=top_speed(root, train),
@@ -158,13 +192,13 @@ def top_speed(root: DataRoot, clips: list[str]) -> float:
     return float(np.nanpercentile(np.concatenate(speeds), 99.5))
 
 
-def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, digest: str) -> bool:
+def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, peaks: np.ndarray, digest: str) -> bool:
     """Write one clip in codes unless its labels are fresh; return whether it was written."""
     path = root.file("labels", clip)
     parents = {"clusters": digest} | {kind: store.digest(root.file(kind, clip)) for kind in ("poses", "music")}
     if store.fresh(path, "labels", {}, parents):
         return False
-    found = clip_windows(root, clip, settings)
+    found = clip_windows(root, clip, settings, peaks)
     labels, mirrored = codebook.encode(found["windows"]), codebook.encode(windows.mirror(found["windows"]))
     keys = {key: found[key] for key in ("known", "start", "beats")}
     store.save(path, "labels", STAGE, {}, parents, labels=labels, mirrored=mirrored, **keys)
@@ -176,20 +210,20 @@ def usage(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
 
     Returns
     -------
-    np.ndarray [shape=(L, K), dtype=int64]
+    np.ndarray [shape=(C, K), dtype=int64]
         Over the known windows of these clips.
     """
-    levels, codes, _ = codebook.centroids.shape
-    counts = np.zeros((levels, codes), np.int64)
+    codes = codebook.centroids.shape[1]
+    counts = np.zeros((codebook.columns, codes), np.int64)
     for clip in clips:
         saved = store.load(root.file("labels", clip), "labels")
-        for level, column in enumerate(saved["labels"][saved["known"]].T):
-            counts[level] += np.bincount(column, minlength=codes)
+        for c, column in enumerate(saved["labels"][saved["known"]].T):
+            counts[c] += np.bincount(column, minlength=codes)
     return counts
 
 
 def perplexity(counts: np.ndarray) -> np.ndarray:
-    """Return how many codes (L,) would be in use, were all used alike: exp of the entropy of their counts (L, K)."""
+    """Return how many codes (C,) would be in use, were all used alike: exp of the entropy of their counts (C, K)."""
     share = counts / counts.sum(1, keepdims=True)
     return np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)), axis=1))
 

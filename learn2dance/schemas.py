@@ -15,7 +15,7 @@ class Array:
     nan: bool = False  # may hold NaN: "not known"
 
 
-# T frames, J joints, B beats, W windows, L levels, K codes, D numbers in a window.
+# T frames, J joints, B beats, W windows, L levels, C codes a window, K codes to choose from, D numbers in a spectrum.
 SCHEMAS: dict[str, dict[str, Array]] = {
     "poses": {  # parse.py: what was measured in one clip
         "poses": Array("float32", ("T", "J", 2), "pixels, x right, y down; NaN: lost for long", nan=True),
@@ -39,23 +39,27 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "fps": Array("float64", (), "frames a second"),
     },
     "clusters": {  # Clustering.ipynb: the codebook
-        "centroids": Array("float32", ("L", "K", "D"), "torso lengths; level by level, their sum is the motion"),
-        "mean": Array("float32", ("D",), "torso lengths; the mean window of the train split"),
+        "centroids": Array(
+            "float32", ("L", "K", "D"), "torso lengths; level by level, their sum is the motion's spectrum"
+        ),
+        "whole": Array("int64", (), "first levels, in which a code is the whole body; then each limb has its own"),
+        "mean": Array("float32", ("D",), "torso lengths; the mean spectrum of the train split"),
+        "peaks": Array("float64", (2,), "turns: when dances to bars of three, of four are fastest", nan=True),
         "frames_per_beat": Array("int64", (), "frames"),
         "window_beats": Array("int64", (), "beats in a window; the hop is one beat"),
         "top_speed": Array("float64", (), "torso lengths a second: 99.5% of the train split's frames are slower"),
         "error": Array("float64", ("L", 2), "share of the variance left after each level, on train and val", nan=True),
     },
     "labels": {  # Clustering.ipynb: one clip in codes; window w starts at beats[start + w]
-        "labels": Array("int64", ("W", "L"), "code"),
-        "mirrored": Array("int64", ("W", "L"), "code of the left-right mirrored window"),
+        "labels": Array("int64", ("W", "C"), "code"),
+        "mirrored": Array("int64", ("W", "C"), "code of the left-right mirrored window"),
         "known": Array("bool", ("W",), "every joint was known in the window: only these are learned from"),
         "start": Array("int64", (), "index of the first window's first beat"),
-        "beats": Array("float64", ("B",), "seconds"),
+        "beats": Array("float64", ("B",), "seconds of the dance's clock"),
     },
     "dance": {  # eval.py: what was danced to one song
         "poses": Array("float32", ("T", "J", 2), "torso lengths, x right, y up, from MidHip"),
-        "tokens": Array("int64", ("W", "L"), "code"),
+        "tokens": Array("int64", ("W", "C"), "code"),
         "beats": Array("float64", ("B",), "seconds"),
         "seed": Array("int64", (), ""),
         "fps": Array("float64", (), "frames a second"),

@@ -21,6 +21,9 @@ COCO_17 = (
 ).split()
 JOINTS = {15: BODY_15, 17: COCO_17, 18: COCO_18, 25: BODY_25}  # by the number of joints
 
+# Head, arms and legs, right then left: every joint of BODY_15 once.
+LIMBS = ((0, 1), (2, 3, 4), (5, 6, 7), (8, 9, 10, 11), (12, 13, 14))
+
 NECK, MID_HIP = BODY_25.index("Neck"), BODY_25.index("MidHip")
 
 _LIMBS = (  # a pair is drawn where the skeleton has both joints

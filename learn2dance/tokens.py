@@ -1,7 +1,9 @@
-"""Windows of motion as tokens: residual k-means.
+"""Windows of motion as tokens: residual k-means, of the whole body and then limb by limb.
 
-Each window is written as one code a level, each level a k-means of what the levels before left over (residual vector
-quantisation: Juang and Gray, ICASSP 1982; Chen, Guan and Wang, Sensors 2010).
+Each window is written in codes, level after level, each level a k-means of what the levels before left over (residual
+vector quantisation: Juang and Gray, ICASSP 1982; Chen, Guan and Wang, Sensors 2010). The first levels see the whole
+body: one code each, the figure that is danced. The others see one limb at a time and have a code for each (product
+quantisation: Jégou, Douze and Schmid, TPAMI 2011): the detail, of which no two dances are alike.
 """
 
 from collections.abc import Callable, Iterable
@@ -9,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from learn2dance.skeleton import LIMBS
 from learn2dance.stage import Fault
-from learn2dance.windows import join, limit_speed
+from learn2dance.windows import join, limit_speed, of_spectra, spectra
 
-IN_MEMORY = 1 << 30  # bytes of windows up to which k-means sees them all at once; above, it streams in mini-batches
+IN_MEMORY = 1 << 30  # bytes of spectra up to which k-means sees every window; above, as many drawn evenly
 
 FEWEST = 4  # windows a code: with fewer, codes are single windows learned by heart
 
@@ -24,9 +27,11 @@ class Codebook:
     Attributes
     ----------
     centroids : np.ndarray [shape=(L, K, D), dtype=float32]
-        In torso lengths; D is ``window_beats * frames_per_beat * J * 2``.
+        Spectra of motion (`windows.spectra`) in torso lengths.
+    whole : int
+        So many levels come first in which a code stands for the whole body; in the others, each limb has its own.
     mean : np.ndarray [shape=(D,), dtype=float32]
-        The mean window of the train split.
+        The mean spectrum of the train split.
     frames_per_beat, window_beats : int
         How windows are cut; the hop is one beat.
     top_speed : float
@@ -34,26 +39,46 @@ class Codebook:
     """
 
     centroids: np.ndarray
+    whole: int
     mean: np.ndarray
     frames_per_beat: int = 24
     window_beats: int = 2
     top_speed: float = np.inf
 
+    @property
+    def columns(self) -> int:
+        """How many codes write a window."""
+        return self.whole + len(LIMBS) * (len(self.centroids) - self.whole)
+
+    @property
+    def frames(self) -> int:
+        """How many frames a window has."""
+        return self.frames_per_beat * self.window_beats
+
     def encode(self, windows: np.ndarray) -> np.ndarray:
-        """Return the codes int64 (W, L) of windows (W, D), each level the centroid nearest to what is left."""
-        left = windows - self.mean
-        labels = np.empty((len(windows), len(self.centroids)), np.int64)
-        for level, centroids in enumerate(self.centroids):
-            labels[:, level] = nearest(left, centroids)
-            left = left - centroids[labels[:, level]]
+        """Return the codes int64 (W, C) of windows (W, F), each the centroid nearest to what is left."""
+        left = spectra(windows, self.frames) - self.mean
+        labels = np.empty((len(windows), self.columns), np.int64)
+        for column, level, part in parts(len(self.centroids), self.whole, left.shape[1]):
+            centroids = self.centroids[level][:, part]
+            labels[:, column] = nearest(left[:, part], centroids)
+            left[:, part] -= centroids[labels[:, column]]
         return labels
 
+    def spectra(self, labels: np.ndarray) -> np.ndarray:
+        """Return the spectra float32 (W, D) that codes int64 (W, C) stand for; with fewer columns, coarser ones."""
+        total = np.tile(self.mean, (len(labels), 1))
+        for column, level, part in parts(len(self.centroids), self.whole, len(self.mean)):
+            if column < labels.shape[1]:
+                total[:, part] += self.centroids[level][:, part][labels[:, column]]
+        return total
+
     def decode(self, labels: np.ndarray) -> np.ndarray:
-        """Return the windows float32 (W, D) that the codes int64 (W, L) stand for; fewer levels give a coarser one."""
-        return self.mean + sum(c[labels[:, level]] for level, c in enumerate(self.centroids[: labels.shape[1]]))
+        """Return the windows float32 (W, F) that codes int64 (W, C) stand for; see `spectra`."""
+        return of_spectra(self.spectra(labels), self.frames)
 
     def play(self, motion: np.ndarray, beats: np.ndarray, count: int, fps: float, start: float = 0.0) -> np.ndarray:
-        """Play windows (W, D) on beats from a second on: `windows.join`, then `windows.limit_speed`.
+        """Play windows (W, F) on beats from a second on: `windows.join`, then `windows.limit_speed`.
 
         Returns
         -------
@@ -65,26 +90,42 @@ class Codebook:
         return limit_speed(joined, self.top_speed / fps)
 
 
+def parts(levels: int, whole: int, size: int) -> list[tuple[int, int, np.ndarray]]:
+    """List what each code sees: its column, its level, and the numbers int64 (P,) of the spectrum (size,)."""
+    numbers = np.arange(size).reshape(-1, sum(map(len, LIMBS)), 2)
+    seen = [(level, numbers.ravel()) for level in range(whole)]
+    seen += [(level, numbers[:, list(limb)].ravel()) for level in range(whole, levels) for limb in LIMBS]
+    return [(column, level, part) for column, (level, part) in enumerate(seen)]
+
+
 def nearest(windows: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """Return the index int64 (W,) of the centroid (K, D) nearest to each window (W, D)."""
     return np.argmin((centroids**2).sum(1) - 2 * windows @ centroids.T, axis=1)
 
 
 def fit(
-    read: Callable[[], Iterable[np.ndarray]], levels: int, codes: int, seed: int, progress: Callable = iter
+    read: Callable[[], Iterable[np.ndarray]],
+    frames: int,
+    levels: int,
+    whole: int,
+    codes: int,
+    seed: int,
+    progress: Callable = iter,
 ) -> tuple:
     """Fit residual k-means.
 
     Parameters
     ----------
     read : callable
-        Gives, as often as it is called, the same windows (W, D) piece by piece (a clip at a time).
-    levels, codes : int
-        L levels of K codes.
+        Gives, as often as it is called, the same windows (W, F) piece by piece (a clip at a time).
+    frames : int
+        Of a window.
+    levels, whole, codes : int
+        L levels of K codes, ``whole`` of them for the whole body.
     seed : int
         Of the k-means++ starts.
     progress : callable
-        Wraps the iterable of levels, to show a bar.
+        Wraps the iterable of k-means fits, to show a bar.
 
     Returns
     -------
@@ -98,53 +139,31 @@ def fit(
 
     See Also
     --------
-    sklearn.cluster.KMeans, sklearn.cluster.MiniBatchKMeans
-        What fits a level when the windows fit into memory (`IN_MEMORY`), and when they do not.
+    sklearn.cluster.KMeans
     """
-    count, total = 0, 0.0
+    from sklearn.cluster import KMeans
+
+    count, size = 0, 0
     for piece in read():
-        count, total = count + len(piece), total + piece.sum(0, dtype=np.float64)
+        count, size = count + len(piece), piece.shape[1] // 2 * 4
     if count < FEWEST * codes:
         fewer = f" or fewer codes (-p CODES {count // FEWEST})" if count >= 2 * FEWEST else ""
         raise Fault(f"{count} windows are too few for {codes} codes; give more dances{fewer}")
-    mean = (total / count).astype(np.float32)
-    held = count * mean.nbytes <= IN_MEMORY
-    left = np.concatenate(list(read())) - mean if held else None
-    centroids = np.empty((levels, codes, len(mean)), np.float32)
-    for level in progress(range(levels)):
-        if held:
-            centroids[level] = _kmeans(left, codes, seed + level)
-            left -= centroids[level][nearest(left, centroids[level])]
-        else:
-            centroids[level] = _streamed(read, Codebook(centroids[:level], mean), codes, seed + level)
+    every = -(-count * size // IN_MEMORY)  # windows of which one is taken
+    left = np.concatenate([spectra(piece[::every], frames) for piece in read()])
+    mean = left.mean(0, dtype=np.float64).astype(np.float32)
+    left -= mean
+    centroids = np.zeros((levels, codes, len(mean)), np.float32)
+    for column, level, part in progress(parts(levels, whole, len(mean))):
+        seen = left[:, part]
+        found = KMeans(codes, n_init=1, max_iter=50, random_state=seed + column).fit(seen)
+        centroids[level][:, part] = found.cluster_centers_
+        left[:, part] = seen - found.cluster_centers_[found.labels_]
     return centroids, mean
 
 
-def _kmeans(windows: np.ndarray, codes: int, seed: int) -> np.ndarray:
-    from sklearn.cluster import KMeans
-
-    return KMeans(codes, n_init=1, max_iter=50, random_state=seed).fit(windows).cluster_centers_
-
-
-def _streamed(read: Callable[[], Iterable[np.ndarray]], before: Codebook, codes: int, seed: int, passes: int = 3):
-    """Fit one level by mini-batches that are read anew in each pass; a batch holds at least four windows a code."""
-    from sklearn.cluster import MiniBatchKMeans
-
-    model = MiniBatchKMeans(codes, n_init=1, random_state=seed)
-    for _ in range(passes):
-        batch: list[np.ndarray] = []
-        for piece in read():
-            batch.append(piece - before.decode(before.encode(piece)))
-            if sum(map(len, batch)) >= 4 * codes:
-                model.partial_fit(np.concatenate(batch))
-                batch = []
-        if sum(map(len, batch)) >= codes:  # a short rest of the last pass would count as much as a whole batch
-            model.partial_fit(np.concatenate(batch))
-    return model.cluster_centers_
-
-
 def residual_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np.ndarray:
-    """Measure what the codes leave over of windows (W, D), given piece by piece, level by level.
+    """Measure what the codes leave over of windows (W, F), given piece by piece, level by level.
 
     Returns
     -------
@@ -152,12 +171,11 @@ def residual_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np.ndarr
         Sum of squares of what is left after each level, as a share of that about the train split's mean; NaN where
         there are no windows.
     """
-    squares = np.zeros(len(codebook.centroids) + 1)
+    levels = len(codebook.centroids)
+    squares = np.zeros(levels + 1)
     for windows in pieces:
-        left = windows - codebook.mean
         labels = codebook.encode(windows)
-        squares[0] += (left**2).sum(dtype=np.float64)
-        for level, centroids in enumerate(codebook.centroids):
-            left -= centroids[labels[:, level]]
-            squares[level + 1] += (left**2).sum(dtype=np.float64)
-    return squares[1:] / squares[0] if squares[0] else np.full(len(codebook.centroids), np.nan)
+        for level in range(levels + 1):
+            upto = min(level, codebook.whole) + len(LIMBS) * max(level - codebook.whole, 0)
+            squares[level] += ((windows - codebook.decode(labels[:, :upto])) ** 2).sum(dtype=np.float64)
+    return squares[1:] / squares[0] if squares[0] else np.full(levels, np.nan)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from test_alignment import PEAK, apart, dance, song
 
 from learn2dance import clustering, dataroot, store, windows
 from learn2dance.clustering import Settings
@@ -29,6 +30,8 @@ def test_only_what_is_stale_is_made_again(root):
     cluster(root, Settings(levels=2, codes=16))
     assert store.load(root / "clusters.npz", "clusters")["centroids"].shape[:2] == (2, 16)
     assert store.load(root / "labels" / f"{found['clips'][0]}.npz", "labels")["labels"].shape[1] == 2
+    cluster(root, Settings(levels=2, codes=16, whole=1))
+    assert store.load(root / "labels" / f"{found['clips'][0]}.npz", "labels")["labels"].shape[1] == 1 + 5
 
 
 def test_val_and_test_clips_are_not_learned_from(root):
@@ -44,13 +47,14 @@ def test_val_and_test_clips_are_not_learned_from(root):
 
 def test_labels_are_the_windows_codes(trained):
     root = dataroot.open_root(trained)
-    codebook = cluster(trained)["codebook"]
+    codebook, cut = cluster(trained)["codebook"], clustering.cutter(root)
     for clip in root.have("poses", "music", "labels")[:3]:
         saved = store.load(root.file("labels", clip), "labels")
-        found = clustering.clip_windows(root, clip, SMALL)
+        found = cut(clip)
         np.testing.assert_array_equal(saved["labels"], codebook.encode(found["windows"]))
         np.testing.assert_array_equal(saved["mirrored"], codebook.encode(windows.mirror(found["windows"])))
-        assert len(saved["labels"]) > 5
+        np.testing.assert_array_equal(saved["beats"], found["beats"])
+        assert len(saved["labels"]) > 5 and saved["labels"].shape[1] == 2 + 5
 
 
 def test_usage_counts_known_windows(trained):
@@ -58,7 +62,7 @@ def test_usage_counts_known_windows(trained):
     root = dataroot.open_root(trained)
     counts = clustering.usage(root, found["clips"], found["codebook"])
     known = sum(store.load(root.file("labels", clip), "labels")["known"].sum() for clip in found["clips"])
-    assert counts.shape == (3, 16) and (counts.sum(1) == known).all()
+    assert counts.shape == (7, 16) and (counts.sum(1) == known).all()
 
 
 def test_perplexity_of_even_and_lopsided_use():
@@ -78,6 +82,8 @@ def test_a_coded_dance_lies_near_the_measured_one(trained):
     ("settings", "said"),
     [
         (Settings(levels=0), "LEVELS is 0, expected a whole number of at least 1"),
+        (Settings(levels=1), "WHOLE is 2, more than the 1 LEVELS"),
+        (Settings(whole=0), "WHOLE is 0, expected a whole number of at least 1"),
         (Settings(codes="many"), "CODES is 'many'"),
         (Settings(codes=4096), "windows are too few for 4096 codes"),
     ],
@@ -105,3 +111,41 @@ def test_new_clips_in_no_split_are_named(root, caplog):
     clustering.log.propagate = True
     cluster(root)
     assert "new: in none of" in caplog.text
+
+
+def record(root, clip, rate, shift, count=120):
+    """Put a minute of a dance in place of a clip's, on a clock that is off; return when its beats are danced."""
+    heard, meta = store.load(root / "music" / f"{clip}.npz", "music"), {}
+    meta = heard.pop("meta")["parents"]
+    music = song(count=count) | {"duration": 60.0}
+    store.save(root / "music" / f"{clip}.npz", "music", "", {}, meta, **heard | music)
+    motion, beats = dance(music, rate, shift)
+    motion += np.random.default_rng(0).normal(size=motion.shape) * 0.01  # as it is detected
+    arrays = {"poses": (motion * [100, -100] + 500).astype(np.float32), "fps": 25.0}
+    arrays |= {"confidence": np.ones(motion.shape[:2], np.float32), "filled": np.zeros(motion.shape[:2], bool)}
+    store.save(root / "poses" / f"{clip}.npz", "poses", "", {}, {}, **arrays)
+    return beats
+
+
+def test_dances_that_drift_are_laid_on_their_beats(root):
+    data = dataroot.open_root(root)
+    train = data.split("train", data.have("poses", "music"))
+    # All on the beat but one, which is a little late and whose clock is slow: the many say what is usual.
+    danced = {clip: record(root, clip, *((0.97, 0.2) if clip == train[0] else (1.0, 0.0))) for clip in train}
+    still = data.split("val", data.have("poses", "music"))[0]
+    plain = store.load(root / "music" / f"{still}.npz", "music")["beats"]
+    cluster(root)
+    cut = clustering.cutter(data)
+    for clip, beats in danced.items():
+        found = cut(clip)
+        off = found["beats"] - beats  # seconds: up to 2, were nothing moved; the late one is a share of what is usual
+        np.testing.assert_allclose(off, -0.2 / len(train), atol=0.02)
+        np.testing.assert_array_equal(store.load(data.file("labels", clip), "labels")["beats"], found["beats"])
+    peaks = store.load(root / "clusters.npz", "clusters")["peaks"]
+    assert apart(peaks[1], PEAK + 0.1 / len(train)) < 0.01  # 0.2 s of a bar of 2 s
+    cluster(root, Settings(levels=3, codes=16, align=False))
+    cut = clustering.cutter(data)
+    for clip in danced:
+        np.testing.assert_array_equal(cut(clip)["beats"], song(count=120)["beats"])
+    np.testing.assert_array_equal(cut(still)["beats"], plain)
+    assert np.isnan(store.load(root / "clusters.npz", "clusters")["peaks"]).all()

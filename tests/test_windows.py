@@ -96,3 +96,34 @@ def test_the_speed_limit_leaves_slow_places_alone():
     assert windows.steps(limited).max() <= 0.1 + 1e-6
     np.testing.assert_allclose(limited[:80], path[:80], atol=1e-5)
     np.testing.assert_allclose(limited[120:], path[120:], atol=1e-5)
+
+
+def cosine(frequency, frames=48):
+    """One of the orthonormal cosines over a window: so many half-turns."""
+    wave = np.cos(np.pi * frequency * (np.arange(frames) + 0.5) / frames)
+    return wave / np.linalg.norm(wave)
+
+
+def test_spectra_keep_slow_motion_and_its_distances():
+    rng = np.random.default_rng(0)
+    sizes = rng.normal(size=(6, 24, 30))
+    motion = np.einsum("wkj,kt->wtj", sizes, [cosine(k) for k in range(24)]).reshape(6, -1).astype(np.float32)
+    found = windows.spectra(motion, 48)
+    assert found.dtype == np.float32 and found.shape == (6, 720)
+    np.testing.assert_allclose(found, sizes.reshape(6, -1), atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(found[0] - found[1]), np.linalg.norm(motion[0] - motion[1]), rtol=1e-5)
+    np.testing.assert_allclose(windows.of_spectra(found, 48), motion, atol=1e-5)
+
+
+def test_spectra_leave_out_the_faster_half():
+    slow, fast = np.outer(cosine(23), np.arange(30)), np.outer(cosine(24), np.ones(30))
+    motion = np.stack([slow + fast, fast]).reshape(2, -1)
+    heard = windows.of_spectra(windows.spectra(motion, 48), 48)
+    np.testing.assert_allclose(heard, np.stack([slow, 0 * fast]).reshape(2, -1), atol=1e-5)
+
+
+def test_a_beat_s_swing_outlives_the_spectra():
+    """A sway of a beat, cut anywhere, is slow: next to nothing of it is lost."""
+    beats = np.arange(0, 8, 0.5)
+    motion, _, _ = windows.cut(swaying(beats, 50, 7), 50, beats + 0.13)
+    np.testing.assert_allclose(windows.of_spectra(windows.spectra(motion, 48), 48), motion, atol=0.02)

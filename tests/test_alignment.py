@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+from test_features import STANDING, WRIST
+
+from learn2dance import alignment, features
+
+STEP = 0.0025  # of the rates that are tried
+PEAK = 0.2  # part of the bar gone by when the dances here are fastest
+
+
+def song(beats_per_bar=4, count=130, uneven=0.0):
+    """Beats of 0.5 s, or of a tempo that rises and falls by a share, the third of them a downbeat."""
+    periods = 0.5 * (1 + uneven * np.sin(np.arange(count) / 9))
+    return {"beats": 0.3 + np.cumsum(periods), "downbeat": 2, "beats_per_bar": beats_per_bar}
+
+
+def dance(music, rate=1.0, shift=0.0, seconds=60.0, depth=0.8):
+    """Let a wrist go round a circle, fastest at `PEAK` of each bar, on a clock that is off by a rate and by a shift.
+
+    Returns
+    -------
+    motion : np.ndarray [shape=(T, 15, 2)]
+        At `features.FPS`.
+    beats : np.ndarray [shape=(B,)]
+        When the beats are danced: seconds of the dance's clock.
+    """
+    beats = music["beats"] / rate + shift
+    times = np.arange(int(seconds * 500)) / 500
+    index, paces = np.arange(-9, len(beats) + 9), np.diff(beats)
+    grid = np.concatenate([beats[0] - paces[0] * np.arange(9, 0, -1), beats, beats[-1] + paces[-1] * np.arange(1, 10)])
+    bar = (np.interp(times, grid, index) - music["downbeat"]) / music["beats_per_bar"]
+    angle = np.cumsum(1 + depth * np.cos(2 * np.pi * (bar - PEAK))) / 500 * 5
+    poses = np.tile(STANDING, (len(times), 1, 1))
+    poses[:, WRIST] += 0.4 * np.stack([np.cos(angle), np.sin(angle)], 1)
+    return poses[:: round(500 / features.FPS)], beats
+
+
+def apart(a, b):
+    """How far two parts of a bar are from each other, round the circle."""
+    return abs((a - b + 0.5) % 1 - 0.5)
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.98, 1.0235, 0.9512])
+def test_a_clock_that_goes_wrong_is_found(rate):
+    motion, _ = dance(song(), rate)
+    found, peak = alignment.rate(alignment.swings(motion, song()))
+    assert found == pytest.approx(rate, abs=STEP)
+    assert apart(peak, PEAK) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("rate", "shift", "changed"),
+    [
+        (1.0, 0.4, {}),
+        (1.0, -0.6, {}),
+        (0.98, 0.3, {}),
+        (1.03, -0.5, {}),
+        (1.02, 0.35, {"beats_per_bar": 3}),
+        (0.97, 0.5, {"uneven": 0.03}),  # a shift is taken for so many beats, so tempo must not change much
+    ],
+)
+def test_beats_are_laid_where_they_are_danced(rate, shift, changed):
+    music = song(**changed)
+    motion, danced = dance(music, rate, shift)
+    usual = alignment.rate(alignment.swings(dance(music)[0], music))[1]
+    beats = alignment.align(music, *alignment.rate(alignment.swings(motion, music)), usual)
+    off = (beats - danced) / 0.5  # beats
+    assert np.abs(off[5:-5]).max() < 0.04
+    assert np.abs(off).max() < 0.06 and (np.diff(beats) > 0).all()  # the ends go on at the ends' pace
+    assert np.abs(music["beats"] - danced).max() / 0.5 > 0.5  # and that they were not before
+
+
+def test_a_dance_that_peaks_late_is_moved_by_that_and_the_short_way_round():
+    music = {"beats": np.array([0.0, 1.0, 2.0, 4.0, 6.0]), "downbeat": 0, "beats_per_bar": 4}
+    # A quarter of a bar of four is a beat: each beat is danced when the song has its next, the last at the last pace.
+    np.testing.assert_allclose(alignment.align(music, 1.0, 0.35, 0.1), [1, 2, 4, 6, 8])
+    np.testing.assert_allclose(alignment.align(music, 1.0, 0.1, 0.35), [-1, 0, 1, 2, 4])
+    np.testing.assert_allclose(alignment.align(music, 1.0, 0.05, 0.925), [0.5, 1.5, 3, 5, 7])
+    np.testing.assert_allclose(alignment.align(music, 0.8, 0.35, 0.1), np.array([1, 2, 4, 6, 8]) / 0.8)
+
+
+def test_where_a_peak_is_not_known_nothing_is_moved():
+    beats = song()["beats"]
+    for peak, usual in ((np.nan, 0.3), (0.3, np.nan), (np.nan, np.nan)):
+        np.testing.assert_array_equal(alignment.align(song(), 1.0, peak, usual), beats)
+    np.testing.assert_allclose(alignment.align(song(), 1.02, 0.3, np.nan), beats / 1.02)
+
+
+def test_motion_that_does_not_swing_is_left_alone():
+    rng = np.random.default_rng(0)
+    noise = features.steady(STANDING + 0.3 * rng.standard_normal((1500, 15, 2)), 25)
+    still = np.tile(STANDING, (1500, 1, 1))
+    elsewhere = dance(song(count=200) | {"beats": 0.37 * np.arange(200)}, seconds=60)[0]  # swings with other bars
+    for motion in (noise, still, elsewhere, np.full((1500, 15, 2), np.nan)):
+        rate, peak = alignment.rate(alignment.swings(motion, song()))
+        assert rate == 1 and np.isnan(peak)
+
+
+def test_frames_that_are_not_known_do_not_count():
+    motion, _ = dance(song(), 0.98)
+    motion[200:330] = motion[700:720] = np.nan
+    swings = alignment.swings(motion, song())
+    assert np.isfinite(swings).all()
+    found, peak = alignment.rate(swings)
+    assert found == pytest.approx(0.98, abs=STEP) and apart(peak, PEAK) < 0.02
+
+
+def test_before_and_after_the_beats_nothing_is_judged():
+    music = song(count=80)  # 40 of the 60 s
+    motion, _ = dance(music)
+    motion[1100:] = STANDING + np.random.default_rng(0).normal(size=(400, 15, 2))
+    found, peak = alignment.rate(alignment.swings(motion, music))
+    assert found == pytest.approx(1, abs=STEP) and apart(peak, PEAK) < 0.03
+
+
+def test_the_common_peak_is_a_mean_round_the_circle():
+    assert apart(alignment.common(np.array([0.95, 0.05])), 0) < 1e-9
+    assert apart(alignment.common(np.array([0.9, 0.95, 0.15])), 0) < 0.01
+    assert alignment.common(np.array([0.2, np.nan, 0.4])) == pytest.approx(0.3)
+    assert np.isnan(alignment.common(np.array([np.nan]))) and np.isnan(alignment.common(np.zeros(0)))

@@ -52,7 +52,6 @@ def main(argv: list[str] | None = None) -> None:
             file = root.file("music", name)
             heard, parents = store.load(file, "music"), {"music": store.digest(file)}
         style = args.style or (root.styles.get(name) if args.data else None)
-        given = dancing.prefix(dancer.codebook, args.prefix, heard) if args.prefix else None
         parents |= {"model": store.digest(model)} | ({"prefix": store.digest(args.prefix)} if args.prefix else {})
         for seed in range(args.seed, args.seed + args.n):
             target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{seed}.npz")
@@ -62,7 +61,7 @@ def main(argv: list[str] | None = None) -> None:
                     raise Fault(f"{given_file}: would be overwritten by the dance; give another --out")
             how = {"seed": seed, "temperature": args.temperature, "top_k": args.top_k, "style": style}
             if not store.fresh(target, "dance", how, parents):
-                dance = dancing.dance(dancer, heard, seed, style, args.temperature, args.top_k, given)
+                dance = dancing.dance(dancer, heard, seed, style, args.temperature, args.top_k, args.prefix)
                 store.save(target, "dance", "eval.py", how, parents, **dance)
             if not args.no_video and not (film.exists() and film.stat().st_mtime >= target.stat().st_mtime):
                 render(store.load(target, "dance"), film, sound)
@@ -113,7 +112,7 @@ def arguments(argv: list[str] | None):
     group.add_argument(
         "--temperature", type=stage.positive(float), default=1.0, help="lower: likelier moves (%(default)s)"
     )
-    group.add_argument("--top-k", type=stage.whole, default=0, help="draw among so many codes; 0: all (%(default)s)")
+    group.add_argument("--top-k", type=stage.whole, default=0, help="draw among so many words; 0: all (%(default)s)")
     group.add_argument("--n", type=stage.positive(int), help="so many dances, seeds SEED, SEED + 1 … (1; --report: 5)")
     group.add_argument("--prefix", metavar="POSES.npz", help="go on from these poses, which begin with the song")
     args = parser.parse_args(argv)

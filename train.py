@@ -41,8 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     torch.manual_seed(args.seed)
     dancer = training.new_dancer(data, args)
     network, config = dancer.network.to(device), dancer.config
-    train = [songs.song(clip, config, dancer.normaliser) for clip in data.train.values()]
-    val = [songs.song(clip, config, dancer.normaliser) for clip in data.val.values()]
+    train, val = training.prepare(data.train, dancer), training.prepare(data.val, dancer)
     optimiser = training.optimiser(network, args.lr, args.weight_decay)
     state = resuming.State(rng=resuming.generator(args.seed))
     if args.resume and last.exists():
@@ -106,14 +105,14 @@ def arguments(argv: list[str] | None):
     group.add_argument("--model", choices=("transformer", "lstm"), default="transformer",
                        help="lstm: the original's architecture, the baseline (%(default)s)")  # fmt: skip
     group.add_argument("--width", type=number, default=128, help="%(default)s")
-    group.add_argument("--layers", type=number, default=3, help="of the transformer (%(default)s)")
-    group.add_argument("--dropout", type=stage.between(0, 1), default=0.3, help="%(default)s")
-    group.add_argument("--context", type=number, default=32, help="beats the transformer looks back (%(default)s)")
+    group.add_argument("--layers", type=number, default=1, help="of the transformer (%(default)s)")
+    group.add_argument("--dropout", type=stage.between(0, 1), default=0.4, help="%(default)s")
+    group.add_argument("--context", type=number, default=8, help="beats the transformer looks back (%(default)s)")
     group = parser.add_argument_group("training")
-    group.add_argument("--steps", type=number, default=1000, help="at most (%(default)s)")
+    group.add_argument("--steps", type=number, default=900, help="at most (%(default)s)")
     group.add_argument("--batch", type=number, default=16, help="sequences a step (%(default)s)")
     group.add_argument("--beats", type=number, default=48, help="beats in a sequence (%(default)s)")
-    group.add_argument("--lr", type=share, default=1e-3, help="highest learning rate (%(default)s)")
+    group.add_argument("--lr", type=share, default=5e-4, help="highest learning rate (%(default)s)")
     group.add_argument("--weight-decay", type=stage.between(0, 1), default=0.05, help="%(default)s")
     group.add_argument("--warmup", type=number, default=100, help="steps (%(default)s)")
     group.add_argument("--every", type=number, default=25, help="steps between looks at the val split (%(default)s)")

@@ -1,15 +1,19 @@
 """A trained network and all that belongs to it, in one file."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from learn2dance import checkpoint, networks, store
 from learn2dance.networks import Config
-from learn2dance.songs import Normaliser
+from learn2dance.songs import Projection
 from learn2dance.stage import Fault
 from learn2dance.tokens import Codebook
+from learn2dance.words import Vocabulary, Words
+
+_PLAIN = ("whole", "frames_per_beat", "window_beats", "top_speed")  # of a codebook
 
 
 @dataclass(frozen=True)
@@ -18,9 +22,16 @@ class Dancer:
 
     network: torch.nn.Module
     config: Config
-    normaliser: Normaliser
+    ear: Projection  # of music
+    eye: Projection  # of motion
+    words: Words
     codebook: Codebook
     codebook_digest: str  # of the clusters.npz that it was trained on
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words, ready to be chosen from."""
+        return Vocabulary(self.words, self.codebook)
 
 
 def save_dancer(path: str | Path, dancer: Dancer, weights: dict | None = None, **more) -> None:
@@ -34,14 +45,18 @@ def save_dancer(path: str | Path, dancer: Dancer, weights: dict | None = None, *
         "music2pose",
         config=asdict(dancer.config),
         network={key: value.cpu() for key, value in (weights or dancer.network.state_dict()).items()},
-        normaliser=asdict(dancer.normaliser),
+        ear=asdict(dancer.ear),
+        eye=asdict(dancer.eye),
+        words={key: torch.from_numpy(value) for key, value in asdict(dancer.words).items()}
+        | {
+            "codes": torch.from_numpy(dancer.words.codes).short(),
+            "motion": torch.from_numpy(dancer.words.motion).half(),
+        },
         # Half precision: a centroid's numbers are off by 5e-4 of themselves at most.
         codebook={
             "centroids": torch.from_numpy(book.centroids).half(),
             "mean": torch.from_numpy(book.mean),
-            "frames_per_beat": book.frames_per_beat,
-            "window_beats": book.window_beats,
-            "top_speed": book.top_speed,
+            **{key: getattr(book, key) for key in _PLAIN},
             "digest": dancer.codebook_digest,
         },
         **more,
@@ -62,9 +77,12 @@ def load_dancer(path: str | Path, device: str = "cpu") -> Dancer:
         network = networks.build(config)
         network.load_state_dict(parts["network"])
         book = parts["codebook"]
-        centroids, mean = book["centroids"].float().numpy(), book["mean"].numpy()
-        codebook = Codebook(centroids, mean, book["frames_per_beat"], book["window_beats"], book["top_speed"])
-        return Dancer(network.to(device).eval(), config, Normaliser(**parts["normaliser"]), codebook, book["digest"])
+        arrays = {"centroids": book["centroids"].float().numpy(), "mean": book["mean"].numpy()}
+        codebook = Codebook(**arrays, **{key: book[key] for key in _PLAIN})
+        words = Words(**{f.name: parts["words"][f.name].numpy() for f in fields(Words)})
+        words = replace(words, codes=words.codes.astype("int64"), motion=words.motion.astype("float32"))
+        ear, eye = Projection(**parts["ear"]), Projection(**parts["eye"])
+        return Dancer(network.to(device).eval(), config, ear, eye, words, codebook, book["digest"])
     except (KeyError, TypeError, RuntimeError) as error:
         first = str(error).splitlines()[0]
         raise Fault(

@@ -1,4 +1,4 @@
-"""From a song to a dance: sampling tokens beat by beat, and playing them as motion."""
+"""From a song to a dance: choosing words beat by beat, and playing them as motion."""
 
 import contextlib
 from collections.abc import Iterator
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from learn2dance import music as music_features
 from learn2dance import networks, skeleton, songs, store, windows
@@ -34,6 +33,34 @@ def cover(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
     return np.concatenate([front, beats, beats[-1] + last * np.arange(1, tail + 1)]), lead
 
 
+def count_in(dancer: Dancer, music: dict, style: str | None = None) -> tuple[dict, int]:
+    """Decide in which style a song is danced, and how its beats are counted.
+
+    A slow dance to a fast song takes two of its beats for one, as dancers do, and is not hurried through it: the song
+    is counted in half or in double time where that is nearer to the tempo of the music that the words were danced to.
+
+    Parameters
+    ----------
+    style : str, optional
+        One that was learned from; none leaves it to the music's metre and tempo.
+
+    Returns
+    -------
+    music : dict
+        The song, with its beats counted so.
+    style : int
+        Index into the dancer's styles plus one; 0 where there are none.
+    """
+    wanted = songs.style_index(style, dancer.config.styles) or dancer.vocabulary.style_for(music)
+    octave = round(np.log2(dancer.vocabulary.tempo(wanted) / music["tempo"]))
+    beats, downbeat = music["beats"], int(music["downbeat"])
+    if octave < 0 and len(beats) > 4:
+        beats, downbeat = beats[downbeat % 2 :: 2], downbeat // 2
+    elif octave > 0:
+        beats, downbeat = np.interp(np.arange(2 * len(beats) - 1) / 2, np.arange(len(beats)), beats), 2 * downbeat
+    return music | {"beats": beats, "downbeat": downbeat}, wanted
+
+
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     """Keep torch to one thread: layers for a single beat are so small that threads would only wait for each other."""
@@ -51,77 +78,67 @@ def choreograph(
     dancer: Dancer,
     music: dict,
     rng: np.random.Generator,
-    style: str | None = None,
+    style: int = 0,
     temperature: float = 1.0,
     top_k: int = 0,
     given: np.ndarray | None = None,
-) -> np.ndarray:
-    """Sample the tokens of a dance to a whole song.
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose the words of a dance to a whole song.
 
     Parameters
     ----------
     dancer : Dancer
     music : dict
-        As ``music.features`` makes it, and Process_Waves.ipynb saves it.
+        From `count_in`.
     rng : np.random.Generator
-        Draws one number a code.
-    style : str, optional
-        One that the network has learned; none leaves it to the music.
+        Draws one number a beat.
+    style : int
+        From `count_in`.
     temperature : float
-        Below 1 the likelier codes win more often, at 0 the likeliest always does.
+        Below 1 the likelier words win more often, at 0 the likeliest always does.
     top_k : int
-        Draw among so many of the likeliest codes of a level; 0: among all.
-    given : np.ndarray [shape=(P, L)], optional
-        Tokens to begin with.
+        Draw among so many of the likeliest words; 0: among all.
+    given : np.ndarray [shape=(P, F)], optional
+        Windows to begin with.
 
     Returns
     -------
-    np.ndarray [shape=(W, L), dtype=int64]
-        One token for every beat of `cover`, but for the last window's.
+    labels : np.ndarray [shape=(W, C), dtype=int64]
+        The codes of one word for every beat of `cover`, but for the last window's.
+    motion : np.ndarray [shape=(W, F), dtype=float32]
+        The words as windows, for `perform`.
     """
     config, device = dancer.config, next(dancer.network.parameters()).device
     beats, lead = cover(music["beats"], music["duration"])
     count = len(beats) - dancer.codebook.window_beats
-    features = dancer.normaliser(music_features.beat_features(music, config.steps_per_beat))
+    features = dancer.ear(music_features.beat_features(music, config.steps_per_beat))
     around = songs.around(features, -lead, count, config)
     bar = networks.bar_positions(count, music["downbeat"] + lead, music["beats_per_bar"])
-    index = torch.tensor([songs.style_index(style, config.styles)], device=device)
-    heard = dancer.network.listen(around[None].to(device), bar[None].to(device), index)
+    vocabulary, book = dancer.vocabulary, dancer.codebook
+    known_style = torch.tensor([style], device=device)
+    heard = dancer.network.listen(around[None].to(device), bar[None].to(device), known_style)
 
-    danced = torch.zeros(1, count, config.levels, dtype=torch.int64)
-    given = np.zeros((0, config.levels), np.int64) if given is None else given[:count]
-    danced[0, : len(given)] = torch.from_numpy(given)
-    past: list = []
+    given = None if given is None or not len(given) else given[:count]
+    labels, motion = np.zeros((count, book.columns), np.int64), np.zeros((count, book.frames * 30), np.float32)
+    begun = 0 if given is None else len(given)
+    if begun:
+        labels[:begun], motion[:begun] = book.encode(given), given
+    before, last, danced, past = torch.zeros(config.motion_size), None, [], []
     for beat in range(count):
-        before = danced[:, max(beat - 1, 0)][:, None].to(device)
         known = torch.full((1, 1), beat > 0, device=device)
-        state = dancer.network.states(tuple(part[:, beat : beat + 1] for part in heard), before, known, past)
-        for level in range(config.levels) if beat >= len(given) else ():
-            logits = dancer.network.level_logits(state, danced[:, beat : beat + 1, :level].to(device))
-            danced[0, beat, level] = draw(logits[0, 0], rng, temperature, top_k)
-    return danced[0].numpy()
+        now = tuple(part[:, beat : beat + 1] for part in heard)
+        state = dancer.network.states(now, before[None, None].to(device), known, past)[0, 0]
+        if beat >= begun:
+            expected = vocabulary.expected(dancer.network, state)
+            danced.append(vocabulary.choose(expected, last, danced, int(bar[beat]), style, rng, temperature, top_k))
+            labels[beat], motion[beat] = vocabulary.words.codes[danced[-1]], vocabulary.motion[danced[-1]]
+        before = dancer.eye(windows.spectra(motion[beat : beat + 1], book.frames))[0]
+        last = vocabulary.ends(motion[beat : beat + 1])[1][0]
+    return labels, motion
 
 
-def draw(logits: Tensor, rng: np.random.Generator, temperature: float, top_k: int) -> int:
-    """Draw one code from its logits (K,)."""
-    scores = logits.cpu().double().numpy()
-    if temperature == 0:
-        return int(scores.argmax())
-    if 0 < top_k < len(scores):
-        scores[scores < np.partition(scores, -top_k)[-top_k]] = -np.inf
-    chances = np.exp((scores - scores.max()) / temperature).cumsum()
-    return int(np.searchsorted(chances, rng.random() * chances[-1], side="right"))
-
-
-def perform(
-    codebook: Codebook, labels: np.ndarray, music: dict, given: np.ndarray | None = None, fps: float = FPS
-) -> np.ndarray:
-    """Play tokens (W, L), one for each beat of `cover`, over the whole song.
-
-    Parameters
-    ----------
-    given : np.ndarray [shape=(P, D)], optional
-        Windows to play as they are in place of the first tokens: poses that the dance goes on from.
+def perform(codebook: Codebook, motion: np.ndarray, music: dict, fps: float = FPS) -> np.ndarray:
+    """Play windows (W, F), one for each beat of `cover`, over the whole song.
 
     Returns
     -------
@@ -129,19 +146,16 @@ def perform(
         Normalised poses, T being the song's length times fps, rounded up.
     """
     beats, _ = cover(music["beats"], music["duration"])
-    motion = codebook.decode(labels)
-    if given is not None:
-        motion[: len(given)] = given[: len(motion)]
     return codebook.play(motion, beats, int(np.ceil(music["duration"] * fps)), fps)
 
 
 def prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
-    """Cut the poses of a file on a song's beats, its first frame at the song's beginning.
+    """Cut the poses of a file on a song's beats (from `count_in`), its first frame at the song's beginning.
 
     Returns
     -------
     np.ndarray [shape=(P, D), dtype=float32]
-        Windows, for `choreograph` (encoded) and `perform`.
+        Windows, for `choreograph` and `perform`.
 
     Raises
     ------
@@ -173,22 +187,32 @@ def dance(
     style: str | None = None,
     temperature: float = 1.0,
     top_k: int = 0,
-    given: np.ndarray | None = None,
+    given: str | Path | None = None,
 ) -> dict:
-    """Dance to a whole song: `choreograph`, then `perform`.
+    """Dance to a whole song: `count_in`, `prefix`, `choreograph`, then `perform`.
 
     Parameters
     ----------
-    given : np.ndarray [shape=(P, D)], optional
-        Windows to begin with, from `prefix`.
+    music : dict
+        As ``music.features`` makes it, and Process_Waves.ipynb saves it.
+    seed : int
+        Another seed, another dance.
+    given : str or Path, optional
+        A file of poses to go on from: see `prefix`.
 
     Returns
     -------
     dict
         What a ``dance`` file holds: ``poses, tokens, beats, seed, fps``.
     """
-    codes = None if given is None else dancer.codebook.encode(given)
-    labels = choreograph(dancer, music, np.random.default_rng(seed), style, temperature, top_k, codes)
+    music, index = count_in(dancer, music, style)
+    begun = None if given is None else prefix(dancer.codebook, given, music)
+    labels, motion = choreograph(dancer, music, np.random.default_rng(seed), index, temperature, top_k, begun)
     beats, _ = cover(music["beats"], music["duration"])
-    poses = perform(dancer.codebook, labels, music, given)
-    return {"poses": poses, "tokens": labels, "beats": beats, "seed": seed, "fps": FPS}
+    return {
+        "poses": perform(dancer.codebook, motion, music),
+        "tokens": labels,
+        "beats": beats,
+        "seed": seed,
+        "fps": FPS,
+    }

@@ -1,7 +1,7 @@
 """The two networks that choose motion tokens for music: a causal transformer, and the original's BiLSTM.
 
-Both are called alike and answer alike: N sequences of B beats, in which beat b takes the L codes of the window that
-starts there, from the windows before it and the music around it.
+Both are called alike and answer alike: N sequences of B beats, in which beat b takes the L codes of the figure that
+starts there (the codebook's whole-body levels), from the motion before it and the music around it.
 """
 
 import math
@@ -21,17 +21,17 @@ class Config:
     model: str  # "transformer" or "lstm"
     levels: int
     codes: int
-    motion_size: int  # numbers in a code's vector
+    motion_size: int  # numbers in which a window of motion, or a code, is seen
     music_size: int  # numbers in a step of music
     styles: tuple[str, ...]
     steps_per_beat: int = 4
     width: int = 128
-    layers: int = 3
+    layers: int = 1
     heads: int = 4
-    context: int = 32  # beats that the transformer looks back
+    context: int = 8  # beats that the transformer looks back
     before: int = 2  # beats of music that it hears before the window's first beat …
     after: int = 4  # … and from there on
-    dropout: float = 0.3
+    dropout: float = 0.4
 
 
 def build(config: Config) -> nn.Module:
@@ -40,7 +40,7 @@ def build(config: Config) -> nn.Module:
 
 
 class MotionTransformer(nn.Module):
-    """A causal transformer over motion tokens, with local attention to the music.
+    """A causal transformer over motion, with local attention to the music.
 
     In each block a beat attends to the `context` beats before it, then to the steps of music from `before` beats
     before its window to `after` beats after the window's start. Levels are predicted in order within the beat: each
@@ -51,7 +51,7 @@ class MotionTransformer(nn.Module):
     def __init__(self, config: Config):
         super().__init__()
         self.config = c = config
-        # Codes enter as vectors that say what motion they stand for, so that codes alike are alike from the start.
+        # Codes enter as vectors of the motion they stand for, so that codes alike are alike from the start.
         self.register_buffer("code_vectors", torch.zeros(c.levels, c.codes, c.motion_size))
         self.motion = nn.Linear(c.motion_size, c.width)
         self.nothing = nn.Parameter(torch.zeros(c.width))  # in place of a window before the first, or unknown
@@ -80,15 +80,15 @@ class MotionTransformer(nn.Module):
         ----------
         heard : tuple of Tensor
             What `listen` returned, for these beats.
-        before : Tensor [shape=(N, B, L), dtype=int64]
-            The codes of the window one beat before each.
+        before : Tensor [shape=(N, B, motion_size)]
+            The motion (`songs.Projection`) of the window one beat before each.
         known : Tensor [shape=(N, B), dtype=bool]
             Whether there was one.
         past : list, optional
             An empty list at first: filled with what later calls, for the beats that follow, need of these.
         """
         placed, *around = heard
-        moved = torch.where(known[..., None], self.motion(self.vectors(before)), self.nothing)
+        moved = torch.where(known[..., None], self.motion(before), self.nothing)
         x = self.dropout(moved + placed)
         if past is not None and not past:
             past.extend([] for _ in self.blocks)
@@ -107,17 +107,19 @@ class MotionTransformer(nn.Module):
         hidden = self.hidden[level](state) + self.partial[level](self.vectors(chosen))
         return self.classify[level](self.dropout(functional.gelu(hidden)))
 
-    def forward(self, tokens: Tensor, known: Tensor, music: Tensor, bar: Tensor, style: Tensor) -> Tensor:
-        """Return the logits of every code, given the true ones before it.
+    def forward(self, tokens: Tensor, motion: Tensor, known: Tensor, music: Tensor, bar: Tensor, style: Tensor):
+        """Return the logits of every code, given the true motion and codes before it.
 
         Parameters
         ----------
         tokens : Tensor [shape=(N, B, L), dtype=int64]
             The codes of the windows.
+        motion : Tensor [shape=(N, B, motion_size)]
+            Their motion.
         known : Tensor [shape=(N, B), dtype=bool]
             Which windows are known.
         music : Tensor [shape=(N, B + before + after - 1, S, D), dtype=float32]
-            Normalised features, S steps a beat, of the beats around these too: `before` of them come first.
+            What the dancer's ear hears, S steps a beat, of the beats around these too: `before` of them come first.
         bar : Tensor [shape=(N, B), dtype=int64]
             Position in the bar: see `bar_positions`.
         style : Tensor [shape=(N,), dtype=int64]
@@ -127,7 +129,7 @@ class MotionTransformer(nn.Module):
         -------
         Tensor [shape=(N, B, L, K)]
         """
-        state = self.states(self.listen(music, bar, style), shift(tokens), shift(known))
+        state = self.states(self.listen(music, bar, style), shift(motion), shift(known))
         return torch.stack([self.level_logits(state, tokens[..., :level]) for level in range(self.config.levels)], 2)
 
 
@@ -186,7 +188,7 @@ class Block(nn.Module):
 
 
 class MotionLSTM(nn.Module):
-    """The original's architecture: a BiLSTM over the song, the previous token's embedding, a two-layer classifier.
+    """The original's architecture: a BiLSTM over the song, the window before as a vector, a two-layer classifier.
 
     As in learn2dance (A. Pekis et al.), with an output for every beat rather than one for the whole song, and codes
     in levels, which it predicts independently of each other.
@@ -197,7 +199,7 @@ class MotionLSTM(nn.Module):
         self.config = c = config
         self.music = nn.Linear(c.music_size, c.width)
         self.lstm = nn.LSTM(c.width, c.width, num_layers=2, batch_first=True, bidirectional=True, dropout=c.dropout)
-        self.previous = nn.ModuleList(nn.Embedding(c.codes, c.width) for _ in range(c.levels))
+        self.previous = nn.Linear(c.motion_size, c.width)
         self.classify = nn.Sequential(
             nn.Linear(3 * c.width, c.width), nn.ReLU(), nn.Dropout(c.dropout), nn.Linear(c.width, c.levels * c.codes)
         )
@@ -209,16 +211,15 @@ class MotionLSTM(nn.Module):
 
     def states(self, heard: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
         """As `MotionTransformer.states`; knows no more of the dance than the window before."""
-        previous = sum(table(before[..., level]) for level, table in enumerate(self.previous))
-        return torch.cat([heard[0], previous * known[..., None]], -1)
+        return torch.cat([heard[0], self.previous(before) * known[..., None]], -1)
 
     def level_logits(self, state: Tensor, chosen: Tensor) -> Tensor:
         """As `MotionTransformer.level_logits`, whatever was chosen."""
         return self.classify(state).unflatten(-1, (self.config.levels, -1))[..., chosen.shape[-1], :]
 
-    def forward(self, tokens: Tensor, known: Tensor, music: Tensor, bar: Tensor, style: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, motion: Tensor, known: Tensor, music: Tensor, bar: Tensor, style: Tensor):
         """As `MotionTransformer.forward`."""
-        state = self.states(self.listen(music, bar, style), shift(tokens), shift(known))
+        state = self.states(self.listen(music, bar, style), shift(motion), shift(known))
         return self.classify(state).unflatten(-1, (self.config.levels, -1))
 
 

@@ -142,11 +142,11 @@ def draw(judged: dict, seen: dict, music: dict, path: Path) -> None:
 
 def _scatter(ax, judged: dict, colours: dict) -> None:
     """Draw precision against recall of single poses."""
-    for i, (name, row) in enumerate(judged.items()):
-        at = (row["recall_poses"], row["precision_poses"])
-        ax.plot(*at, "o", color=colours[name])
-        ax.annotate(name, at, (5, 7 - 6 * (i % 3)), textcoords="offset points", fontsize=8, va="center")
-    ax.set(xlabel="recall", ylabel="precision", xlim=(-0.03, 1.15), ylim=(-0.03, 1.05))
+    for (name, row), marker in zip(judged.items(), "osx+^vd*P<>", strict=False):
+        shade = colours[name] if name in ("real", "model") else "#5b6470"
+        ax.plot(row["recall_poses"], row["precision_poses"], marker, color=shade, ls="none", label=name)
+    ax.set(xlabel="recall", ylabel="precision", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    ax.legend(frameon=False, fontsize=8, loc="lower left", ncols=2)
     ax.set_title("precision and recall of poses", loc="left", fontsize=10)
 
 

@@ -3,10 +3,13 @@
 Each returns normalised poses (T, 15, 2) whose first frame is at the song's beginning, NaN where there are none.
 """
 
+from dataclasses import replace
+
 import numpy as np
+import torch
+from torch import Tensor, nn
 
 from learn2dance import clustering, dancing, networks, windows
-from learn2dance.clustering import Settings
 from learn2dance.dancer import Dancer
 from learn2dance.dataroot import DataRoot
 from learn2dance.features import CUTOFF
@@ -46,8 +49,8 @@ def coded(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) 
     return played
 
 
-def library(root: DataRoot, clips: list[str], music: dict[str, dict], codebook: Codebook) -> list[dict]:
-    """Cut the real dances of these clips into windows on beats.
+def library(root: DataRoot, clips: list[str], music: dict[str, dict]) -> list[dict]:
+    """Cut the real dances of these clips into windows on beats, as the words are cut.
 
     Returns
     -------
@@ -55,10 +58,10 @@ def library(root: DataRoot, clips: list[str], music: dict[str, dict], codebook: 
         A clip each: ``windows`` (W, D), ``known`` (W,), ``bar`` (W,) the position in the bar of each window's first
         beat, ``style``.
     """
-    settings = Settings(frames_per_beat=codebook.frames_per_beat, window_beats=codebook.window_beats)
+    cutter = clustering.cutter(root)
     found = []
     for clip in clips:
-        cut, heard = clustering.clip_windows(root, clip, settings), music[clip]
+        cut, heard = cutter(clip), music[clip]
         bar = networks.bar_positions(len(heard["beats"]), heard["downbeat"], heard["beats_per_bar"]).numpy()
         bar = bar[cut["start"] :][: len(cut["windows"])]
         found.append({key: cut[key] for key in ("windows", "known")} | {"bar": bar, "style": root.styles.get(clip)})
@@ -99,6 +102,26 @@ def noise(like: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     return (mean + deviation * rng.standard_normal((count, *mean.shape))).astype(np.float32)
 
 
+class Guessing(nn.Module):
+    """In place of a network: holds every code as likely as any other, so that joins alone choose the words."""
+
+    def __init__(self, config: networks.Config):
+        super().__init__()
+        self.nothing = nn.Parameter(torch.zeros(config.codes))
+
+    def listen(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
+        """As `networks.MotionTransformer.listen`; hears nothing."""
+        return (bar,)
+
+    def states(self, heard: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
+        """As `networks.MotionTransformer.states`; sees nothing."""
+        return torch.zeros(*known.shape, 1)
+
+    def level_logits(self, state: Tensor, chosen: Tensor) -> Tensor:
+        """As `networks.MotionTransformer.level_logits`; always the same."""
+        return self.nothing.expand(len(state), -1)
+
+
 def rows(
     root: DataRoot, dancer: Dancer, model: list[dict], lstm: Dancer | None, music: dict[str, dict], seed: int
 ) -> dict[str, list[dict]]:
@@ -122,7 +145,7 @@ def rows(
     """
     clips, seeds, book, styles = list(model[0]), range(seed, seed + len(model)), dancer.codebook, root.styles
     danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}
-    pieces = library(root, root.split("train", list(music)), music, book)
+    pieces = library(root, root.split("train", list(music)), music)
     like = np.concatenate([poses for poses, _ in danced.values()])
     shaken = np.random.default_rng([seed, 1])
     splicing = [np.random.default_rng([s, 2]) for s in seeds]
@@ -144,6 +167,8 @@ def rows(
     }
     if lstm:
         made["BiLSTM"] = [{c: dance(lstm, c, c, s) for c in clips} for s in progress(seeds, "BiLSTM")]
+    guessing = replace(dancer, network=Guessing(dancer.config))
+    made["no network"] = [{c: dance(guessing, c, c, s) for c in clips} for s in progress(seeds, "no network")]
     made["wrong song"] = [{c: dance(dancer, strangers[c], c, s) for c in clips} for s in progress(seeds, "wrong song")]
     return made | {"model": model}
 

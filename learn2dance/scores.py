@@ -60,7 +60,7 @@ def judge(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
     reference : dict
         Song -> `look` at its real dance, of all songs that were not trained on.
     train : list of dict
-        Looks at the real dances trained on, each with its ``style``.
+        Looks at the real dances trained on, each with its ``style``, which may be empty.
     music, styles : dict
         Song -> music, and song -> style.
     seed : int
@@ -74,9 +74,11 @@ def judge(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
     every = [seen for row in rows.values() for dances in row for seen in dances.values()]
     scale([*every, *reference.values(), *train], list(reference.values()))
     deals = [_deal(reference, np.random.default_rng([seed, 3, d])) for d in range(DEALS)]
-    names = np.concatenate([[seen["style"]] * len(seen["windows"]) for seen in train])
-    several = len(set(names)) > 1
-    critic = several and metrics.style_classifier(np.concatenate([seen["windows"] for seen in train]), names)
+    styled = [seen for seen in train if seen["style"]]
+    several = len({seen["style"] for seen in styled}) > 1
+    if several:
+        names = np.concatenate([[seen["style"]] * len(seen["windows"]) for seen in styled])
+        critic = metrics.style_classifier(np.concatenate([seen["windows"] for seen in styled]), names)
     learned = np.concatenate([seen["beaten"] for seen in train])
     real = rows["real"]
 

@@ -11,6 +11,9 @@ from learn2dance import music as music_features
 from learn2dance import networks, store
 from learn2dance.dataroot import DataRoot
 from learn2dance.stage import Fault
+from learn2dance.tokens import Codebook
+
+MOST = 100_000  # rows from which principal components are found; of more, as many drawn evenly
 
 
 @dataclass(frozen=True)
@@ -20,13 +23,15 @@ class Song:
     Attributes
     ----------
     music : Tensor [shape=(before + B + after - 1, S, D), dtype=float32]
-        Normalised features of the beats and of those around them, zeros outside the song.
+        Features (as the dancer's ear projects them) of the beats and of those around them, zeros outside the song.
     bar : Tensor [shape=(B,), dtype=int64]
         Position in the bar.
     style : int
         Index into the styles plus one; 0 where not known.
-    tokens, mirrored : Tensor [shape=(B, L), dtype=int64]
-        What was danced, and its mirror image.
+    tokens, motion : Tensor [shape=(B, L), dtype=int64], Tensor [shape=(B, motion_size), dtype=float32]
+        What was danced: the codes of the whole body, and the windows' motion.
+    mirrored : tuple of Tensor
+        The same of its mirror image.
     known : Tensor [shape=(B,), dtype=bool]
         Which windows were seen whole.
     """
@@ -35,29 +40,37 @@ class Song:
     bar: Tensor
     style: int
     tokens: Tensor
-    mirrored: Tensor
+    motion: Tensor
+    mirrored: tuple[Tensor, Tensor]
     known: Tensor
 
 
 @dataclass(frozen=True)
-class Normaliser:
-    """Mean and standard deviation (D,) of each music feature over the train split."""
+class Projection:
+    """What is heard or seen, in a few numbers of about one: the principal components of the train split's."""
 
-    mean: Tensor
-    deviation: Tensor
+    mean: Tensor  # (D,)
+    components: Tensor  # (D, S)
 
-    def __call__(self, features: np.ndarray) -> Tensor:
-        """Normalise features (B, S, D)."""
-        return (torch.from_numpy(features) - self.mean) / self.deviation
+    def __call__(self, rows: np.ndarray) -> Tensor:
+        """Project rows (…, D) to (…, S)."""
+        return (torch.from_numpy(rows) - self.mean) @ self.components
 
 
-def fit_normaliser(features: list[np.ndarray]) -> Normaliser:
-    """Fit on the features (B, S, D) of the train split's songs."""
-    count = sum(f.shape[0] * f.shape[1] for f in features)
-    mean = sum(f.sum((0, 1), dtype=np.float64) for f in features) / count
-    variance = sum(((f - mean) ** 2).sum((0, 1)) for f in features) / count
-    deviation = np.maximum(np.sqrt(variance), 1e-3)  # a band that is never heard must not blow up when it is
-    return Normaliser(torch.tensor(mean).float(), torch.tensor(deviation).float())
+def fit_projection(rows: np.ndarray, size: int, alike: bool = False) -> Projection:
+    """Fit on the rows (N, D) of the train split; there are ``size`` components, or as many as rows or columns.
+
+    With ``alike``, all D columns count the same beforehand, and all components vary by one; without, distances are
+    kept but for one scale, by which the first component varies by one.
+    """
+    from sklearn.decomposition import PCA
+
+    rows = rows[:: -(-len(rows) // MOST)]
+    spread = np.maximum(rows.std(0), 1e-3) if alike else np.ones(rows.shape[1])  # what is never heard must not blow up
+    found = PCA(min(size, *rows.shape), svd_solver="randomized", random_state=0).fit(rows / spread)
+    scale = np.sqrt(np.maximum(found.explained_variance_ if alike else found.explained_variance_[:1], 1e-9))
+    components = found.components_.T / scale / spread[:, None]
+    return Projection(torch.from_numpy(found.mean_ * spread).float(), torch.from_numpy(components).float())
 
 
 def around(music: Tensor, start: int, beats: int, config: networks.Config) -> Tensor:
@@ -75,7 +88,7 @@ def around(music: Tensor, start: int, beats: int, config: networks.Config) -> Te
 
 
 def load(root: DataRoot, clip: str, clusters: str, steps_per_beat: int) -> dict:
-    """Load a clip's labels, and its music on the same beats as ``features`` (B - 1, S, D), ``bar`` and ``style``.
+    """Load a clip's labels, its music on the same beats as ``features`` (B - 1, S, D), ``bar``, ``tempo``, ``style``.
 
     Raises
     ------
@@ -91,18 +104,22 @@ def load(root: DataRoot, clip: str, clusters: str, steps_per_beat: int) -> dict:
     music = store.load(root.file("music", clip), "music")
     features = music_features.beat_features(music, steps_per_beat)
     bar = networks.bar_positions(len(music["beats"]), music["downbeat"], music["beats_per_bar"])
-    return labels | {"features": features, "bar": bar, "style": root.styles.get(clip)}
+    return labels | {"features": features, "bar": bar, "tempo": music["tempo"], "style": root.styles.get(clip)}
 
 
-def song(clip: dict, config: networks.Config, normaliser: Normaliser) -> Song:
+def song(clip: dict, config: networks.Config, ear: Projection, eye: Projection, book: Codebook) -> Song:
     """Make a clip, as `load` returns it, into what a network of this configuration takes."""
     start, beats = clip["start"], len(clip["labels"])
+
+    def danced(codes: np.ndarray) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(codes[:, : config.levels]), eye(book.spectra(codes))
+
     return Song(
-        around(normaliser(clip["features"]), start, beats, config),
+        around(ear(clip["features"]), start, beats, config),
         clip["bar"][start : start + beats],
         style_index(clip["style"], config.styles),
-        torch.from_numpy(clip["labels"]),
-        torch.from_numpy(clip["mirrored"]),
+        *danced(clip["labels"]),
+        danced(clip["mirrored"]),
         torch.from_numpy(clip["known"]),
     )
 
@@ -113,11 +130,12 @@ def style_index(style: str | None, styles: tuple[str, ...]) -> int:
 
 
 def crop(song: Song, start: int, beats: int, config: networks.Config, mirrored: bool = False) -> tuple[Tensor, ...]:
-    """Cut tokens, known, music and bar of ``beats`` beats from a song; beats past its end are not known."""
+    """Cut tokens, motion, known, music and bar of ``beats`` beats from a song; beats past its end are not known."""
     extra = max(start + beats - len(song.tokens), 0)
-    tokens = (song.mirrored if mirrored else song.tokens)[start : start + beats]
+    tokens, motion = song.mirrored if mirrored else (song.tokens, song.motion)
     return (
-        functional.pad(tokens, (0, 0, 0, extra)),
+        functional.pad(tokens[start : start + beats], (0, 0, 0, extra)),
+        functional.pad(motion[start : start + beats], (0, 0, 0, extra)),
         functional.pad(song.known[start : start + beats], (0, extra)),
         functional.pad(song.music[start : start + beats + config.before + config.after - 1], (0, 0, 0, 0, 0, extra)),
         functional.pad(song.bar[start : start + beats], (0, extra)),
@@ -132,7 +150,7 @@ def batch(
     Returns
     -------
     tuple of Tensor
-        ``tokens, known, music, bar, style``, as the networks' ``forward`` takes them, N being ``size``.
+        ``tokens, motion, known, music, bar, style``, as the networks' ``forward`` takes them, N being ``size``.
     """
     lengths = np.array([len(s.tokens) for s in songs])
     drawn = rng.choice(len(songs), size, p=lengths / lengths.sum())

@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
-from learn2dance import networks, songs, store
-from learn2dance.clustering import load_codebook
+from learn2dance import clustering, networks, songs, store, words
 from learn2dance.dancer import Dancer
 from learn2dance.dataroot import DataRoot
 from learn2dance.networks import Config
@@ -18,17 +16,19 @@ from learn2dance.stage import Fault
 from learn2dance.tokens import Codebook
 
 STEPS_PER_BEAT = 4
-MOTION_SIZE = 64  # numbers that a code's vector keeps of its motion
+MUSIC_SIZE = 16  # numbers in which the networks hear a step of music: with more they learn songs by heart
+MOTION_SIZE = 64  # numbers in which the networks see a window of motion
 
 
 @dataclass(frozen=True)
 class Data:
-    """The clips of a data root to learn from and to judge by, as `songs.load` returns them, and their codebook."""
+    """The clips of a data root to learn from and to judge by (`songs.load`), their codebook and their words."""
 
     train: dict[str, dict]
     val: dict[str, dict]
     styles: tuple[str, ...]
     codebook: Codebook
+    words: words.Words
     mirror: float  # share of the sequences that are mirrored: none where the codebook knows no mirrored motion
     parents: dict
 
@@ -42,7 +42,7 @@ def read(root: DataRoot) -> Data:
         If a stage before has not run, or ran on something else since.
     """
     path = root.path / "clusters.npz"
-    codebook, meta, digest = load_codebook(path), store.load(path, "clusters")["meta"], store.digest(path)
+    codebook, meta, digest = clustering.load_codebook(path), store.load(path, "clusters")["meta"], store.digest(path)
     clips = root.have("poses", "music", "labels")
     names = {name: root.split(name, clips) for name in ("train", "val")}
     if any(set(names[name]) - set(meta["parents"][name]) for name in names):
@@ -59,20 +59,24 @@ def read(root: DataRoot) -> Data:
     parents["styles"] = {clip: root.styles.get(clip) for name in split for clip in split[name]}
     styles = tuple(sorted({clip["style"] for clip in split["train"].values()} - {None}))
     mirror = 0.5 if meta["arguments"]["mirror"] else 0.0
-    return Data(split["train"], split["val"], styles, codebook, mirror, parents)
+    frames, cut = codebook.frames, clustering.cutter(root)
+    vocabulary = words.collect(split["train"], styles, lambda clip: cut(clip)["windows"], frames)
+    return Data(split["train"], split["val"], styles, codebook, vocabulary, mirror, parents)
 
 
 def new_dancer(data: Data, knobs) -> Dancer:
     """Build an untrained dancer for these data, of the shape that train.py's arguments ask for."""
-    normaliser = songs.fit_normaliser([clip["features"] for clip in data.train.values()])
-    levels, codes, _ = data.codebook.centroids.shape
-    vectors = code_vectors(data.codebook)
+    book = data.codebook
+    steps = np.concatenate([clip["features"].reshape(-1, clip["features"].shape[-1]) for clip in data.train.values()])
+    ear = songs.fit_projection(steps, MUSIC_SIZE, alike=True)
+    eye = songs.fit_projection(data.words.motion, MOTION_SIZE)
+    vectors = torch.from_numpy(book.centroids[: book.whole]) @ eye.components
     config = Config(
         model=knobs.model,
-        levels=levels,
-        codes=codes,
+        levels=book.whole,
+        codes=book.centroids.shape[1],
         motion_size=vectors.shape[-1],
-        music_size=len(normaliser.mean),
+        music_size=ear.components.shape[1],
         styles=data.styles,
         steps_per_beat=STEPS_PER_BEAT,
         width=knobs.width,
@@ -83,26 +87,17 @@ def new_dancer(data: Data, knobs) -> Dancer:
     network = networks.build(config)
     if knobs.model == "transformer":
         network.code_vectors.copy_(vectors)
-    return Dancer(network, config, normaliser, data.codebook, data.parents["clusters"])
+    return Dancer(network, config, ear, eye, data.words, book, data.parents["clusters"])
 
 
-def code_vectors(codebook: Codebook, size: int = MOTION_SIZE) -> Tensor:
-    """Project the centroids on their principal components, scaled so that a whole token's numbers are about one.
-
-    Returns
-    -------
-    Tensor [shape=(L, K, size), dtype=float32]
-    """
-    flat = codebook.centroids.reshape(-1, codebook.centroids.shape[-1])
-    size = min(size, *flat.shape)
-    components = PCA(size, svd_solver="randomized", random_state=0).fit(flat).components_
-    vectors = codebook.centroids @ components.T
-    return torch.from_numpy(vectors / vectors[0].std()).float()
+def prepare(clips: dict[str, dict], dancer: Dancer) -> list[Song]:
+    """Make clips (`Data`) into what the dancer's network takes."""
+    return [songs.song(c, dancer.config, dancer.ear, dancer.eye, dancer.codebook) for c in clips.values()]
 
 
-def loss(network: nn.Module, tokens: Tensor, known: Tensor, music: Tensor, bar: Tensor, style: Tensor) -> Tensor:
+def loss(network: nn.Module, tokens: Tensor, motion: Tensor, known: Tensor, *around: Tensor) -> Tensor:
     """Return the mean negative log likelihood (nats a code) of each level (L,) over a batch's known windows."""
-    return networks.loss(network(tokens, known, music, bar, style), tokens, known)
+    return networks.loss(network(tokens, motion, known, *around), tokens, known)
 
 
 def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: list[Tensor], rate: float) -> tuple:
@@ -168,7 +163,7 @@ def code_frequencies(train: list[Song], judged: list[Song], config: Config) -> n
     """
     total = np.zeros(config.levels)
     for level in range(config.levels):
-        used = torch.cat([codes[song.known, level] for song in train for codes in (song.tokens, song.mirrored)])
+        used = torch.cat([codes[song.known, level] for song in train for codes in (song.tokens, song.mirrored[0])])
         share = (torch.bincount(used, minlength=config.codes) + 1) / (len(used) + config.codes)
         danced = torch.cat([song.tokens[song.known, level] for song in judged])
         total[level] = -share[danced].log().mean()

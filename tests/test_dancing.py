@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from learn2dance import dancing, dataroot, skeleton, store
+from learn2dance import dancing, dataroot, skeleton, songs, store
 from learn2dance.dancer import check_codebook, load_dancer, save_dancer
 from learn2dance.stage import Fault
 
@@ -41,14 +41,14 @@ def test_each_beat_hears_its_own_music_and_its_own_place_in_the_bar(dancer, musi
         heard.update(around=around[0, :, 0, 0], bar=bar[0])
         return type(dancer.network).listen(dancer.network, around, bar, style)
 
-    plain = dancer.normaliser.__class__(torch.zeros(()), torch.ones(()))
+    plain = songs.Projection(torch.zeros(dancer.config.music_size), torch.eye(dancer.config.music_size))
     network = copy.copy(dancer.network)
     network.listen = listen
-    mine = dataclasses.replace(dancer, network=network, normaliser=plain)
+    mine = dataclasses.replace(dancer, network=network, ear=plain)
     song = music | {"beats": beats, "duration": beats[-1], "downbeat": 2, "beats_per_bar": 3}
-    tokens = dancing.choreograph(mine, song, np.random.default_rng(0))
+    tokens, motion = dancing.choreograph(mine, song, np.random.default_rng(0))
     lead = 1 if first else 0
-    assert len(tokens) == 12 + lead - 2
+    assert len(tokens) == len(motion) == 12 + lead - 2
     for beat in range(len(tokens)):
         assert heard["around"][dancer.config.before + beat] == max(beat + 1 - lead, 0)  # 0: silence before the song
         assert heard["bar"][beat] == (beat - lead - 2) % 3
@@ -67,16 +67,75 @@ def test_same_seed_same_dance_other_seed_another(dancer, music):
     assert (first == again).all() and (first != other).any()
 
 
-def test_drawing_follows_the_chances():
-    logits = torch.log(torch.tensor([0.1, 0.6, 0.3]))
-    rng = np.random.default_rng(0)
-    draws = np.bincount([dancing.draw(logits, rng, 1.0, 0) for _ in range(4000)], minlength=3) / 4000
-    np.testing.assert_allclose(draws, [0.1, 0.6, 0.3], atol=0.03)
-    colder = np.bincount([dancing.draw(logits, rng, 0.5, 0) for _ in range(4000)], minlength=3) / 4000
-    np.testing.assert_allclose(colder, np.array([1, 36, 9]) / 46, atol=0.03)  # chances squared
-    two = np.bincount([dancing.draw(logits, rng, 1.0, 2) for _ in range(4000)], minlength=3) / 4000
-    np.testing.assert_allclose(two, [0, 2 / 3, 1 / 3], atol=0.03)
-    assert dancing.draw(logits, rng, 0, 0) == 1
+def words_of(dancer, labels, motion):
+    """Return the number of the word that each window of a dance is."""
+    vocabulary, numbers = dancer.vocabulary, []
+    for codes, window in zip(labels, motion, strict=True):
+        off = np.abs(vocabulary.motion - window).max(1)
+        numbers.append(int(off.argmin()))
+        assert off.min() == 0 and (vocabulary.words.codes[numbers[-1]] == codes).all()
+    return np.array(numbers)
+
+
+@pytest.mark.parametrize(("name", "metre"), [("waltz", 3), ("disco", 4), ("chacha", 4)])
+def test_a_dance_is_of_words_at_their_place_in_the_bar_and_of_the_style(dancer, music, name, metre):
+    song, style = dancing.count_in(dancer, music, name)
+    assert dancer.config.styles[style - 1] == name
+    song |= {"beats_per_bar": metre, "downbeat": 1}  # as their words are
+    labels, motion = dancing.choreograph(dancer, song, np.random.default_rng(0), style)
+    beats, lead = dancing.cover(song["beats"], song["duration"])
+    assert len(labels) == len(motion) == len(beats) - 2
+    words = words_of(dancer, labels, motion)
+    assert (dancer.words.bar[words] == (np.arange(len(words)) - lead - 1) % metre + (0 if metre == 3 else 3)).all()
+    assert (dancer.words.style[words] == style).all()
+
+
+def test_the_network_sees_the_word_before_and_nothing_before_the_first(dancer, music):
+    seen = []
+
+    def states(heard, before, known, past=None):
+        seen.append((before[0, 0], bool(known[0, 0])))
+        return type(dancer.network).states(dancer.network, heard, before, known, past)
+
+    network = copy.copy(dancer.network)
+    network.states = states
+    mine = dataclasses.replace(dancer, network=network)
+    labels, motion = dancing.choreograph(mine, music, np.random.default_rng(0))
+    assert [known for _, known in seen] == [False] + [True] * (len(labels) - 1)
+    words = words_of(dancer, labels, motion)
+    expected = dancer.eye(dancer.words.motion[words])
+    torch.testing.assert_close(torch.stack([before for before, _ in seen[1:]]), expected[:-1], atol=1e-3, rtol=1e-3)
+
+
+def paced(dancer, tempo):
+    """Return the dancer as if all its words came from music of one tempo."""
+    words = dancer.words
+    return dataclasses.replace(dancer, words=dataclasses.replace(words, tempo=np.full(len(words.tempo), tempo)))
+
+
+@pytest.mark.parametrize("downbeat", [0, 1, 2, 3])
+@pytest.mark.parametrize("ratio", [0.45, 0.55, 0.8, 1.0, 1.3, 1.55, 2.1])
+def test_a_song_is_counted_in_half_or_double_time_where_that_is_nearer_to_the_words(dancer, music, ratio, downbeat):
+    beats = 0.2 + np.cumsum(np.random.default_rng(0).uniform(0.45, 0.55, 23))
+    song = music | {"beats": beats, "tempo": 110.0 * ratio, "downbeat": downbeat, "beats_per_bar": 4}
+    counted, style = dancing.count_in(paced(dancer, 110.0), song, "waltz")
+    found = counted["beats"]
+    assert found[counted["downbeat"]] == beats[downbeat]  # a downbeat stays one
+    assert dancer.config.styles[style - 1] == "waltz" and counted["beats_per_bar"] == 4
+    if ratio > 1.5:
+        np.testing.assert_array_equal(found, beats[downbeat % 2 :: 2])
+    elif ratio < 0.6:
+        np.testing.assert_array_equal(found[::2], beats)
+        np.testing.assert_allclose(found[1::2], (beats[1:] + beats[:-1]) / 2)
+    else:
+        np.testing.assert_array_equal(found, beats)
+    assert (song["beats"] == beats).all() and song["downbeat"] == downbeat  # the song itself is left as it was
+
+
+def test_a_song_counted_in_half_time_is_danced_at_half_the_pace(dancer, music):
+    fast, slow = (dancing.dance(paced(dancer, music["tempo"] / part), music, 0) for part in (1, 2))
+    assert len(fast["beats"]) - 3 <= 2 * len(slow["beats"]) <= len(fast["beats"]) + 4
+    assert len(slow["tokens"]) == len(slow["beats"]) - 2 and len(slow["poses"]) == len(fast["poses"])
 
 
 def test_a_dance_goes_on_from_given_poses(dancer, music, trained, tmp_path):
@@ -85,8 +144,8 @@ def test_a_dance_goes_on_from_given_poses(dancer, music, trained, tmp_path):
     taken = store.load(root.file("poses", clip), "poses")
     frames = int(4 * taken["fps"])
     np.savez(tmp_path / "take.npz", poses=taken["poses"][:frames], fps=taken["fps"])
-    given = dancing.prefix(dancer.codebook, tmp_path / "take.npz", music)
-    dance = dancing.dance(dancer, music, 0, given=given)
+    given = dancing.prefix(dancer.codebook, tmp_path / "take.npz", dancing.count_in(dancer, music)[0])
+    dance = dancing.dance(dancer, music, 0, given=tmp_path / "take.npz")
     assert (dance["tokens"][: len(given)] == dancer.codebook.encode(given)).all()
     expected = skeleton.normalise(taken["poses"][:frames, :15], taken["fps"])
     end = dance["beats"][len(given)]  # from there on the first window of its own fades in
@@ -135,6 +194,8 @@ def test_checkpoints_of_other_shapes_are_refused(trained, tmp_path):
         {"config": parts["config"] | {"width": 64}},
         {"config": {"model": "transformer"}},
         {"codebook": {}},
+        {"words": {}},
+        {"eye": {}},
     ):
         torch.save(parts | changed, tmp_path / "other.pt")
         with pytest.raises(Fault, match="not the parts of a music2pose model") as fault:

@@ -24,9 +24,10 @@ def network(model="transformer", **changed):
 def inputs(seed=0, n=2, config=None):
     g = torch.Generator().manual_seed(seed)
     tokens = torch.randint(5, (n, BEATS, 3), generator=g)
+    motion = torch.randn(n, BEATS, 6, generator=g)
     music = torch.randn(n, BEATS + 5, 4, 7, generator=g)
     bar = torch.randint(7, (n, BEATS), generator=g)
-    return tokens, torch.ones(n, BEATS, dtype=torch.bool), music, bar, torch.tensor([1, 2])[:n]
+    return tokens, motion, torch.ones(n, BEATS, dtype=torch.bool), music, bar, torch.tensor([1, 2])[:n]
 
 
 def changed_beats(net, change):
@@ -37,31 +38,28 @@ def changed_beats(net, change):
 
 
 @pytest.mark.parametrize("model", ["transformer", "lstm"])
-def test_a_beat_hears_nothing_of_its_own_and_later_tokens(model):
-    def change(tokens, *_):
-        tokens[:, 5] = (tokens[:, 5] + 1) % 5
+def test_a_beat_sees_nothing_of_its_own_and_later_motion(model):
+    def change(tokens, motion, *_):
+        motion[:, 5] += 1
 
-    net, before, after = network(model), inputs(), inputs()
-    change(*after)
-    # Levels follow each other within the beat, so only level 0 of beat 5 must be blind to its own beat's codes.
-    difference = (net(*before) - net(*after)).abs().amax((0, 3)) > 1e-6
-    assert not difference[:5].any() and not difference[5, 0] and difference[6].all()
-    assert difference[5, 1:].all() == (model == "transformer")
+    changed = changed_beats(network(model), change)
+    assert changed == ([6, 7, 8, 9, 10, 11] if model == "transformer" else [6])  # which knows one window before
 
 
-def test_levels_see_only_the_levels_before():
-    def change(tokens, *_):
-        tokens[:, 5, 1] = (tokens[:, 5, 1] + 1) % 5
-
-    net, before, after = network(), inputs(), inputs()
-    change(*after)
-    difference = (net(*before) - net(*after)).abs().amax((0, 3)) > 1e-6
-    assert difference[5].tolist() == [False, False, True]
+@pytest.mark.parametrize("model", ["transformer", "lstm"])
+def test_codes_are_seen_by_the_later_levels_of_their_beat_alone(model):
+    for level in range(3):
+        net, before, after = network(model), inputs(), inputs()
+        after[0][:, 5, level] = (after[0][:, 5, level] + 1) % 5
+        difference = (net(*before) - net(*after)).abs().amax((0, 3)) > 1e-6
+        expected = torch.zeros(BEATS, 3, dtype=torch.bool)
+        expected[5, level + 1 :] = model == "transformer"
+        assert torch.equal(difference, expected)
 
 
 def test_the_context_has_an_end():
-    def change(tokens, *_):
-        tokens[:, 0] = (tokens[:, 0] + 1) % 5
+    def change(tokens, motion, *_):
+        motion[:, 0] += 1
 
     # The first of two blocks sees 4 beats, its own among them; the second as many states: 1 … 1 + 3 + 3.
     assert set(changed_beats(network(), change)) - {0} <= set(range(1, 8))
@@ -69,7 +67,7 @@ def test_the_context_has_an_end():
 
 
 def test_music_is_heard_around_the_beat():
-    def change(tokens, known, music, *_):
+    def change(tokens, motion, known, music, *_):
         music[:, 2 + 6] += 1  # of beat 6: two beats come before the first
 
     # By the windows from beat 3, which hears up to 6, to beat 8, which hears from 6 on.
@@ -78,21 +76,23 @@ def test_music_is_heard_around_the_beat():
 
 def test_bar_style_and_unknown_windows_count():
     net = network()
-    assert changed_beats(net, lambda t, k, m, bar, s: bar[:, 5].add_(1).remainder_(7))[0] == 5
-    assert changed_beats(net, lambda t, k, m, b, style: style.zero_())[0] == 0
-    assert changed_beats(net, lambda t, known, m, b, s: known[:, 4].fill_(False))[0] == 5
+    assert changed_beats(net, lambda t, w, k, m, bar, s: bar[:, 5].add_(1).remainder_(7))[0] == 5
+    assert changed_beats(net, lambda t, w, k, m, b, style: style.zero_())[0] == 0
+    for net in (network(), network("lstm")):
+        assert changed_beats(net, lambda t, w, known, m, b, s: known[:, 4].fill_(False))[0] == 5
 
 
 @pytest.mark.parametrize("model", ["transformer", "lstm"])
 def test_beat_by_beat_is_the_same_as_all_at_once(model):
     net = network(model)
-    tokens, known, music, bar, style = inputs()
-    expected = net(tokens, known, music, bar, style)
+    tokens, motion, known, music, bar, style = inputs()
+    known[0, 4] = False
+    expected = net(tokens, motion, known, music, bar, style)
     heard, past = net.listen(music, bar, style), []
     for beat in range(BEATS):
         state = net.states(
             tuple(part[:, beat : beat + 1] for part in heard),
-            networks.shift(tokens)[:, beat : beat + 1],
+            networks.shift(motion)[:, beat : beat + 1],
             networks.shift(known)[:, beat : beat + 1],
             past,
         )
@@ -102,12 +102,12 @@ def test_beat_by_beat_is_the_same_as_all_at_once(model):
 
 
 def test_knowing_nothing_costs_the_logarithm_of_the_codes():
-    tokens, known, *_ = inputs()
+    tokens, _, known, *_ = inputs()
     torch.testing.assert_close(networks.loss(torch.zeros(2, BEATS, 3, 5), tokens, known), torch.full((3,), math.log(5)))
 
 
 def test_unknown_windows_cost_nothing():
-    tokens, known, *_ = inputs()
+    tokens, _, known, *_ = inputs()
     logits = torch.zeros(2, BEATS, 3, 5)
     logits[1] = torch.randn(BEATS, 3, 5)
     known[1] = False

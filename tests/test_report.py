@@ -8,7 +8,7 @@ import train
 from learn2dance import dataroot, rivals, scores, store
 from learn2dance.clustering import load_codebook
 
-ROWS = {"real", "real, spliced", "frozen", "white noise", "tokens alone", "BiLSTM", "wrong song", "model"}
+ROWS = {"real", "real, spliced", "frozen", "white noise", "tokens alone", "BiLSTM", "no network", "wrong song", "model"}
 
 
 def test_the_report_without_a_baseline_names_what_is_left_out(root, run_stage):

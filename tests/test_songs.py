@@ -5,15 +5,18 @@ import torch
 from learn2dance import songs
 from learn2dance.networks import Config
 from learn2dance.songs import Song
+from learn2dance.tokens import Codebook
 
 CONFIG = Config("transformer", 2, 9, 6, 1, ("a", "b"), steps_per_beat=1, before=2, after=4)
 
 
 def numbered(beats, style=1):
-    """Make a song whose music says the beat's number, from 1, and whose codes say it twice."""
+    """Make a song whose music says the beat's number, from 1, and whose codes and motion say it too, from 0."""
     music = songs.around(torch.arange(1.0, beats + 1)[:, None, None], 0, beats, CONFIG)
     codes = torch.arange(beats)[:, None].expand(-1, 2)
-    return Song(music, torch.zeros(beats, dtype=torch.int64), style, codes, codes + 100, torch.ones(beats, dtype=bool))
+    motion = torch.arange(float(beats))[:, None].expand(-1, 6)
+    mirrored, known = (codes + 100, motion + 100), torch.ones(beats, dtype=bool)
+    return Song(music, torch.zeros(beats, dtype=torch.int64), style, codes, motion, mirrored, known)
 
 
 def test_around_reaches_over_the_edges_with_zeros():
@@ -24,32 +27,61 @@ def test_around_reaches_over_the_edges_with_zeros():
     assert songs.around(music, 9, 1, CONFIG).flatten().tolist() == [0] * 6
 
 
-def test_crops_keep_music_and_codes_together():
-    tokens, known, music, bar = songs.crop(numbered(10), 3, 4, CONFIG)
-    assert tokens[:, 0].tolist() == [3, 4, 5, 6] and known.all()
+def test_crops_keep_music_motion_and_codes_together():
+    tokens, motion, known, music, bar = songs.crop(numbered(10), 3, 4, CONFIG)
+    assert tokens[:, 0].tolist() == motion[:, 5].tolist() == [3, 4, 5, 6] and known.all()
     assert music[2 : 2 + 4].flatten().tolist() == [4, 5, 6, 7]  # beat 3's own music says 4
-    tokens, known, music, bar = songs.crop(numbered(10), 8, 4, CONFIG, mirrored=True)
-    assert tokens[:2, 0].tolist() == [108, 109] and known.tolist() == [True, True, False, False]
-    assert len(tokens) == len(bar) == 4 and len(music) == 9
+    tokens, motion, known, music, bar = songs.crop(numbered(10), 8, 4, CONFIG, mirrored=True)
+    assert tokens[:2, 0].tolist() == motion[:2, 0].tolist() == [108, 109]
+    assert known.tolist() == [True, True, False, False]
+    assert len(tokens) == len(motion) == len(bar) == 4 and len(music) == 9
 
 
 def test_batches_are_drawn_by_length_half_of_them_mirrored():
     rng = np.random.default_rng(0)
     drawn = [songs.batch([numbered(30, 1), numbered(90, 2)], 64, 8, CONFIG, 0.5, rng) for _ in range(8)]
-    styles = torch.cat([batch[4] for batch in drawn]).numpy()
+    styles = torch.cat([batch[5] for batch in drawn]).numpy()
     assert 0.08 < np.mean(styles == 0) < 0.22  # 0.15, of 512
     assert 0.68 < np.mean(styles[styles > 0] == 2) < 0.82
     assert 0.4 < np.mean([(batch[0][:, 0, 0] >= 100).float().mean() for batch in drawn]) < 0.6
-    tokens, known, music, bar, style = drawn[0]
-    assert tokens.shape == (64, 8, 2) and music.shape == (64, 13, 1, 1)
+    tokens, motion, known, music, bar, style = drawn[0]
+    assert all((batch[0][..., 0] == batch[1][..., 0]).all() for batch in drawn)  # both mirrored, or neither
+    assert tokens.shape == (64, 8, 2) and motion.shape == (64, 8, 6) and music.shape == (64, 13, 1, 1)
 
 
-def test_normaliser():
+def test_a_projection_keeps_distances_but_for_their_scale():
     rng = np.random.default_rng(0)
-    features = [rng.normal([3, 0], [2, 0], (50, 4, 2)).astype(np.float32) for _ in range(3)]
-    normal = torch.cat([songs.fit_normaliser(features)(f) for f in features]).flatten(0, 1)
-    torch.testing.assert_close(normal.mean(0), torch.zeros(2), atol=1e-4, rtol=0)
-    torch.testing.assert_close(normal.std(0), torch.tensor([1.0, 0.0]), atol=1e-2, rtol=0)
+    rows = (rng.normal(size=(200, 4)) * [9, 3, 1, 0.5] @ rng.normal(size=(4, 30)) + 7).astype(np.float32)
+    seen = songs.fit_projection(rows, 10)(rows)
+    assert seen.shape == (200, 10) and seen.dtype == torch.float32
+    apart = np.linalg.norm(rows[:, None] - rows, axis=-1)
+    scale = apart[0, 1] / np.linalg.norm(seen[0] - seen[1])
+    np.testing.assert_allclose(torch.cdist(seen, seen) * scale, apart, rtol=1e-3, atol=0.05)
+    assert seen[:, 0].std() == pytest.approx(1, rel=1e-3) and seen.mean(0).abs().max() < 1e-3
+    assert (seen.std(0).diff()[:3] < 0).all()  # the largest come first
+    assert songs.fit_projection(rows, 2)(rows).shape == (200, 2)
+    assert songs.fit_projection(rows[:3], 10)(rows).shape == (200, 3)  # no more than rows
+
+
+def test_a_projection_of_columns_alike_minds_no_units_and_varies_by_one():
+    rng = np.random.default_rng(0)
+    rows = (rng.normal(size=(500, 3)) @ rng.normal(size=(3, 8)) + rng.normal(size=(500, 8)) * 0.3).astype(np.float32)
+    heard = songs.fit_projection(rows, 4, alike=True)(rows)
+    np.testing.assert_allclose(np.cov(heard.T), np.eye(4), atol=2e-3)
+    units = np.array([1, 10, 0.1, 1, 1, 5, 1, 20], np.float32)
+    other = songs.fit_projection(rows * units + 3, 4, alike=True)(rows * units + 3)
+    np.testing.assert_allclose((heard * other).mean(0).abs(), 1, atol=0.01)  # the same but for its sign
+    # A band that is never heard to learn from does not drown the others when it is.
+    never = np.concatenate([rows, rng.normal(size=(500, 1)).astype(np.float32) * 1e-5], 1)
+    ear = songs.fit_projection(never, 4, alike=True)
+    assert (ear(never + np.eye(9, dtype=np.float32)[8]) - ear(never)).abs().max() < 1
+
+
+def test_of_too_many_rows_as_many_are_drawn_evenly(monkeypatch):
+    monkeypatch.setattr(songs, "MOST", 100)
+    rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
+    rows[np.arange(300) % 3 != 0] += 9
+    np.testing.assert_allclose(songs.fit_projection(rows, 2).mean, rows[::3].mean(0), atol=1e-5)
 
 
 def test_styles_that_were_not_learned_are_not_known():
@@ -58,11 +90,22 @@ def test_styles_that_were_not_learned_are_not_known():
 
 @pytest.mark.parametrize("start", [0, 3])
 def test_a_song_begins_with_its_first_window(start):
+    rng = np.random.default_rng(0)
     beats = np.tile(np.arange(1.0, 11)[:, None, None], (1, 1, 1)).astype(np.float32)
-    codes = np.zeros((5, 2), np.int64)
+    codes, mirrored = rng.integers(9, size=(2, 5, 2 + 5))
     clip = {"features": beats, "bar": torch.arange(11), "start": start, "style": "b", "known": np.ones(5, bool)}
-    made = songs.song(
-        clip | {"labels": codes, "mirrored": codes}, CONFIG, songs.Normaliser(torch.zeros(1), torch.ones(1))
-    )
-    assert made.music.flatten()[2:7].tolist() == [start + 1 + b for b in range(5)]
+    centroids, mean = rng.normal(size=(3, 9, 60)).astype(np.float32), rng.normal(size=60).astype(np.float32)
+    book = Codebook(centroids, 2, mean, frames_per_beat=2)
+    ear = songs.Projection(torch.zeros(1), torch.full((1, 1), 2.0))
+    eye = songs.Projection(torch.from_numpy(mean), torch.eye(60)[:, :6])
+    made = songs.song(clip | {"labels": codes, "mirrored": mirrored}, CONFIG, ear, eye, book)
+    assert made.music.flatten()[2:7].tolist() == [2 * (start + 1 + b) for b in range(5)]
     assert made.bar.tolist() == [start + b for b in range(5)] and made.style == 2
+    # The figure's codes are what is to be said, but what is seen of the window before is in all its codes: the first
+    # six numbers of a spectrum are two joints of the head and one of the right arm, columns 2 and 3.
+    for (tokens, motion), said in (((made.tokens, made.motion), codes), (made.mirrored, mirrored)):
+        assert (tokens.numpy() == said[:, :2]).all()
+        expected = centroids[0, said[:, 0], :6] + centroids[1, said[:, 1], :6]
+        expected[:, :4] += centroids[2, said[:, 2], :4]
+        expected[:, 4:] += centroids[2, said[:, 3], 4:6]
+        np.testing.assert_allclose(motion, expected, atol=1e-5)

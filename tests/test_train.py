@@ -114,7 +114,8 @@ def test_what_knows_only_frequencies_and_what_hears_another_song():
     def danced(codes, first):
         tokens = torch.tensor(codes)[:, None]
         music = torch.arange(first, first + len(codes) + 5.0)[:, None, None]
-        return Song(music, torch.full((len(codes),), int(first) % 7), 0, tokens, tokens, torch.ones(len(codes)) > 0)
+        motion, bar = torch.zeros(len(codes), 6), torch.full((len(codes),), int(first) % 7)
+        return Song(music, bar, 0, tokens, motion, (tokens, motion), torch.ones(len(codes)) > 0)
 
     train, val = [danced([0, 0, 0, 1], 0.0)], [danced([0, 1], 10.0), danced([3, 3, 3, 3], 50.0)]
     # Counts of codes 0 … 3 with the mirror image: 6, 2, 0, 0; one more of each: 7, 3, 1, 1 of 12.

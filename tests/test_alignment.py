@@ -40,10 +40,10 @@ def apart(a, b):
     return abs((a - b + 0.5) % 1 - 0.5)
 
 
-@pytest.mark.parametrize("rate", [1.0, 0.98, 1.0235, 0.9512])
+@pytest.mark.parametrize("rate", [1.0, 0.98, 1.0235, 0.9537])
 def test_a_clock_that_goes_wrong_is_found(rate):
     motion, _ = dance(song(), rate)
-    found, peak = alignment.rate(alignment.swings(motion, song()))
+    found, peak = alignment.rate(alignment.swings(motion, song()), 60.0)
     assert found == pytest.approx(rate, abs=STEP)
     assert apart(peak, PEAK) < 0.02
 
@@ -62,8 +62,8 @@ def test_a_clock_that_goes_wrong_is_found(rate):
 def test_beats_are_laid_where_they_are_danced(rate, shift, changed):
     music = song(**changed)
     motion, danced = dance(music, rate, shift)
-    usual = alignment.rate(alignment.swings(dance(music)[0], music))[1]
-    beats = alignment.align(music, *alignment.rate(alignment.swings(motion, music)), usual)
+    usual = alignment.rate(alignment.swings(dance(music)[0], music), 60.0)[1]
+    beats = alignment.align(music, *alignment.rate(alignment.swings(motion, music), 60.0), usual)
     off = (beats - danced) / 0.5  # beats
     assert np.abs(off[5:-5]).max() < 0.04
     assert np.abs(off).max() < 0.06 and (np.diff(beats) > 0).all()  # the ends go on at the ends' pace
@@ -92,8 +92,22 @@ def test_motion_that_does_not_swing_is_left_alone():
     still = np.tile(STANDING, (1500, 1, 1))
     elsewhere = dance(song(count=200) | {"beats": 0.37 * np.arange(200)}, seconds=60)[0]  # swings with other bars
     for motion in (noise, still, elsewhere, np.full((1500, 15, 2), np.nan)):
-        rate, peak = alignment.rate(alignment.swings(motion, song()))
+        rate, peak = alignment.rate(alignment.swings(motion, song()), 60.0)
         assert rate == 1 and np.isnan(peak)
+
+
+def test_a_short_dance_must_swing_more_to_be_believed():
+    swings = 0.5 * np.exp(-(((alignment.RATES - 0.98) / 0.01) ** 2)) + 0j
+    assert alignment.rate(swings, 60.0)[0] == pytest.approx(0.98)
+    assert alignment.rate(swings, 8.0)[0] == 1 and np.isnan(alignment.rate(swings, 8.0)[1])
+
+
+def test_the_rate_is_as_said_unless_another_is_clearly_better():
+    swings = 0.4 - (alignment.RATES - 1.005) ** 2 + 0j  # best at 1.005, by next to nothing
+    rate, peak = alignment.rate(swings, 60.0)
+    assert rate == pytest.approx(1, abs=1e-9) and peak == 0
+    rising = 0.4 + alignment.RATES + 0j  # no peak within the rates
+    assert alignment.rate(rising, 60.0)[0] == 1 and np.isnan(alignment.rate(rising, 60.0)[1])
 
 
 def test_frames_that_are_not_known_do_not_count():
@@ -101,7 +115,7 @@ def test_frames_that_are_not_known_do_not_count():
     motion[200:330] = motion[700:720] = np.nan
     swings = alignment.swings(motion, song())
     assert np.isfinite(swings).all()
-    found, peak = alignment.rate(swings)
+    found, peak = alignment.rate(swings, 60.0)
     assert found == pytest.approx(0.98, abs=STEP) and apart(peak, PEAK) < 0.02
 
 
@@ -109,7 +123,7 @@ def test_before_and_after_the_beats_nothing_is_judged():
     music = song(count=80)  # 40 of the 60 s
     motion, _ = dance(music)
     motion[1100:] = STANDING + np.random.default_rng(0).normal(size=(400, 15, 2))
-    found, peak = alignment.rate(alignment.swings(motion, music))
+    found, peak = alignment.rate(alignment.swings(motion, music), 60.0)
     assert found == pytest.approx(1, abs=STEP) and apart(peak, PEAK) < 0.03
 
 

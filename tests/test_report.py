@@ -66,7 +66,7 @@ def test_spliced_dances_are_real_motion_in_time(root):
     clips = data.have("poses", "music")
     music = {clip: store.load(data.file("music", clip), "music") for clip in clips}
     book = load_codebook(root / "clusters.npz")
-    pieces = rivals.library(data, clips[:3], music, book)
+    pieces = rivals.library(data, clips[:3], music)
     song, style = music[clips[3]], pieces[0]["style"]
     one, again, other = (rivals.spliced(pieces, song, style, book, np.random.default_rng(seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, again)

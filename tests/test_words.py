@@ -97,6 +97,16 @@ def test_no_word_comes_twice_while_there_are_others(temperature):
     assert sorted(danced[:5]) == [0, 1, 2, 3, 4] and len(set(danced)) == len(danced)
 
 
+def test_with_few_words_what_was_danced_comes_again_rather_than_a_replay():
+    count = words.AWAY + 3  # of one dance; the first two are far enough from the last, and both were danced
+    dance = swaying(1, beats=count + 1)[0]
+    motion = np.array([dance[beat * BEAT :][: 2 * BEAT] for beat in range(count)])
+    known = vocabulary(motion, clip=0, place=np.arange(count))
+    drawn = choices(known, count - 1, 100, danced=[0, 1, count - 1])
+    assert set(drawn) <= {0, 1} and drawn[0] in (0, 1)
+    assert choices(vocabulary(motion[:1]), 0) == [0]  # there is nothing else
+
+
 def test_position_in_the_bar_and_style_are_kept():
     count = 400
     bar, style = np.arange(count) % 5, np.arange(count) // 200 + 1
@@ -126,6 +136,7 @@ def test_a_word_that_joins_on_to_all_is_danced_no_more_than_others(monkeypatch, 
     if followed:  # each of place 3 by one of its own dance, which joins best and is never to be danced after it
         poses[60:120] = poses[:60]
         told |= {"clip": np.append(np.tile(np.arange(60), 2), 60), "place": told["bar"]}
+    monkeypatch.setattr(words, "EASE", 1)
     eased = shares(vocabulary(held(poses), **told), range(60))
     monkeypatch.setattr(words, "EASE", 0)
     plain = shares(vocabulary(held(poses), **told), range(60))

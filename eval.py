@@ -37,6 +37,7 @@ def main(argv: list[str] | None = None) -> None:
     dancer = load_dancer(model, device)
     if args.data and (root.path / "clusters.npz").exists():
         check_codebook(dancer, model, root.path / "clusters.npz")
+    lstm = baseline(root, model) if args.report else None
     if args.style and args.style not in dancer.config.styles:
         raise Fault(f"--style {args.style}: {model} has learned {', '.join(dancer.config.styles) or 'no styles'}")
     if len({name for name, _ in songs}) < len(songs):
@@ -68,18 +69,26 @@ def main(argv: list[str] | None = None) -> None:
             log.info("%s", target if args.no_video else film)
             danced[seed - args.seed][name] = target
     if args.report:
-        judge(root, dancer, model, danced, args.seed, out)
+        judge(root, dancer, lstm, model, danced, args.seed, out)
 
 
-def judge(root, dancer, model: Path, danced: list[dict[str, Path]], seed: int, out: Path) -> None:
-    """Judge the dances (song -> file, for each seed) beside their rivals, the BiLSTM among them where it is trained."""
+def baseline(root, model: Path):
+    """Load the BiLSTM that lies beside a model; None, and a warning, where there is none."""
+    from learn2dance.dancer import check_codebook, load_dancer
+
+    path = model.with_name("lstm.pt")
+    if not path.exists() or path == model:
+        log.warning("%s: no baseline to judge beside; train.py --model lstm makes it", path)
+        return None
+    lstm = load_dancer(path)
+    check_codebook(lstm, path, root.path / "clusters.npz")
+    return lstm
+
+
+def judge(root, dancer, lstm, model: Path, danced: list[dict[str, Path]], seed: int, out: Path) -> None:
+    """Judge the dances (song -> file, for each seed) beside their rivals, the BiLSTM among them where there is one."""
     from learn2dance import report, store
-    from learn2dance.dancer import load_dancer
 
-    baseline = model.with_name("lstm.pt")
-    if not baseline.exists() or baseline == model:
-        log.warning("%s: no baseline to judge beside; train.py --model lstm makes it", baseline)
-    lstm = load_dancer(baseline) if baseline.exists() and baseline != model else None
     loaded = [{song: store.load(path, "dance") for song, path in dances.items()} for dances in danced]
     made = [{song: (dance["poses"], dance["fps"]) for song, dance in dances.items()} for dances in loaded]
     parents = {"model": store.digest(model), "dances": store.digest(*(p for d in danced for p in d.values()))}

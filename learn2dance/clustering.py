@@ -173,11 +173,8 @@ def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, s
         top_speed=top_speed(root, train),
         error=np.stack(errors, axis=1),
     )
-    log.info(
-        "%d levels of %d codes leave %.3f of the variance on train, %.3f on val",
-        *centroids.shape[:2],
-        *(e[-1] for e in errors),
-    )
+    left = [float(error[-1]) for error in errors]
+    log.info("%d levels of %d codes leave %.3f of the variance on train, %.3f on val", *centroids.shape[:2], *left)
 
 
 def normalised(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:
@@ -223,7 +220,7 @@ def usage(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
 
 
 def perplexity(counts: np.ndarray) -> np.ndarray:
-    """Return how many codes (C,) would be in use, were all used alike: exp of the entropy of their counts (C, K)."""
+    """Return how many codes (C,) would be in use, were all used alike: exp of the entropy of counts (C, K)."""
     share = counts / counts.sum(1, keepdims=True)
     return np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)), axis=1))
 

@@ -25,7 +25,7 @@ class Config:
     music_size: int  # numbers in a step of music
     styles: tuple[str, ...]
     steps_per_beat: int = 4
-    width: int = 128
+    width: int = 64
     layers: int = 1
     heads: int = 4
     context: int = 8  # beats that the transformer looks back

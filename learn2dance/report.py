@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from learn2dance import metrics_beat, rivals, scores, store
+from learn2dance import clustering, metrics_beat, rivals, scores, store
 from learn2dance.dancer import Dancer
 from learn2dance.dataroot import DataRoot
 
@@ -20,6 +20,8 @@ COLUMNS = {  # of the table: heading -> measure and its format
     "style": ("style", "5.2f"),
     "prec": ("precision_poses", "5.2f"),
     "recall": ("recall_poses", "6.2f"),
+    "wprec": ("precision_windows", "5.2f"),
+    "wrec": ("recall_windows", "5.2f"),
     "jerk": ("jerk_ratio", "6.2f"),
     "speed": ("top_speed_ratio", "5.2f"),
     "frozen": ("frozen", "6.1%"),
@@ -60,7 +62,12 @@ def make(root: DataRoot, dancer: Dancer, model: list[dict], lstm: Dancer | None,
 
     made = rivals.rows(root, dancer, model, lstm, music, seed)
     seen = {name: [{c: look(c, *d) for c, d in dances.items()} for dances in row] for name, row in made.items()}
-    train = [real(clip) | {"style": root.styles.get(clip, "")} for clip in root.split("train", whole)]
+    train, cut = [], clustering.cutter(root)
+    for clip in root.split("train", whole):
+        learned, look_at = cut(clip), real(clip)
+        # As it lies on its music's beats, and as words were cut from it: a replay of either is found.
+        beaten = np.concatenate([look_at["beaten"], learned["windows"][learned["known"]]])
+        train.append(look_at | {"style": root.styles.get(clip, ""), "beaten": beaten})
     reference = {clip: real(clip) for clip in rivals.not_trained_on(root, whole)}
     judged = scores.judge(seen, reference, train, music, root.styles, seed)
     card = {

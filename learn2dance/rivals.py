@@ -81,19 +81,25 @@ def spliced(
     np.ndarray [shape=(T, 15, 2), dtype=float32]
         At ``dancing.FPS``, as long as the music.
     """
-    pieces = [p for p in pieces if p["style"] == style] or pieces
     beats, lead = dancing.cover(music["beats"], music["duration"])
     count = len(beats) - codebook.window_beats
     bar = networks.bar_positions(count, music["downbeat"] + lead, music["beats_per_bar"]).numpy()
     motion = np.empty((count, pieces[0]["windows"].shape[1]), np.float32)
     for beat in range(0, count, PIECE):
         length = min(PIECE, count - beat)
-        starts = [(p, s) for p in pieces for s in range(len(p["bar"]) - length) if p["known"][s : s + length].all()]
+        starts = _starts([p for p in pieces if p["style"] == style], length) or _starts(pieces, length)
+        if not starts:
+            raise Fault(f"no dance that was learned from has {length} windows of known joints in a row to splice")
         # A bar of this metre may be in no piece of the style: then any position does.
         starts = [(p, s) for p, s in starts if p["bar"][s] == bar[beat]] or starts
         piece, start = starts[rng.integers(len(starts))]
         motion[beat : beat + length] = piece["windows"][start : start + length]
     return codebook.play(motion, beats, int(np.ceil(music["duration"] * dancing.FPS)), dancing.FPS)
+
+
+def _starts(pieces: list[dict], length: int) -> list[tuple[dict, int]]:
+    """List from which windows of which pieces so many known ones follow."""
+    return [(p, s) for p in pieces for s in range(len(p["bar"]) - length + 1) if p["known"][s : s + length].all()]
 
 
 def noise(like: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -60,15 +60,15 @@ class Projection:
 def fit_projection(rows: np.ndarray, size: int, alike: bool = False) -> Projection:
     """Fit on the rows (N, D) of the train split; there are ``size`` components, or as many as rows or columns.
 
-    With ``alike``, all D columns count the same beforehand, and all components vary by one; without, distances are
-    kept but for one scale, by which the first component varies by one.
+    All components vary by one, so that the small ones, which tell what comes next, are seen as well as the large. With
+    ``alike``, all D columns count the same beforehand.
     """
     from sklearn.decomposition import PCA
 
     rows = rows[:: -(-len(rows) // MOST)]
     spread = np.maximum(rows.std(0), 1e-3) if alike else np.ones(rows.shape[1])  # what is never heard must not blow up
     found = PCA(min(size, *rows.shape), svd_solver="randomized", random_state=0).fit(rows / spread)
-    scale = np.sqrt(np.maximum(found.explained_variance_ if alike else found.explained_variance_[:1], 1e-9))
+    scale = np.sqrt(np.maximum(found.explained_variance_, 1e-9))
     components = found.components_.T / scale / spread[:, None]
     return Projection(torch.from_numpy(found.mean_ * spread).float(), torch.from_numpy(components).float())
 

@@ -171,9 +171,6 @@ def code_frequencies(train: list[Song], judged: list[Song], config: Config) -> n
 
 
 def swap_music(judged: list[Song]) -> list[Song]:
-    """Give each song the music and the bars of the next one, repeated where that is shorter."""
-    swapped = []
-    for song, other in zip(judged, judged[1:] + judged[:1], strict=True):
-        music = other.music[torch.arange(len(song.music)) % len(other.music)]
-        swapped.append(replace(song, music=music, bar=other.bar[torch.arange(len(song.bar)) % len(other.bar)]))
-    return swapped
+    """Give each song the sound of the next one, repeated where that is shorter; it keeps its own bars."""
+    pairs = zip(judged, judged[1:] + judged[:1], strict=True)
+    return [replace(song, music=other.music[torch.arange(len(song.music)) % len(other.music)]) for song, other in pairs]

@@ -3,8 +3,8 @@
 A network that says how likely each code is can put codes together that no body ever was. So a dance is written in the
 words that occur in the train split, each a window in all its codes, chosen beat by beat as concatenative synthesis
 chooses its units (Hunt and Black, ICASSP 1996): what the network expects, and how well the word joins on to the last.
-Two-beat words one beat apart overlap by a beat, so a dance is a cross-fade of two words everywhere, and no word is
-followed by what followed it in the dance it comes from: what comes out is not a replay.
+Two-beat words one beat apart overlap by a beat, so a dance is a cross-fade of two words everywhere; and what lies
+within `AWAY` beats of a word, in the dance it comes from, does not follow it: dances are put together, not replayed.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,10 @@ from learn2dance.windows import of_spectra, spectra
 
 MOST = 20000  # words: with more, as many drawn evenly
 JOIN = 0.18  # torso lengths: words that miss by so much (rms) are e times less likely to be joined
+HEARD = 0.5  # weight of what the network expects: it knows the motion before, which joins count once already
 EASE = 1.5  # how far words that join on to many others are held back: at 1, joins alone would choose all alike
 AWAY = 3  # beats: what lies nearer to the last word in the same dance is not its next
-FEW = 8  # words that must be left to choose from, or what was danced already may come again
+FEW = 8  # words of a style and place in the bar: with no more, none is held back
 SPARSE = 4  # joins are measured on every so many frames
 
 
@@ -105,7 +106,7 @@ class Vocabulary:
         return opening.reshape(len(motion), -1) / scale, going_on.reshape(len(motion), -1) / scale
 
     def _ease(self) -> np.ndarray:
-        """Return what each word's score gets so that joins alone would choose all words of a style and beat alike.
+        """Return `EASE` times what each word's score must get for joins alone to choose all of a style and beat alike.
 
         Words near the middle of all motion join on to everything, and a dance that follows joins comes back to them
         again and again (hubs: Radovanović et al., JMLR 2010). A word is held back by its mean chance to be chosen.
@@ -158,9 +159,10 @@ class Vocabulary:
         last : np.ndarray [shape=(D,)], optional
             How the last window goes on, as `ends` returns it.
         danced : list of int
-            The words of the dance so far: none comes again while there are `FEW` others, and never what would replay.
+            The words of the dance so far. Of those that may be danced here, the half that was danced last does not come
+            again, nor what would replay, so long as there are others.
         bar, style : int
-            The beat's position in the bar, and the style asked for (0: any). Where no word has them, any will do.
+            The beat's position in the bar, and the style (0: not known). Where no word has them, any will do.
         temperature : float
             Below 1 the likelier words win more often, at 0 the likeliest always does.
         top_k : int
@@ -173,11 +175,10 @@ class Vocabulary:
         if danced:
             elsewhere = allowed & ~self._near(danced[-1], np.arange(len(allowed)))
             allowed = elsewhere if elsewhere.any() else allowed
-            fresh = elsewhere.copy()
-            fresh[danced] = False
-            allowed = fresh if fresh.sum() >= FEW else allowed
+            lately = [word for word in dict.fromkeys(reversed(danced)) if allowed[word]]
+            allowed[lately[: int(allowed.sum()) // 2]] = False
         allowed = np.flatnonzero(allowed)
-        scores = expected[allowed] + self.ease[allowed]
+        scores = HEARD * expected[allowed] + self.ease[allowed]
         if last is not None:
             scores -= _squares(last[None], self.openings[allowed])[0] / JOIN**2
         return int(allowed[draw(scores, rng, temperature, top_k)])

@@ -108,7 +108,7 @@ def test_a_full_disk_in_the_notebooks(root, run_stage, name, made):
     ended = run_stage("-m", "learn2dance.notebook", name, root, "-p", *SMALLER[name], preexec_fn=full_disk)
     said = ended.stderr.splitlines()[-1]  # before it, a kernel that is shot down may complain of its sockets
     assert ended.returncode == 2 and said.startswith("error: ") and "File too large" in said, ended.stderr
-    assert 'learn2dance/' not in ended.stderr.replace(said, ""), ended.stderr  # no traceback of ours
+    assert "learn2dance/" not in ended.stderr.replace(said, ""), ended.stderr  # no traceback of ours
     assert not left_over(root) and not list(root.glob(made))
 
 

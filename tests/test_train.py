@@ -122,8 +122,8 @@ def test_what_knows_only_frequencies_and_what_hears_another_song():
     expected = -np.mean(np.log(np.array([7, 3, 1, 1, 1, 1]) / 12))
     assert training.code_frequencies(train, val, config)[0] == pytest.approx(expected)
     first, second = training.swap_music(val)
-    assert first.music.flatten().tolist() == [50, 51, 52, 53, 54, 55, 56] and first.bar.tolist() == [1, 1]
-    assert second.music.flatten().tolist() == [10, 11, 12, 13, 14, 15, 16, 10, 11] and second.bar.tolist() == [3] * 4
+    assert first.music.flatten().tolist() == [50, 51, 52, 53, 54, 55, 56] and first.bar.tolist() == [3, 3]
+    assert second.music.flatten().tolist() == [10, 11, 12, 13, 14, 15, 16, 10, 11] and second.bar.tolist() == [1] * 4
     assert torch.equal(first.tokens, val[0].tokens)
 
 

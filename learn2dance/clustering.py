@@ -103,9 +103,9 @@ def known_windows(
 
 
 def cluster(root: DataRoot, settings: Settings) -> dict:
-    """Fit the codebook on the train split and write all clips in it; only what is missing or stale is made.
+    """Fit the codebook on the train split and write all clips in it: ``clusters.npz``, ``labels/<clip>.npz``.
 
-    Writes ``clusters.npz`` and ``labels/<clip>.npz``.
+    Only what is missing or stale is made.
 
     Returns
     -------
@@ -233,8 +233,8 @@ def in_codes(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarray,
     saved, (real, fps) = store.load(root.file("labels", clip), "labels"), normalised(root, clip)
     beats = saved["beats"][saved["start"] :][: len(saved["labels"]) + codebook.window_beats]
     first, last = int(np.ceil(beats[0] * fps)), int(np.floor(beats[-1] * fps))
-    motion = codebook.decode(saved["labels"])
-    return real[first : last + 1], codebook.play(motion, beats, last + 1 - first, fps, first / fps)
+    played = codebook.play(codebook.decode(saved["labels"]), beats, last + 1 - first, fps, first / fps)
+    return real[first : last + 1], played
 
 
 def longest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -130,13 +131,8 @@ def cluster(root: DataRoot, settings: Settings) -> dict:
     if store.fresh(path, "clusters", arguments, parents):
         log.info("%s: fresh", path)
     else:
-        _fit(
-            root,
-            train,
-            val,
-            settings,
-            lambda **arrays: store.save(path, "clusters", STAGE, arguments, parents, **arrays),
-        )
+        save = partial(store.save, path, "clusters", STAGE, arguments, parents)
+        _fit(root, train, val, settings, save)
     codebook, peaks, digest = load_codebook(path), store.load(path, "clusters")["peaks"], store.digest(path)
     written = sum(_label(root, clip, codebook, settings, peaks, digest) for clip in stage.progress(clips, "labels"))
     log.info("%d clips: %d labelled to %s, %d fresh", len(clips), written, root.path / "labels", len(clips) - written)

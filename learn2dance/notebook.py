@@ -60,7 +60,8 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
 
     if notebook.suffix != ".ipynb":
         raise Fault(f"{notebook}: not a notebook, expected a name that ends in .ipynb")
-    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    for noisy in ("papermill", "asyncio"):  # asyncio reports a kernel that Ctrl-C ended as one that died
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         known = papermill.inspect_notebook(str(notebook))
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:

@@ -17,6 +17,7 @@ class State:
     """Where training stands, beside the network's and the optimiser's own state."""
 
     rng: np.random.Generator
+    kind: str = "music2pose"  # of model: its checkpoints say so
     step: int = 0
     best: float = float("inf")
     best_step: int = 0
@@ -24,7 +25,10 @@ class State:
     waited: int = 0  # looks at the val split since the best
 
     def note(self, loss: float, network: nn.Module) -> bool:
-        """Take note of a loss on the val split, and of the network if it is the best so far; return whether it is."""
+        """Take note of a loss on the val split, and of the network if it is the best so far; return whether it is.
+
+        What counts as a loss is the trainer's matter, so long as less is better.
+        """
         self.waited += 1
         if loss >= self.best:
             return False
@@ -46,7 +50,7 @@ def save_state(path: Path, knobs: dict, parents: dict, network: nn.Module, optim
     """Save all that `resume` needs to go on as if nothing had happened."""
     checkpoint.save(
         path,
-        "music2pose training",
+        f"{state.kind} training",
         arguments=knobs,
         parents=parents,
         network=network.state_dict(),
@@ -67,7 +71,7 @@ def resume(path: Path, knobs: dict, parents: dict, network: nn.Module, optimiser
     Fault
         If that run had other arguments.
     """
-    saved = checkpoint.load(path, "music2pose training")
+    saved = checkpoint.load(path, f"{state.kind} training")
     if saved["parents"] != parents:
         log.info("%s: the data have changed since, training starts anew", path)
         return
@@ -87,12 +91,12 @@ def resume(path: Path, knobs: dict, parents: dict, network: nn.Module, optimiser
     log.info("%s: goes on from step %d", path, state.step)
 
 
-def fresh(out: Path, last: Path, knobs: dict, parents: dict) -> bool:
+def fresh(out: Path, last: Path, knobs: dict, parents: dict, kind: str = "music2pose") -> bool:
     """Tell whether this model exists, whole, trained to its end by the same arguments on the same data."""
     if not out.exists() or not last.exists():
         return False
     try:
-        best, state = checkpoint.load(out, "music2pose"), checkpoint.load(last, "music2pose training")
+        best, state = checkpoint.load(out, kind), checkpoint.load(last, f"{kind} training")
     except Fault as fault:
         log.warning("%s", fault)
         return False

@@ -212,7 +212,7 @@ def run(main: Callable[[list[str] | None], None]) -> None:
     try:
         main(None)
     except KeyboardInterrupt as interrupt:
-        said = "interrupted: what was written stays whole; run it again for the rest (train.py: with --resume)"
+        said = "interrupted: what was written stays whole; run it again for the rest (a trainer with --resume)"
         print(said, file=sys.stderr)
         code = 128 + (signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT)
     except Fault as fault:

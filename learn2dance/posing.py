@@ -1,0 +1,164 @@
+"""Training the pose GAN: what train_pose.py's loop is made of, and how its poses are judged."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from learn2dance import checkpoint, features, metrics, skeleton
+from learn2dance.gan import PENALTY, PoseConfig, PoseCritic, PoseGenerator, gradient_penalty
+from learn2dance.stage import Fault
+
+JUDGED = 4000  # poses that a distance is measured on: it falls with their number
+RUNAWAY = 1e3  # body sizes: no critic of slope one tells poses apart by so much
+
+
+class Pair(nn.Module):
+    """Generator, critic, and the moving average of the generator that makes the poses."""
+
+    def __init__(self, config: PoseConfig, decay: float):
+        super().__init__()
+        self.generator, self.critic = PoseGenerator(config), PoseCritic(config)
+        self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+    def fit(self, poses: np.ndarray) -> None:
+        """Take mean and deviation from real poses (N, J, 2)."""
+        mean = poses.mean(0, dtype=np.float64)
+        deviation = float(np.sqrt(((poses - mean) ** 2).mean(dtype=np.float64))) or 1.0
+        for network in (self.generator, self.critic, self.average.module):
+            network.mean.copy_(torch.from_numpy(mean))
+            network.deviation.fill_(deviation)
+
+
+class Optimisers:
+    """Adam for the critic and for the generator, saved and loaded as one."""
+
+    def __init__(self, pair: Pair, rate: float):
+        self.critic = torch.optim.Adam(pair.critic.parameters(), lr=rate, betas=(0.0, 0.9))  # the paper's betas
+        self.generator = torch.optim.Adam(pair.generator.parameters(), lr=rate, betas=(0.0, 0.9))
+
+    def state_dict(self) -> dict:
+        """Return both states."""
+        return {"critic": self.critic.state_dict(), "generator": self.generator.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take both states."""
+        self.critic.load_state_dict(state["critic"])
+        self.generator.load_state_dict(state["generator"])
+
+
+def latents(count: int, size: int, rng: torch.Generator, device: str | torch.device = "cpu") -> Tensor:
+    """Draw latents (count, size), on the CPU, so that a seed means the same on every device."""
+    return torch.randn((count, size), generator=rng).to(device)
+
+
+def batch(poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: np.random.Generator) -> tuple:
+    """Draw real poses (size, J, 2) and their styles (size,).
+
+    With ``mirrored``, half of them are mirrored and have this number added to their style: what is learned from them
+    serves all poses, but a dance's own side is kept when it is asked for.
+    """
+    drawn = rng.integers(len(poses), size=size)
+    real, style = poses[drawn], style[drawn]
+    if mirrored:
+        turned = rng.random(size) < 0.5
+        real[turned] = skeleton.mirror(real[turned])
+        style[turned] += mirrored
+    return torch.from_numpy(real), torch.from_numpy(style)
+
+
+def critic_step(pair: Pair, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
+    """Take one step of the critic; return how far apart it holds real and made (a tensor), and the penalty."""
+    with torch.no_grad():
+        made = pair.generator(latents(len(real), pair.generator.config.latent, rng, real.device), style)
+    apart = pair.critic(real, style).mean() - pair.critic(made, style).mean()
+    penalty = gradient_penalty(pair.critic, real, made, rng, style)
+    optimiser.zero_grad()
+    (PENALTY * penalty - apart).backward()
+    optimiser.step()
+    return apart.detach(), penalty.detach()
+
+
+def generator_step(pair: Pair, optimiser: torch.optim.Optimizer, style: Tensor, rng: torch.Generator) -> None:
+    """Take one step of the generator, and move its average along."""
+    made = pair.generator(latents(len(style), pair.generator.config.latent, rng, style.device), style)
+    optimiser.zero_grad()
+    (-pair.critic(made, style).mean()).backward()
+    optimiser.step()
+    pair.average.update_parameters(pair.generator)
+
+
+@torch.no_grad()
+def make(generator: nn.Module, style: np.ndarray, seed: int) -> np.ndarray:
+    """Make one pose for each style (N,): float32 (N, J, 2)."""
+    generator.eval()
+    device, rng = next(generator.parameters()).device, torch.Generator().manual_seed(seed)
+    config = generator.config
+    poses = generator(latents(len(style), config.latent, rng, device), torch.from_numpy(style).to(device))
+    return poses.cpu().numpy()
+
+
+def judge(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
+    """Judge made poses (N, J, 2) by real ones (M, J, 2).
+
+    Returns
+    -------
+    dict
+        ``FID``, the Fréchet distance of coordinates, scaled by the real ones' deviation; ``precision`` and ``recall``
+        of coordinates, of the first 1000 each; and for bodies of 15 or 25 joints ``FID_g``, the Fréchet distance of
+        the `features.relations` that hold (0 or 1), scaled likewise.
+    """
+    flat = [poses.reshape(len(poses), -1) for poses in (made, real)]
+    moving = flat[1].std(0) > 1e-6
+    mean, deviation = metrics.scale(flat[1][:, moving], 1e-6)
+    scaled = [(poses[:, moving] - mean) / deviation for poses in flat]
+    few = [poses[:1000, moving] for poses in flat]
+    precision, recall = metrics.precision_recall(few[1], few[0])
+    found = {"FID": metrics.frechet(*scaled), "precision": precision, "recall": recall}
+    if made.shape[1] in (15, 25):
+        held = [np.stack(list(features.relations(p[:, :15]).values()), 1).astype(float) for p in (made, real)]
+        mean, deviation = metrics.scale(held[1])
+        found["FID_g"] = metrics.frechet(*((h - mean) / deviation for h in held))
+    return found
+
+
+def save_poses(path: Path, generator: PoseGenerator, weights: dict | None = None, **more) -> None:
+    """Save a pose generator as a ``pose_gan`` checkpoint, with ``more`` plain values beside it."""
+    network = {key: value.cpu() for key, value in (weights or generator.state_dict()).items()}
+    checkpoint.save(path, "pose_gan", config=asdict(generator.config), network=network, **more)
+
+
+def load_poses(path: Path, device: str = "cpu") -> PoseGenerator:
+    """Load a pose generator, ready to make poses.
+
+    Raises
+    ------
+    Fault
+        If the file is no ``pose_gan`` checkpoint of this version.
+    """
+    parts = checkpoint.load(path, "pose_gan")
+    try:
+        generator = PoseGenerator(PoseConfig(**parts["config"] | {"styles": tuple(parts["config"]["styles"])}))
+        generator.load_state_dict(parts["network"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        said = str(error).splitlines()[0]
+        raise Fault(f"{path}: not the parts of a pose GAN ({said}); was it trained by another version?") from None
+    return generator.to(device).eval()
+
+
+def sheet(real: np.ndarray, made: np.ndarray, path: Path, board, step: int) -> None:
+    """Draw real poses (N, J, 2) above made ones, as a PNG and for TensorBoard."""
+    from matplotlib.figure import Figure
+
+    from learn2dance import drawing, store
+
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    for axes, poses, title in zip(figure.subplots(2, 1), (real, made), ("real", f"made, step {step}"), strict=True):
+        drawing.strip(axes, poses, count=len(poses), y_up=True)
+        axes.set_title(title, loc="left", fontsize=9)
+    with store.atomic(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=80, metadata={"Software": None})
+    board.add_figure("poses", figure, step)

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from learn2dance import gan, posing
+from learn2dance.gan import PoseConfig
+from learn2dance.stage import Fault
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.3, 1.0, 2.5])
+def test_a_linear_critic_is_punished_for_its_slope(slope):
+    direction = torch.randn(6, generator=torch.Generator().manual_seed(0))
+    direction = slope * direction / direction.norm()
+    real, made = torch.randn(20, 3, 2), torch.randn(20, 3, 2)
+    penalty = gan.gradient_penalty(lambda x: x.flatten(1) @ direction, real, made, torch.Generator().manual_seed(0))
+    assert penalty.item() == pytest.approx((slope - 1) ** 2, abs=1e-5)
+
+
+def test_the_penalty_is_taken_between_real_and_made():
+    """A critic of x² has the slope 2x: between 0 and 1 that is even in 0 … 2, and its mean square off one is 1/3."""
+    real, made = torch.zeros(200_000, 1), torch.ones(200_000, 1)
+    penalty = gan.gradient_penalty(lambda x: (x**2).sum(1), real, made, torch.Generator().manual_seed(0))
+    assert penalty.item() == pytest.approx(1 / 3, abs=5e-3)
+
+
+def test_the_critic_learns_from_its_penalty():
+    critic = nn.Linear(4, 1, bias=False)
+    nn.init.constant_(critic.weight, 2.0)
+    gan.gradient_penalty(
+        lambda x: critic(x).squeeze(1), torch.zeros(3, 4), torch.ones(3, 4), torch.Generator()
+    ).backward()
+    # d/dw (|w| - 1)² = 2 (|w| - 1) w / |w|, w = (2, 2, 2, 2)
+    torch.testing.assert_close(critic.weight.grad, torch.full((1, 4), 2 * (4 - 1) * 2 / 4))
+
+
+@pytest.mark.parametrize("joints", [15, 25, 8])
+def test_made_poses_are_centred_as_the_data_are(joints):
+    pair = posing.Pair(PoseConfig(joints, ("a",), width=16), decay=0.5)
+    made = posing.make(pair.generator, np.array([0, 1, 1]), seed=0)
+    centre = made[:, 8] if joints in (15, 25) else made.mean(1)
+    assert made.shape == (3, joints, 2) and np.abs(centre).max() < 1e-6
+    np.testing.assert_array_equal(made, posing.make(pair.generator, np.array([0, 1, 1]), seed=0))
+
+
+def test_it_learns_two_poses():
+    """From noise to the two poses that there are, one a style: the critic's slope tells the way."""
+    real = np.random.default_rng(0).normal(size=(2, 5, 2)).astype(np.float32)
+    real -= real.mean(1, keepdims=True)
+    torch.manual_seed(0)
+    pair = posing.Pair(PoseConfig(5, ("a", "b"), latent=4, width=32, layers=2), decay=0.9)
+    pair.fit(real)
+    optimisers, rng = posing.Optimisers(pair, 2e-3), np.random.default_rng(0)
+    before = np.abs(posing.make(pair.average.module, np.array([1, 2]), 0) - real).mean()
+    for step in range(250):
+        noise = torch.Generator().manual_seed(step)
+        for _ in range(3):
+            batch = posing.batch(real, np.array([1, 2]), 32, 0, rng)
+            posing.critic_step(pair, optimisers.critic, *batch, noise)
+        posing.generator_step(pair, optimisers.generator, batch[1], noise)
+    made = posing.make(pair.average.module, np.repeat([1, 2], 50), 0).reshape(2, 50, 5, 2)
+    assert np.abs(made - real[:, None]).mean() < 0.2 * before
+
+
+def test_mirrored_poses_are_mirrored_whole():
+    poses = np.arange(30, dtype=np.float32).reshape(1, 15, 2)
+    real, style = posing.batch(poses, np.array([3]), 400, 5, np.random.default_rng(0))
+    turned = (real[:, 0, 0] != poses[0, 0, 0]).numpy() | (real[:, 1, 0] < 0).numpy()
+    assert 0.4 < turned.mean() < 0.6
+    np.testing.assert_array_equal(style, np.where(turned, 8, 3))
+    np.testing.assert_array_equal(real[turned][0, 2], [-poses[0, 5, 0], poses[0, 5, 1]])  # right shoulder from the left
+    np.testing.assert_array_equal(real[~turned][0], poses[0])
+
+
+def test_judging_knows_the_real_from_the_rest():
+    rng = np.random.default_rng(0)
+    real, again = rng.normal(size=(2, 1500, 15, 2))
+    alike, noise, frozen = (posing.judge(made, real) for made in (again, 3 * again, real[:1].repeat(1500, 0)))
+    assert alike["FID"] < 1 < 20 < noise["FID"] and frozen["FID"] > 20
+    assert alike["precision"] > 0.5 and alike["recall"] > 0.5 and frozen["recall"] < 0.01
+    assert alike["FID_g"] < 0.5 and frozen["FID_g"] > 5
+    assert "FID_g" not in posing.judge(again[:, :9], real[:, :9])
+
+
+def test_saved_and_loaded_it_makes_the_same(tmp_path):
+    pair = posing.Pair(PoseConfig(15, ("a", "b"), width=16), decay=0.9)
+    pair.fit(np.random.default_rng(0).normal(size=(50, 15, 2)).astype(np.float32))
+    posing.save_poses(tmp_path / "p.pt", pair.generator, step=3)
+    style = np.array([0, 1, 2])
+    loaded = posing.load_poses(tmp_path / "p.pt")
+    np.testing.assert_array_equal(posing.make(loaded, style, 1), posing.make(pair.generator, style, 1))
+    torch.save(torch.load(tmp_path / "p.pt", weights_only=True) | {"config": {"joints": 3}}, tmp_path / "q.pt")
+    with pytest.raises(Fault, match="not the parts of a pose GAN"):
+        posing.load_poses(tmp_path / "q.pt")

@@ -1,0 +1,131 @@
+"""Train the pose GAN: a generator that makes single poses from noise, and so a latent space of poses.
+
+Reads   DATADIR/*.npz, each with poses (T, J, 2), of any number of joints J: DATA/poses of a data root (its splits/ and
+        clips.csv say what is learned from, and the styles), or any folder of your own
+Writes  models/pose_gan.pt beside DATADIR (--out): the generator's moving average, when it did best on the val split
+        models/pose_gan.last.pt           where training stands, for --resume
+        models/runs/pose_gan/             TensorBoard, and sheets of generated poses beside real ones: step_<n>.png
+
+Example: python train_pose.py data/ballroom/poses
+"""
+
+from pathlib import Path
+
+from learn2dance import stage
+from learn2dance.stage import Fault, log
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train as the command line says."""
+    args = arguments(argv)
+    stage.setup(args.quiet)
+    import numpy as np
+    import torch
+    from torch.utils.tensorboard import SummaryWriter
+
+    from learn2dance import moves, posing, resuming, skeleton
+    from learn2dance.gan import PoseConfig
+
+    device = stage.device(args.device)
+    folder = moves.open_folder(args.datadir)
+    out = Path(args.out or folder.path.resolve().parent / "models" / "pose_gan.pt")
+    last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
+    outside = ("datadir", "datadir_option", "out", "resume", "device", "quiet")
+    knobs = {key: value for key, value in vars(args).items() if key not in outside}
+    parents = {"poses": folder.digest(), "train": folder.train, "val": folder.val, "styles": list(folder.names())}
+    if resuming.fresh(out, last, knobs, parents, "pose_gan"):
+        log.info("%s: fresh", out)
+        return
+
+    torch.manual_seed(args.seed)
+    poses, style, everything = moves.pool(folder, folder.train, np.random.default_rng([args.seed, 0]))
+    judged = moves.pool(folder, folder.val, np.random.default_rng([args.seed, 1]))[:2]
+    pair = posing.Pair(PoseConfig(folder.joints, folder.names(), args.latent, args.width, args.layers), args.decay)
+    pair.fit(poses)
+    mirrored = pair.generator.config.told if folder.joints in skeleton.JOINTS and not args.no_mirror else 0
+    pair.to(device)
+    optimisers = posing.Optimisers(pair, args.lr)
+    state = resuming.State(rng=resuming.generator(args.seed), kind="pose_gan")
+    if args.resume and last.exists():
+        resuming.resume(last, knobs, parents, pair, optimisers, state)
+    drawn = np.random.default_rng(args.seed).permutation(len(judged[0]))[: posing.JUDGED]
+    real, told = judged[0][drawn], judged[1][drawn]
+    alike = np.random.default_rng(args.seed).integers(len(poses), size=len(real))
+    floor = posing.judge(poses[alike], real)
+    many = f"{len(poses)} poses of {folder.joints} joints" + ("" if everything else " at a time")
+    log.info("%s to learn from, %d to judge by; FID of those to these %.2f; on %s",
+             many, len(judged[0]), floor["FID"], device)  # fmt: skip
+
+    renewed = 0  # times that poses were drawn anew
+    runs = out.parent / "runs" / out.stem
+    board = SummaryWriter(str(runs), purge_step=state.step)
+    bar = stage.progress(range(state.step, args.steps), "train", args.steps - state.step)
+    for state.step in bar:
+        if not everything and (renewed != state.step // args.renew):
+            renewed = state.step // args.renew
+            poses, style, _ = moves.pool(folder, folder.train, np.random.default_rng([args.seed, 2, renewed]))
+        rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # of latents and of the penalty's points
+        for _ in range(args.critic_steps):
+            batch = posing.batch(poses, style, args.batch, mirrored, state.rng)
+            seen = [part.to(device) for part in batch]
+            apart, penalty = posing.critic_step(pair, optimisers.critic, *seen, rng)
+        posing.generator_step(pair, optimisers.generator, seen[1], rng)
+        if not torch.isfinite(apart) or abs(apart) > posing.RUNAWAY:
+            raise Fault(f"step {state.step}: the critic ran away (real and made {apart:.3g} apart); "
+                        f"{out} is the last good one, try a lower --lr")  # fmt: skip
+        if (state.step + 1) % args.every and state.step + 1 < args.steps:
+            continue
+        made = posing.make(pair.average.module, told, args.seed)
+        found = posing.judge(made, real)
+        state.step += 1
+        for name, value in found.items():
+            board.add_scalar(f"val/{name}", value, state.step)
+        board.add_scalar("train/apart", apart, state.step)
+        board.add_scalar("train/penalty", penalty, state.step)
+        posing.sheet(real[:12], made[:12], runs / f"step_{state.step:06d}.png", board, state.step)
+        if better := state.note(found["FID"], pair.average.module):
+            posing.save_poses(out, pair.average.module, **state.found(), arguments=knobs, parents=parents)
+        resuming.save_state(last, knobs, parents, pair, optimisers, state)
+        scores = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+        log.info("step %d: apart %.3f, penalty %.3f; %s%s", state.step, apart, penalty, scores, ", the best" * better)
+    board.close()
+    resuming.save_state(last, knobs, parents, pair, optimisers, state, done=True)
+    log.info("%s: FID %.2f at step %d of %d (real poses of the train split: %.2f)",
+             out, state.best, state.best_step, state.step, floor["FID"])  # fmt: skip
+
+
+def arguments(argv: list[str] | None):
+    """Parse the command line."""
+    parser = stage.parser(__doc__, "seed", "device", "quiet")
+    parser.add_argument("datadir", metavar="DATADIR", nargs="?", help="folder of .npz files with poses")
+    parser.add_argument("--datadir", metavar="DATADIR", dest="datadir_option", help="the same, as an option")
+    parser.add_argument("--out", metavar="FILE", help="where to (models/pose_gan.pt beside DATADIR)")
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
+    number, share = stage.positive(int), stage.positive(float)
+    group = parser.add_argument_group("networks")
+    group.add_argument("--latent", type=number, default=24, help="numbers in a latent (%(default)s)")
+    group.add_argument("--width", type=number, default=256, help="%(default)s")
+    group.add_argument("--layers", type=number, default=3, help="%(default)s")
+    group = parser.add_argument_group("training")
+    group.add_argument("--steps", type=number, default=12000, help="of the generator (%(default)s)")
+    group.add_argument("--critic-steps", type=number, default=5, help="for each of the generator's (%(default)s)")
+    group.add_argument("--batch", type=number, default=256, help="poses a step (%(default)s)")
+    group.add_argument("--lr", type=share, default=2e-4, help="learning rate (%(default)s)")
+    group.add_argument("--decay", type=stage.between(0, 1), default=0.999, help="of the moving average (%(default)s)")
+    group.add_argument("--no-mirror", action="store_true", help="do not learn from mirrored poses too")
+    group.add_argument("--every", type=number, default=1000, help="steps between looks at the val split (%(default)s)")
+    group.add_argument(
+        "--renew",
+        type=number,
+        default=2000,
+        help="steps after which poses that do not fit into memory are drawn anew (%(default)s)",
+    )
+    args = parser.parse_args(argv)
+    if bool(args.datadir) == bool(args.datadir_option):
+        parser.error("give DATADIR once: train_pose.py DATADIR, or --datadir DATADIR")
+    args.datadir = args.datadir or args.datadir_option
+    return args
+
+
+if __name__ == "__main__":
+    stage.run(main)

@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
     knobs = {key: value for key, value in vars(args).items() if key not in ("data", "out", "resume", "device", "quiet")}
     if args.width % Config.heads:
         raise Fault(f"--width {args.width}: expected a multiple of {Config.heads}, the attention's heads")
-    data = training.read(root)
+    data = training.read(root, args.style)
     if resuming.fresh(out, last, knobs, data.parents):
         log.info("%s: fresh", out)
         return
@@ -99,6 +99,7 @@ def arguments(argv: list[str] | None):
     parser.add_argument("data", metavar="DATA", help="data root")
     parser.add_argument("--out", metavar="FILE", help="where to (DATA/models/music2pose.pt; lstm.pt for the lstm)")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
+    parser.add_argument("--style", help="learn from this style alone (from all, told which each is)")
     number, share = stage.positive(int), stage.positive(float)
     group = parser.add_argument_group("network")
     group.add_argument("--model", choices=("transformer", "lstm"), default="transformer",

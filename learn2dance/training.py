@@ -33,8 +33,8 @@ class Data:
     parents: dict
 
 
-def read(root: DataRoot) -> Data:
-    """Read a data root's songs and codes.
+def read(root: DataRoot, style: str | None = None) -> Data:
+    """Read a data root's songs and codes: all of them, or those of one style.
 
     Raises
     ------
@@ -47,6 +47,10 @@ def read(root: DataRoot) -> Data:
     names = {name: root.split(name, clips) for name in ("train", "val")}
     if any(set(names[name]) - set(meta["parents"][name]) for name in names):
         raise Fault(f"{path}: fitted on another split than {root.path / 'splits'} says now; run Clustering.ipynb")
+    if style:
+        names = {name: [clip for clip in names[name] if root.styles.get(clip) == style] for name in names}
+        if not all(names.values()):
+            raise Fault(f"--style {style}: not in both the train and the val split; is it so in clips.csv?")
     loaded = {clip: songs.load(root, clip, digest, STEPS_PER_BEAT) for clip in names["train"] + names["val"]}
     split = {name: {c: loaded[c] for c in names[name] if loaded[c]["known"].any()} for name in names}
     for name in split:

@@ -65,6 +65,19 @@ def same(a, b):
     return a == b
 
 
+def test_one_style_alone(root, run_stage):
+    table = dict(line.split(",")[:2] for line in (root / "clips.csv").read_text().splitlines()[1:])
+    split = {name: (root / "splits" / f"{name}.txt").read_text().split() for name in ("train", "val")}
+    style = table[split["val"][0]]
+    ended = run_stage("train.py", root, "--style", style, "--out", root / "one.pt", *QUICK)
+    assert ended.returncode == 0, ended.stderr
+    parts = checkpoint.load(root / "one.pt", "music2pose")
+    assert parts["parents"]["train"] == [clip for clip in split["train"] if table[clip] == style]
+    assert parts["config"]["styles"] == (style,) and set(parts["words"]["style"].tolist()) == {1}
+    ended = run_stage("train.py", root, "--style", "polka", *QUICK)
+    assert ended.returncode == 2 and "--style polka: not in both" in ended.stderr and ended.stderr.count("\n") == 1
+
+
 def test_done_is_done(root, run_stage):
     before = models(root)
     start = (root / "models" / "music2pose.pt").stat().st_mtime_ns

@@ -34,7 +34,7 @@ class Words:
     Attributes
     ----------
     motion : np.ndarray [shape=(N, D), dtype=float32]
-        Spectra of the windows as they were danced: what codes leave over is little, but it is a third of the jerk.
+        Spectra of the windows as they were danced: what codes leave over is little, but a fifth of the jerk.
     codes : np.ndarray [shape=(N, C), dtype=int64]
     bar : np.ndarray [shape=(N,), dtype=int64]
         Position in the bar of the first beat: see `networks.bar_positions`.

@@ -6,6 +6,7 @@ Writes  --out: .mp4 (with the sound), .gif (without) or .png (a contact sheet); 
 
     python animate.py out/song.npz --audio song.mp3 --trail --beats
     python animate.py DATA/poses/C_2.npz DATA/dances/music2pose/C_2.npz --titles real danced --out both.mp4
+    python animate.py DATA/poses/me.npz --over videos/me.mov --out over.mp4
 
 Bones are known for 15, 17, 18 and 25 joints; others are drawn as points. Joints that are NaN are not drawn.
 """
@@ -38,6 +39,9 @@ def main(argv: list[str] | None = None) -> None:
     add, positive = parser.add_argument, stage.positive
     add("poses", nargs="+", type=Path, metavar="POSES.npz", help="one file a dancer")
     add("--audio", type=Path, help="the song: wav, flac, ogg, mp3, m4a …, or a film with sound")
+    add(
+        "--over", type=Path, metavar="VIDEO", help="draw over the video that the poses are of; its sound, if no --audio"
+    )
     add("--out", type=Path, help="ends in .mp4, .gif or .png (<first file>.mp4)")
     add("--fps", type=positive(float), help="frames a second of the film (the files' own)")
     add("--size", type=size, metavar="WxH|N", help="pixels of the picture (640 high; a .png 1600 wide)")
@@ -54,6 +58,8 @@ def main(argv: list[str] | None = None) -> None:
         raise Fault(f"{out}: expected a name that ends in .mp4, .gif or .png, found '{out.suffix}'")
     if arguments.audio and out.resolve() == arguments.audio.resolve():
         raise Fault(f"{out}: is the song and would be overwritten; give another --out")
+    if arguments.over:
+        _check_over(arguments, out)
     titles = arguments.titles or ([file.stem for file in files] if len(files) > 1 else None)
     if titles and len(titles) != len(files):
         raise Fault(f"--titles: {len(titles)} titles for {len(files)} files; put quotes around those with spaces")
@@ -74,6 +80,9 @@ def main(argv: list[str] | None = None) -> None:
         log.warning("%s: a gif shows at most %g frames a second, not %g", out, GIF_FPS, fps)
         fps = GIF_FPS
     first = round(arguments.start * fps)
+    if arguments.over:
+        _draw_over(arguments, out, loaded, fps, first)
+        return
     last = None if arguments.length is None else first + max(1, round(arguments.length * fps))
     dances, beats = [], []
     for file, dance in zip(files, loaded, strict=True):
@@ -95,6 +104,34 @@ def main(argv: list[str] | None = None) -> None:
         log.warning("%s: a gif has no sound, %s is left out", out, arguments.audio)
     drawing.animate(dances, fps, out, audio=arguments.audio, beats=beats, trail=arguments.trail, **drawn)
     log.info("%s: %.1f s at %g frames a second", out, max(map(len, dances)) / fps, fps)
+
+
+def _check_over(arguments, out: Path) -> None:
+    """Refuse what a film over a video has not."""
+    for name in ("titles", "trail", "beats"):
+        if getattr(arguments, name):
+            raise Fault(f"--{name}: not with --over")
+    if out.suffix.lower() == ".png":
+        raise Fault(f"{out}: --over makes a film, expected a name that ends in .mp4 or .gif")
+    if out.resolve() == arguments.over.resolve():
+        raise Fault(f"{out}: is the video and would be overwritten; give another --out")
+
+
+def _draw_over(arguments, out: Path, loaded: list[dict], fps: float, first: int) -> None:
+    """Draw the poses over their video."""
+    from learn2dance import camera, footage, overlay
+
+    for file, dance in zip(arguments.poses, loaded, strict=True):
+        if dance["y_up"]:
+            raise Fault(f"{file}: a dance that was made, expected poses measured in a video, in its pixels (parse.py)")
+    length = None if arguments.length is None else first + max(1, round(arguments.length * fps))
+    dances = [camera.resample(dance["poses"], dance["fps"], fps)[:length] for dance in loaded]
+    for file, poses in zip(arguments.poses, dances, strict=True):
+        if not np.isfinite(poses[first:]).all(-1).any():
+            raise Fault(f"{file}: no joint is known from --start {arguments.start:g} on; was anybody seen?")
+    film = footage.look(arguments.over)
+    overlay.over(film, dances, fps, out, arguments.audio, arguments.size, first)
+    log.info("%s: %s with %d dancers, %g frames a second", out, arguments.over.name, len(dances), fps)
 
 
 if __name__ == "__main__":

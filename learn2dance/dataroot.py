@@ -8,10 +8,11 @@ from pathlib import Path
 
 from learn2dance import stage
 from learn2dance.stage import Fault, log
+from learn2dance.store import atomic
 
 ARCHIVES = (".tar.gz", ".tar", ".zip", ".tgz")
 AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
-VIDEO = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
+VIDEO = tuple(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .flv .3gp .mts .m2ts".split())
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,28 @@ def _table(path: Path) -> tuple[dict[str, str], dict[str, float]]:
     if bad := [clip for clip, rate in fps.items() if not 0 < rate < 1e4]:
         raise Fault(f"{path}: fps of {bad[0]} is {fps[bad[0]]}, expected frames a second")
     return {row["clip"]: row["style"] for row in rows if row.get("style")}, fps
+
+
+def note_fps(path: str | Path, clip: str, fps: float) -> None:
+    """Write a clip's frames a second into a data root's ``clips.csv``, where they do not stand there yet.
+
+    All else that stands there stays: other clips, styles, columns.
+    """
+    path = Path(path) / "clips.csv"
+    rows = list(csv.DictReader(_text(path).splitlines())) if path.exists() else []
+    if any(row["clip"] == clip and row.get("fps") for row in rows):
+        return
+    columns = [column for row in rows[:1] for column in row if column] or ["clip", "style"]
+    row = next((row for row in rows if row["clip"] == clip), None)
+    if row is None:
+        rows.append(row := {"clip": clip})
+    row["fps"] = f"{fps:.9g}"
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(
+            file, [*columns, *({"fps"} - set(columns))], restval="", extrasaction="ignore", lineterminator="\n"
+        )
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def _lines(path: Path) -> list[str]:

@@ -1,0 +1,102 @@
+#!/usr/bin/env bash
+# Turn a folder of videos into poses and sound.
+#
+# Reads   VIDEOS_DIR: .mp4, .mov, .avi, .mkv, .webm … of one dancer each
+# Writes  DATA/keypoints/<clip>/<clip>_000000000000_keypoints.json …: OpenPose's BODY_25, a file for each frame
+#         DATA/audio/<clip>.wav: the sound from the first frame on, unless there is music for the clip in DATA/audio
+#         DATA/clips.csv: each clip's frames a second; uneven ones are made even, and turned pictures upright
+#
+#     ./extract_poses.sh videos data
+#     ./extract_poses.sh "my videos" data --backend mediapipe
+#
+#   --backend openpose    OpenPose in docker, on an NVIDIA GPU: everybody in the picture. OPENPOSE_IMAGE names the image:
+#                         cwaffles/openpose (the default, CUDA 10), ghcr.io/hiibolt/igait-openpose (CUDA 11.3, for
+#                         newer GPUs), or yours with OpenPose in /openpose.
+#   --backend mediapipe   MediaPipe Pose on the CPU: one person a frame. Its environment .venv-pose is made on first use.
+#   --quiet               say only what is wrong
+#
+# Without --backend (or POSE_BACKEND) it is openpose where docker and an NVIDIA GPU are there, else mediapipe. A clip that
+# is whole is left alone, one that was interrupted is made anew; to make a clip anew, remove its folder of keypoints.
+# L2D_PYTHON and L2D_POSE_PYTHON name other Pythons than .venv's and .venv-pose's.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+fault() {
+    printf 'error: %s\n' "$*" >&2
+    exit 2
+}
+
+supported() { # a Python that mediapipe has wheels for
+    "$1" -c 'import sys; sys.exit(not (3, 9) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null
+}
+
+make_pose_environment() {
+    local base='' candidate log version
+    for candidate in "$python" python3.12 python3.11 python3.10 python3.9 python3; do
+        if supported "$candidate"; then
+            base=$candidate
+            break
+        fi
+    done
+    if [ -z "$base" ]; then
+        version=$("$python" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo unknown)
+        fault "mediapipe runs on Python 3.9 to 3.12, found only $version; install python3.12 and its venv, or have docker and an NVIDIA GPU for --backend openpose"
+    fi
+    [ "$quiet" ] || echo "$here/.venv-pose: installing mediapipe, once (100 MB to fetch, 420 MB on disk)"
+    log=$(mktemp)
+    trap 'rm -f "$log"' EXIT
+    "$base" -m venv --clear "$here/.venv-pose" >"$log" 2>&1 ||
+        fault "$here/.venv-pose: cannot be made ($(grep -v '^ *$' "$log" | tail -n 1)); on Debian and Ubuntu: apt install python3-venv"
+    "$here/.venv-pose/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+        -r "$here/requirements-pose.txt" >"$log" 2>&1 ||
+        fault "mediapipe cannot be installed ($(grep -i error "$log" | tail -n 1)); is there a network, and room on the disk?"
+    "$here/.venv-pose/bin/python" -c 'import mediapipe' >"$log" 2>&1 ||
+        fault "mediapipe is installed but does not start ($(tail -n 1 "$log"))"
+    cp "$here/requirements-pose.txt" "$here/.venv-pose/installed"
+}
+
+folders=() backend=${POSE_BACKEND:-} quiet=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        -h | --help)
+            sed -n '2,/^set /{/^set /d; s/^# \{0,1\}//; p;}' "${BASH_SOURCE[0]}"
+            exit 0
+            ;;
+        --backend) backend=${2-} && shift ;;
+        --backend=*) backend=${1#*=} ;;
+        --quiet) quiet=--quiet ;;
+        --) shift && folders+=("$@") && break ;;
+        -?*) fault "unknown option $1; --help tells more" ;;
+        *) folders+=("$1") ;;
+    esac
+    shift || fault "--backend: expected openpose or mediapipe after it"
+done
+[ ${#folders[@]} -eq 2 ] || fault "expected VIDEOS_DIR and DATA, found ${#folders[@]} folders; --help tells more"
+
+python=${L2D_PYTHON:-$here/.venv/bin/python}
+"$python" -c '' 2>/dev/null || fault "$python: no Python there; run \`make venv\` in $here first"
+
+case $backend in
+    openpose | mediapipe) ;;
+    '')
+        if ! command -v docker >/dev/null; then
+            backend=mediapipe why='no docker here'
+        elif ! nvidia-smi -L >/dev/null 2>&1; then
+            backend=mediapipe why='no NVIDIA GPU here'
+        else
+            backend=openpose why='docker and an NVIDIA GPU are here'
+        fi
+        [ "$quiet" ] || echo "$why: --backend $backend"
+        ;;
+    *) fault "--backend $backend: expected openpose or mediapipe" ;;
+esac
+
+pose_python=${L2D_POSE_PYTHON:-$here/.venv-pose/bin/python}
+if [ "$backend" = mediapipe ] && [ -z "${L2D_POSE_PYTHON:-}" ]; then
+    cmp -s "$here/requirements-pose.txt" "$here/.venv-pose/installed" || make_pose_environment
+fi
+
+export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
+exec "$python" -m learn2dance.extraction --backend "$backend" --pose-python "$pose_python" \
+    ${OPENPOSE_IMAGE:+--image "$OPENPOSE_IMAGE"} ${quiet:+"$quiet"} -- "${folders[@]}"

@@ -1,0 +1,221 @@
+"""From videos to OpenPose's JSON and to sound: what extract_poses.sh runs, clip by clip.
+
+Reads   VIDEOS_DIR/*.mp4, .mov, .avi, .mkv, .webm …
+Writes  DATA/keypoints/<clip>/<clip>_000000000000_keypoints.json …, a file for each frame, BODY_25;
+        DATA/audio/<clip>.wav, unless the clip has music there; DATA/clips.csv: the clip's frames a second
+
+A clip that is whole is left alone; what was interrupted, or is of another video, is made anew.
+
+Example: python -m learn2dance.extraction videos data --backend mediapipe --pose-python .venv-pose/bin/python
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from learn2dance import dataroot, stage
+from learn2dance.stage import Fault, log
+
+SOURCE = ".source"  # in a clip's folder: which video it is of, and how many frames it has
+LONGEST = 200  # bytes of a clip's name: OpenPose adds 28, and file systems take 255
+ALLOWED = 0.02  # of the frames may be missing: readers differ over the last ones
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the stage."""
+    parser = stage.parser(__doc__, "quiet")
+    parser.add_argument("videos", type=Path, metavar="VIDEOS_DIR", help="folder of videos")
+    parser.add_argument("data", type=Path, metavar="DATA", help="data root, made where there is none")
+    parser.add_argument("--backend", choices=("openpose", "mediapipe"), required=True)
+    parser.add_argument("--image", help="docker image with OpenPose")
+    parser.add_argument("--pose-python", default="python3", help="a Python that has mediapipe")
+    args = parser.parse_args(argv)
+    stage.setup(args.quiet)
+    clips, faults = _clips(args.videos)
+    total, made = len(clips) + len(faults), 0
+    for kind in ("keypoints", "audio"):
+        (args.data / kind).mkdir(parents=True, exist_ok=True)
+    log.info("%s: %d videos -> %s, with %s", args.videos, len(clips), args.data / "keypoints", args.backend)
+
+    from learn2dance.openpose import IMAGE, Unusable
+
+    for clip, video in clips.items():
+        try:
+            made += _make(args.data, clip, video, args.backend, args.image or IMAGE, args.pose_python)
+        except Fault as fault:
+            faults.append(str(fault))
+            if isinstance(fault, Unusable):
+                break
+            log.info("%s: failed, why is told at the end", clip)
+    if faults:
+        for line in faults[:-1]:
+            log.error(line)
+        raise Fault(f"{faults[-1]} ({len(faults)} of {total} videos failed)")
+    log.info("%d clips made, %d were whole; next: parse.py %s", made, total - made, args.data)
+
+
+def _clips(folder: Path) -> tuple[dict[str, Path], list[str]]:
+    """Name the clips for the videos of a folder; return what is wrong with others of its videos as well."""
+    folder = stage.existing(folder, "folder of videos")
+    if not folder.is_dir():
+        raise Fault(f"{folder}: a file, expected a folder of videos")
+    found = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+    videos = [path for path in found if path.suffix.lower() in dataroot.VIDEO]
+    others = ", ".join(path.name for path in found if path not in videos)
+    if not videos:
+        raise Fault(
+            f"{folder}: no videos in it (they end in {' '.join(dataroot.VIDEO)}), found {others[:100] or 'none'}"
+        )
+    if others:
+        log.info("%s: left alone, no videos: %s", folder, others[:200])
+    clips: dict[str, list[Path]] = {}
+    for video in videos:
+        clips.setdefault(video.stem, []).append(video)
+    faults = []
+    for clip, same in clips.items():
+        if len(same) > 1:
+            names = ", ".join(path.name for path in same)
+            faults.append(f"{folder}: {names} would be the same clip '{clip}'; rename one of them")
+        elif len(os.fsencode(clip)) > LONGEST:
+            faults.append(f"{same[0]}: a name of more than {LONGEST} bytes; rename it")
+            same.append(same[0])
+    return {clip: same[0] for clip, same in clips.items() if len(same) == 1}, faults
+
+
+def _make(data: Path, clip: str, video: Path, backend: str, image: str, python: str) -> bool:
+    """Make one clip's keypoints and sound; return False where they are whole already."""
+    from learn2dance import footage
+
+    target = data / "keypoints" / clip
+    root = dataroot.open_root(data)  # each time anew: clips.csv may have been edited meanwhile
+    if clip in root.keypoints and root.keypoints[clip] != target:
+        log.info("%s: left alone, there is %s", clip, root.keypoints[clip].name)
+        return False
+    fps, digest = root.fps.get(clip), _digest(video)
+    source = _source(target)
+    whole = source and (source["video"], source["frames"]) == (digest, _count(target))
+    if whole and fps in (None, source["fps"]):
+        dataroot.note_fps(data, clip, source["fps"])
+        if source["sound"] and clip not in root.audio:
+            _sound(root, clip, footage.look(video, source["fps"]), None)
+        log.info("%s: whole, %d frames by %s", clip, source["frames"], source["backend"])
+        return False
+    film = footage.look(video, fps)
+    if not source and abs(_count(target) - film.frames) <= _missing(film.frames):
+        log.info("%s: left alone, another's %d files for %d frames", clip, _count(target), film.frames)
+        dataroot.note_fps(data, clip, film.fps)
+        return False
+
+    part = data / "keypoints" / f".{clip}.part"
+    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
+    frames = part / clip
+    frames.mkdir(parents=True)
+    try:
+        begin = time.perf_counter()
+        seen = _detect(film, frames, clip, backend, image, python)
+        rate = _count(frames) / (time.perf_counter() - begin)
+        _check(film, frames)
+        heard, written = _sound(root, clip, film, source.get("sound"))
+        source = {"video": digest, "frames": _count(frames), "fps": film.fps, "backend": backend, "sound": written}
+        (frames / SOURCE).write_text(json.dumps(source), encoding="utf-8")
+        dataroot.note_fps(data, clip, film.fps)
+        if target.exists():
+            target.rename(part / "before")
+        frames.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    people = "" if seen is None else f", a person in {seen / source['frames']:.1%}"
+    log.info("%s: %d frames at %g fps%s, %s; %.0f frames/s", clip, source["frames"], film.fps, people, heard, rate)
+    if seen == 0:
+        log.warning("%s: nobody was seen in it", video)
+    return True
+
+
+def _detect(film, target: Path, clip: str, backend: str, image: str, python: str) -> int | None:
+    """Write a JSON file for each frame; return in how many there is a person, where that is known."""
+    if backend == "mediapipe":
+        from learn2dance import landmarks, mediapipe_poses
+
+        seen = 0
+        with contextlib.closing(mediapipe_poses.detect(film, python)) as found:
+            for t, joints in enumerate(stage.progress(found, clip, film.frames)):
+                seen += joints is not None
+                file = target / f"{clip}_{t:012}_keypoints.json"
+                file.write_text(landmarks.openpose_json(joints), encoding="ascii")
+        return seen
+
+    from learn2dance import footage, openpose
+
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix="video.") as folder:
+        video = film.path
+        if not film.plain or "%" in video.name:  # OpenCV takes a % for a series of pictures
+            video = Path(folder, "video.mp4")
+            log.info("%s: laid on %g frames a second, upright, for OpenPose", clip, film.fps)
+            footage.steady(film, video)
+        with contextlib.closing(openpose.detect(image, video, target)) as frames:
+            for _ in stage.progress(frames, clip, film.frames):
+                pass
+    for file in target.glob("*.json") if video.stem != clip else ():
+        file.rename(target / f"{clip}_{file.name.removeprefix(video.stem + '_')}")
+    return None
+
+
+def _check(film, frames: Path) -> None:
+    """Raise a Fault if frames are missing."""
+    if _count(frames) < film.frames - _missing(film.frames):
+        raise Fault(f"{film.path}: {_count(frames)} of {film.frames} frames were written; is the video damaged?")
+
+
+def _missing(frames: int) -> int:
+    return max(2, round(ALLOWED * frames))
+
+
+def _count(folder: Path) -> int:
+    """Count the frames in a clip's folder; 0 where there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        return sum(name.endswith(".json") for name in os.listdir(folder))
+    return 0
+
+
+def _source(folder: Path) -> dict:
+    """Read what was noted with a clip's frames; empty where nothing was."""
+    try:
+        return json.loads((folder / SOURCE).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return {}
+
+
+def _digest(video: Path) -> str:
+    """Tell videos apart without reading all of them: a hash of the size and of both ends."""
+    with open(video, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        total = hashlib.sha256(f"{size}:".encode() + file.read(1 << 20))
+        file.seek(max(0, size - (1 << 20)))
+        total.update(file.read())
+    return total.hexdigest()[:16]
+
+
+def _sound(root, clip: str, film, before: str | None) -> tuple[str, str | None]:
+    """Write the clip's sound, unless there is music for it; say what it has, and the digest of what was written.
+
+    Sound that was written ``before``, if its digest is still this, is written anew.
+    """
+    from learn2dance import footage
+
+    target = root.path / "audio" / f"{clip}.wav"
+    if clip in root.audio and not (root.audio[clip] == target and before == _digest(target)):
+        return f"sound {root.audio[clip].name}", None
+    if not film.sound:
+        log.warning("%s: no sound in it; put its music into %s", film.path, root.path / "audio" / f"{clip}.mp3")
+        return "no sound", None
+    footage.sound(film, target)
+    return "with sound", _digest(target)
+
+
+if __name__ == "__main__":
+    stage.run(main)

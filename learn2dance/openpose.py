@@ -1,0 +1,133 @@
+"""OpenPose in docker: one clip at a time, on an NVIDIA GPU."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from learn2dance.footage import running
+from learn2dance.stage import Fault
+
+IMAGE = "cwaffles/openpose"  # OpenPose with CUDA 10: GPUs up to the RTX 20 series
+NEWER = "ghcr.io/hiibolt/igait-openpose"  # with CUDA 11.3: the RTX 30 series and A100 too
+HOME, BINARY = "/openpose", "./build/examples/openpose/openpose.bin"  # where both images have it
+
+_HINTS = {  # what docker and OpenPose say, and what helps; they are searched in this order
+    r"permission denied.*(docker|daemon)|(docker|daemon).*permission denied": "you may not use docker: "
+    "`sudo usermod -aG docker $USER`, then log in anew",
+    r"cannot connect to the docker daemon|is the docker daemon running": "docker is not running: start it",
+    r"could not select device driver|unknown or invalid runtime|nvidia-container-cli|no nvidia": "docker cannot use "
+    "the GPU: install the NVIDIA Container Toolkit",
+    r"pull access denied|manifest unknown|manifest for|not found: manifest|unable to find image|error pulling|"
+    r"failed to resolve|no such host|request canceled|timeout|unauthorized|invalid reference format|toomanyrequests": ""
+    "the image cannot be pulled: is OPENPOSE_IMAGE right, and is there a network?",
+    r"no such file or directory|executable file not found": f"the image has no {HOME}/{BINARY[2:]}: give another "
+    "OPENPOSE_IMAGE",
+}
+_GPU = {
+    r"no kernel image|cudnn_status|invalid device function|cuda driver version": "the image's CUDA and your GPU do not "
+    f"go together: for newer GPUs OPENPOSE_IMAGE={NEWER}",
+    r"out of memory": "the GPU has too little memory, or is in use",
+    r"no space left": "the disk is full",
+}
+
+
+def command(image: str, name: str, video: Path, target: Path) -> list[str]:
+    """Return the command that has OpenPose write a JSON file for each frame of a video into a folder.
+
+    Parameters
+    ----------
+    image : str
+        Of docker, with OpenPose built in ``/openpose``.
+    name : str
+        Of the container, by which it can be ended.
+    video, target : Path
+        The video, whose folder is mounted read-only, and the folder to write into.
+
+    Raises
+    ------
+    Fault
+        If docker cannot mount one of the folders.
+    """
+    folder, target = video.absolute().parent, target.absolute()
+    for path in (folder, target):
+        if ":" in str(path):
+            raise Fault(f"{path}: docker cannot mount a folder with ':' in its path; rename or move it")
+    return [
+        *("docker run --rm --gpus all --name".split() + [name]),
+        *("--volume", f"{folder}:/videos:ro", "--volume", f"{target}:/keypoints"),
+        *("--workdir", HOME, image, BINARY),
+        *("--video", f"/videos/{video.name}", "--write_json", "/keypoints"),
+        *"--display 0 --render_pose 0 --model_pose BODY_25".split(),
+    ]
+
+
+def detect(image: str, video: Path, target: Path) -> Iterator[None]:
+    """Run OpenPose over a video; yield once for each frame that it has written.
+
+    Raises
+    ------
+    Fault
+        If OpenPose fails on this video.
+    Unusable
+        If docker, the image or the GPU is what fails, so that every video would.
+    """
+    name = f"learn2dance-{os.getpid()}-{time.monotonic_ns()}"
+    done = 0
+    with tempfile.TemporaryFile() as said:
+        try:
+            ran = running(
+                command(image, name, video, target), stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
+            )
+            with ran as process, _killing(process, name):
+                while process.poll() is None:
+                    time.sleep(0.1)
+                    written = len(os.listdir(target))
+                    yield from [None] * (written - done)
+                    done = max(done, written)
+        except FileNotFoundError:
+            raise Unusable("docker: not installed, or not on the PATH; --backend mediapipe does without it") from None
+        said.seek(0)
+        lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
+    yield from [None] * (len(os.listdir(target)) - done)
+    if process.returncode:
+        raise _fault(image, video, process.returncode, lines)
+
+
+class Unusable(Fault):
+    """A Fault that no other video would escape."""
+
+
+@contextlib.contextmanager
+def _killing(process: subprocess.Popen, name: str) -> Iterator[None]:
+    """Make a block after which the container is gone, whatever ends it: signals do not reach what runs in it."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            kill = ["docker", "kill", name]
+            subprocess.run(kill, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+
+
+def _fault(image: str, video: Path, code: int, lines: list[str]) -> Fault:
+    """Say what docker or OpenPose failed of."""
+    text = "\n".join(lines).lower()
+    ours = code in (125, 126, 127) or "docker" in text
+    for pattern, hint in (_HINTS if ours else {}).items():
+        if match := re.search(pattern, text):
+            line = next((line for line in lines if match[0] in line.lower()), lines[0])
+            return Unusable(f"docker with {image}: {hint} ({line[:200]})")
+    for pattern, hint in _GPU.items():
+        if re.search(pattern, text):
+            return (Unusable if "no space" not in pattern else Fault)(f"{video}: {hint}")
+    reason = lines[-1][:200] if lines else "it did not say why"
+    if code in (125, 126, 127):
+        return Unusable(f"docker with {image}: exit code {code} ({reason})")
+    if code < 0 or code > 128:
+        reason = f"ended by {signal.Signals(abs(code) % 128).name}; {reason}"
+    return Fault(f"{video}: OpenPose failed ({reason})")

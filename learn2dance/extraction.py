@@ -111,9 +111,9 @@ def _make(data: Path, clip: str, video: Path, backend: str, image: str, python: 
         dataroot.note_fps(data, clip, film.fps)
         return False
 
-    part = data / "keypoints" / f".{clip}.part"
+    part = data / "keypoints" / f".{hashlib.sha256(os.fsencode(clip)).hexdigest()[:16]}.part"  # docker takes no ':'
     shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
-    frames = part / clip
+    frames = part / "frames"
     frames.mkdir(parents=True)
     try:
         begin = time.perf_counter()
@@ -157,7 +157,7 @@ def _detect(film, target: Path, clip: str, backend: str, image: str, python: str
             video = Path(folder, "video.mp4")
             log.info("%s: laid on %g frames a second, upright, for OpenPose", clip, film.fps)
             footage.steady(film, video)
-        with contextlib.closing(openpose.detect(image, video, target)) as frames:
+        with contextlib.closing(openpose.detect(image, video, target, film.path)) as frames:
             for _ in stage.progress(frames, clip, film.frames):
                 pass
     for file in target.glob("*.json") if video.stem != clip else ():

@@ -68,15 +68,17 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
         raise Fault(f"{path}: empty (0 bytes), expected a video; was its download or copy cut short?")
     command = ["-v", "level+info", *_input(path), "-map", "0:V:0?", "-vf", "showinfo", "-an", "-f", "null", "-"]
     done = subprocess.run([ffmpeg(), *command], capture_output=True, stdin=subprocess.DEVNULL, check=False)
-    said = done.stderr.decode(errors="replace")
-    wrong = [re.sub(r"^\[.*\] ", "", line) for line in said.splitlines() if re.search(r"\[(error|fatal|panic)\]", line)]
-    streams = re.findall(r"Stream #\S+: (Audio|Video): (.*)", said.partition("Output #")[0])
-    shown = [match.groups() for match in map(_SHOWN.search, said.splitlines()) if match]
+    said = done.stderr.decode(errors="replace").replace("[info] ", "")  # which stands in the middle of lines, too
+    wrong = re.findall(r"\[(?:error|fatal|panic)\] (.*)", said)
+    streams = re.findall(r"Stream #.*?: (Audio|Video): (?!none)(.*)", said.partition("Output #")[0])
+    shown = [match.groups() for match in _SHOWN.finditer(said)]
+    wrong = wrong or ([f"ffmpeg's exit code is {done.returncode}"] if done.returncode else [])
     if not streams:
         raise Fault(f"{path}: no video that ffmpeg can read ({_first(wrong)}); is it one, and whole?")
+    stored = [about for kind, about in streams if kind == "Video" and "attached pic" not in about]
+    if not stored:
+        raise Fault(f"{path}: sound alone, expected pictures; a song belongs into DATA/audio")
     if not shown:
-        if all(kind == "Audio" or "attached pic" in about for kind, about in streams):
-            raise Fault(f"{path}: sound alone, expected pictures; a song belongs into DATA/audio")
         raise Fault(f"{path}: not one frame can be decoded ({_first(wrong)}); was its download or copy cut short?")
     times = np.sort(np.array([float(seconds) for _, seconds, *_ in shown]))
     if len(times) < 2 * (done.returncode != 0) or np.isnan(times).any():
@@ -85,14 +87,13 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
     _whole(path, said, times, sound, wrong)
 
     start = re.search(r"Duration: .*?start: *(-?[\d.]+)", said)
-    stored = next(about for kind, about in streams if kind == "Video" and "attached pic" not in about)
-    header = re.search(r"([\d.]+) fps", stored)
+    header = re.search(r"([\d.]+) fps", stored[0])
     rate, even = _rate(times - times[0], fps, float(header[1]) if header else None)
     over, under, width, height = map(int, shown[0][2:])
     wide = round(width * over / under) if over else width
     turned = re.search(r"rotation of (-?[\d.]+)", said)
     plain = even and wide == width and not (turned and float(turned[1]) % 360)
-    frames = len(times) if even else round((times[-1] - times[0]) * rate) + 1
+    frames = len(times) if even else max(1, round((times[-1] - times[0] + np.median(np.diff(times))) * rate))
     late = times[0] - float(start[1]) if start else 0.0
     return Footage(path, (wide, height), rate, frames, plain, float(times[0]), max(0.0, float(late)), sound)
 
@@ -100,15 +101,26 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
 def _whole(path: Path, said: str, times: np.ndarray, sound: bool, wrong: list[str]) -> None:
     """Raise a Fault if the video ends before it should; warn of lesser damage."""
     length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)
-    gap = np.median(np.diff(times)) if len(times) > 1 else 0
-    lasts = times[-1] - times[0] + gap
     says = int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else 0.0
-    cut = [line for line in wrong if _CUT.search(line)]
-    short = says - lasts > max(1.0, 0.02 * says)  # the sound may go on for longer than the picture
-    if short and (cut or not sound):
+    lasts = times[-1] - times[0] + (np.median(np.diff(times)) if len(times) > 1 else 0)
+    enough = says - max(1.0, 0.02 * says)
+    # A picture may end before its sound does, in a file that is whole.
+    with open(path, "rb") as file:  # of an avi, ffmpeg believes the file's length more than what it says
+        riff, size = file.read(4), int.from_bytes(file.read(4), "little") + 8
+    if riff == b"RIFF" and size > path.stat().st_size:
+        raise Fault(f"{path}: {path.stat().st_size} of {size} bytes; was its download or copy cut short?")
+    if lasts < enough and (not sound or _CUT.search(said) or _sound_lasts(path) < enough):
         raise Fault(f"{path}: ends after {lasts:.1f} of {says:.1f} s; was its download or copy cut short?")
     if wrong:
         log.warning("%s: ffmpeg found damage (%s); going on with what it could decode", path, wrong[0][:160])
+
+
+def _sound_lasts(path: Path) -> float:
+    """Return for how many seconds there is sound in a file, from its beginning."""
+    command = [ffmpeg(), "-v", "quiet", "-nostdin", "-i", f"file:{path.absolute()}", "-map", "0:a:0", "-c", "copy"]
+    done = subprocess.run([*command, "-f", "framecrc", "-"], capture_output=True, check=False).stdout.decode()
+    tick, packets = re.search(r"#tb 0: (\d+)/(\d+)", done), re.findall(r"^0, *-?\d+, *(-?\d+),", done, re.MULTILINE)
+    return max(map(int, packets)) * int(tick[1]) / int(tick[2]) if tick and packets else 0.0
 
 
 def _rate(times: np.ndarray, given: float | None, header: float | None) -> tuple[float, bool]:
@@ -168,8 +180,8 @@ def sound(footage: Footage, target: Path) -> None:
     Fault
         If the sound cannot be decoded or written.
     """
-    begin = round(footage.first * audio.SR)
-    chain = f"aresample={audio.SR}:async=1:first_pts={begin}:rematrix_maxval=1"
+    begin = f"{footage.first:.6f}"
+    chain = f"atrim=start={begin},asetpts=PTS-{begin}/TB,aresample={audio.SR}:async=1:first_pts=0:rematrix_maxval=1"
     command = [*_input(footage.path), "-map", "0:a:0", "-af", f"{chain},asetpts=N/SR/TB", "-vn", "-ac", "1"]
     with atomic(target) as temporary:
         bare = "-map_metadata -1 -fflags +bitexact -flags:a +bitexact -c:a pcm_s16le -f wav".split()
@@ -221,7 +233,7 @@ def _write(command: list[str], target: Path) -> None:
         if code := process.wait():
             full = [line for line in said if "No space left" in line or "too large" in line]
             reason = _first(full or said or [f"its exit code is {code}"])
-            raise Fault(f"{target}: ffmpeg could not write it ({reason}); is the disk full?")
+            raise Fault(f"{target}: ffmpeg could not write it ({reason})" + ("; the disk is full" if full else ""))
 
 
 def _first(lines: list[str]) -> str:

@@ -29,12 +29,12 @@ _HINTS = {  # what docker and OpenPose say, and what helps; they are searched in
     r"no such file or directory|executable file not found": f"the image has no {HOME}/{BINARY[2:]}: give another "
     "OPENPOSE_IMAGE",
 }
-_GPU = {
-    r"no kernel image|cudnn_status|invalid device function|cuda driver version": "the image's CUDA and your GPU do not "
-    f"go together: for newer GPUs OPENPOSE_IMAGE={NEWER}",
-    r"out of memory": "the GPU has too little memory, or is in use",
-    r"no space left": "the disk is full",
-}
+_OLD = r"no kernel image|cudnn_status|invalid device function|cuda driver version"  # of the image, for the GPU
+_VIDEO = {r"out of memory": "the GPU has too little memory, or is in use", r"no space left": "the disk is full"}
+
+
+class Unusable(Fault):
+    """A Fault that no other video would escape."""
 
 
 def command(image: str, name: str, video: Path, target: Path) -> list[str]:
@@ -51,13 +51,13 @@ def command(image: str, name: str, video: Path, target: Path) -> list[str]:
 
     Raises
     ------
-    Fault
+    Unusable
         If docker cannot mount one of the folders.
     """
     folder, target = video.absolute().parent, target.absolute()
     for path in (folder, target):
         if ":" in str(path):
-            raise Fault(f"{path}: docker cannot mount a folder with ':' in its path; rename or move it")
+            raise Unusable(f"{path}: docker cannot mount a folder with ':' in its path; rename or move it")
     return [
         *("docker run --rm --gpus all --name".split() + [name]),
         *("--volume", f"{folder}:/videos:ro", "--volume", f"{target}:/keypoints"),
@@ -67,8 +67,8 @@ def command(image: str, name: str, video: Path, target: Path) -> list[str]:
     ]
 
 
-def detect(image: str, video: Path, target: Path) -> Iterator[None]:
-    """Run OpenPose over a video; yield once for each frame that it has written.
+def detect(image: str, video: Path, target: Path, named: Path) -> Iterator[None]:
+    """Run OpenPose over a video, ``named`` so in faults; yield once for each frame that it has written.
 
     Raises
     ------
@@ -96,11 +96,7 @@ def detect(image: str, video: Path, target: Path) -> Iterator[None]:
         lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
     yield from [None] * (len(os.listdir(target)) - done)
     if process.returncode:
-        raise _fault(image, video, process.returncode, lines)
-
-
-class Unusable(Fault):
-    """A Fault that no other video would escape."""
+        raise _fault(image, named, process.returncode, lines)
 
 
 @contextlib.contextmanager
@@ -122,9 +118,12 @@ def _fault(image: str, video: Path, code: int, lines: list[str]) -> Fault:
         if match := re.search(pattern, text):
             line = next((line for line in lines if match[0] in line.lower()), lines[0])
             return Unusable(f"docker with {image}: {hint} ({line[:200]})")
-    for pattern, hint in _GPU.items():
+    if re.search(_OLD, text):
+        hint = f"its CUDA and your GPU do not go together: for newer GPUs OPENPOSE_IMAGE={NEWER}"
+        return Unusable(f"docker with {image}: {hint}")
+    for pattern, hint in _VIDEO.items():
         if re.search(pattern, text):
-            return (Unusable if "no space" not in pattern else Fault)(f"{video}: {hint}")
+            return Fault(f"{video}: {hint}")
     reason = lines[-1][:200] if lines else "it did not say why"
     if code in (125, 126, 127):
         return Unusable(f"docker with {image}: exit code {code} ({reason})")

@@ -11,10 +11,10 @@ jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv demo all poses music clusters train dances report test lint bench clean
+.PHONY: help venv demo video-demo all poses music clusters train dances report test lint bench clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
 venv: $(VENV)/installed  ## build .venv from requirements.txt
 
@@ -30,6 +30,17 @@ demo: venv  ## from nothing to dancing skeletons: toy data, every stage, out/dem
 	$(PY) eval.py $(DEMO)/data --split test --out $(DEMO)
 	@for dance in $(DEMO)/*.npz; do $(PY) animate.py "$$dance" --out "$${dance%.npz}.png" --quiet || exit; done
 	@echo "look:"; ls $(DEMO)/*.mp4 $(DEMO)/*.png
+
+video-demo: venv  ## from DATA/videos (music: theirs, or in DATA/audio) to poses, features and DATA/films/*.mp4
+	./extract_poses.sh -- "$(DATA)/videos" "$(DATA)"
+	$(MAKE) --no-print-directory poses music
+	@for film in "$(DATA)"/videos/*; do \
+		clip=$${film##*/} && clip=$${clip%.*} && [ -f "$(DATA)/poses/$$clip.npz" ] || continue; \
+		set --; for ending in wav flac ogg mp3 m4a opus aac; do \
+			[ ! -f "$(DATA)/audio/$$clip.$$ending" ] || set -- --audio "$(DATA)/audio/$$clip.$$ending"; done; \
+		$(PY) animate.py "$(DATA)/poses/$$clip.npz" --over "$$film" --out "$(DATA)/films/$$clip.mp4" "$$@" || exit; \
+	done
+	@echo "look:"; ls "$(DATA)"/films/*.mp4
 
 all: poses music clusters train dances  ## every stage on DATA=folder, what is missing or stale
 
@@ -54,9 +65,10 @@ report: venv  ## eval.py --report: five dances a song, judged beside real ones a
 test: venv  ## run the tests
 	$(PY) -m pytest
 
-lint: venv  ## ruff
+lint: venv  ## ruff and shellcheck
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/shellcheck extract_poses.sh .ci/run
 
 bench: venv  ## speeds, as ratios measured in one run
 	$(PY) tests/bench_parse.py

@@ -79,6 +79,8 @@ def main(argv: list[str] | None = None) -> None:
     if out.suffix.lower() == ".gif" and fps > GIF_FPS:
         log.warning("%s: a gif shows at most %g frames a second, not %g", out, GIF_FPS, fps)
         fps = GIF_FPS
+    if arguments.audio and out.suffix.lower() == ".gif":
+        log.warning("%s: a gif has no sound, %s is left out", out, arguments.audio)
     first = round(arguments.start * fps)
     if arguments.over:
         _draw_over(arguments, out, loaded, fps, first)
@@ -100,8 +102,6 @@ def main(argv: list[str] | None = None) -> None:
         drawing.contact_sheet(dances, fps, out, **drawn)
         log.info("%s: %d moments of %.1f s", out, drawing.MOMENTS * len(dances), max(map(len, dances)) / fps)
         return
-    if arguments.audio and out.suffix.lower() == ".gif":
-        log.warning("%s: a gif has no sound, %s is left out", out, arguments.audio)
     drawing.animate(dances, fps, out, audio=arguments.audio, beats=beats, trail=arguments.trail, **drawn)
     log.info("%s: %.1f s at %g frames a second", out, max(map(len, dances)) / fps, fps)
 
@@ -127,6 +127,8 @@ def _draw_over(arguments, out: Path, loaded: list[dict], fps: float, first: int)
     length = None if arguments.length is None else first + max(1, round(arguments.length * fps))
     dances = [camera.resample(dance["poses"], dance["fps"], fps)[:length] for dance in loaded]
     for file, poses in zip(arguments.poses, dances, strict=True):
+        if first >= len(poses):
+            raise Fault(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
         if not np.isfinite(poses[first:]).all(-1).any():
             raise Fault(f"{file}: no joint is known from --start {arguments.start:g} on; was anybody seen?")
     film = footage.look(arguments.over)

@@ -42,14 +42,17 @@ def main(argv: list[str] | None = None) -> None:
         (args.data / kind).mkdir(parents=True, exist_ok=True)
     log.info("%s: %d videos -> %s, with %s", args.videos, len(clips), args.data / "keypoints", args.backend)
 
-    from learn2dance.openpose import IMAGE, Unusable
+    from learn2dance import openpose
 
+    image = args.image or openpose.IMAGE
+    if args.backend == "openpose" and not args.quiet:
+        openpose.fetch(image)
     for clip, video in clips.items():
         try:
-            made += _make(args.data, clip, video, args.backend, args.image or IMAGE, args.pose_python)
+            made += _make(args.data, clip, video, args.backend, image, args.pose_python)
         except Fault as fault:
             faults.append(str(fault))
-            if isinstance(fault, Unusable):
+            if isinstance(fault, openpose.Unusable):
                 break
             log.info("%s: failed, why is told at the end", clip)
     if faults:

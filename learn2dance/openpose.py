@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ _HINTS = {  # what docker and OpenPose say, and what helps; they are searched in
     r"cannot connect to the docker daemon|is the docker daemon running": "docker is not running: start it",
     r"could not select device driver|unknown or invalid runtime|nvidia-container-cli|no nvidia": "docker cannot use "
     "the GPU: install the NVIDIA Container Toolkit",
-    r"pull access denied|manifest unknown|manifest for|not found: manifest|unable to find image|error pulling|"
+    r"pull access denied|manifest unknown|manifest for|not found: manifest|error pulling|"
     r"failed to resolve|no such host|request canceled|timeout|unauthorized|invalid reference format|toomanyrequests": ""
     "the image cannot be pulled: is OPENPOSE_IMAGE right, and is there a network?",
     r"no such file or directory|executable file not found": f"the image has no {HOME}/{BINARY[2:]}: give another "
@@ -65,6 +66,14 @@ def command(image: str, name: str, video: Path, target: Path) -> list[str]:
         *("--video", f"/videos/{video.name}", "--write_json", "/keypoints"),
         *"--display 0 --render_pose 0 --model_pose BODY_25".split(),
     ]
+
+
+def fetch(image: str) -> None:
+    """Pull an image that is not here yet, in sight of who waits for it; `detect` tells if that fails."""
+    here = ["docker", "image", "inspect", image]
+    with contextlib.suppress(FileNotFoundError):
+        if sys.stdout.isatty() and subprocess.run(here, capture_output=True, check=False).returncode:
+            subprocess.run(["docker", "pull", image], stderr=subprocess.DEVNULL, check=False)
 
 
 def detect(image: str, video: Path, target: Path, named: Path) -> Iterator[None]:
@@ -123,7 +132,7 @@ def _fault(image: str, video: Path, code: int, lines: list[str]) -> Fault:
         return Unusable(f"docker with {image}: {hint}")
     for pattern, hint in _VIDEO.items():
         if re.search(pattern, text):
-            return Fault(f"{video}: {hint}")
+            return (Unusable if ours else Fault)(f"{video}: {hint}")
     reason = lines[-1][:200] if lines else "it did not say why"
     if code in (125, 126, 127):
         return Unusable(f"docker with {image}: exit code {code} ({reason})")

@@ -1,6 +1,7 @@
 """Skeletons drawn over the video that they were measured in."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -67,14 +68,10 @@ def over(
     artists.render(canvas)
     dancers = [_dancer(figure, camera.upright(poses, False), film.size, size) for poses in dances]
     picture = np.asarray(canvas.buffer_rgba())
-    wanted = picture.nbytes
-
-    with footage.reading(film, "rgba", size, fps, first) as frames:
+    with _pictures(film, size, fps, first) as frame:
 
         def draw(t: int) -> memoryview:
-            frame = frames.stdout.read(wanted)
-            if len(frame) == wanted:  # past the end of the video, its last frame stays: under the lines of before
-                picture[:] = np.frombuffer(frame, np.uint8).reshape(picture.shape)
+            picture[:] = np.frombuffer(frame(t), np.uint8).reshape(picture.shape)
             for dancer in dancers:
                 dancer(t + first)
             return canvas.buffer_rgba()
@@ -82,6 +79,28 @@ def over(
         start = first / fps + (film.late if audio is None else 0)
         sound = audio if audio is not None else film.path if film.sound else None
         video.write(out, draw, min(count, shown), size, fps, sound, start)
+
+
+@contextlib.contextmanager
+def _pictures(film: footage.Footage, size: tuple[int, int], fps: float, first: int) -> Iterator[Callable[[int], bytes]]:
+    """Open a video; give a function that returns frame t as RGBA, the last one past its end.
+
+    Frames are to be asked for in order; going back starts anew, as a gif does once its palette is made.
+    """
+    with contextlib.ExitStack() as stack:
+        stream, at, last = None, 0, bytes(4 * size[0] * size[1])
+
+        def frame(t: int) -> bytes:
+            nonlocal stream, at, last
+            if stream is None or t < at:
+                stack.close()
+                stream, at = stack.enter_context(footage.reading(film, "rgba", size, fps, first)).stdout, 0
+            while at <= t:
+                read, at = stream.read(len(last)), at + 1
+                last = read if len(read) == len(last) else last
+            return last
+
+        yield frame
 
 
 def _dancer(figure, poses: np.ndarray, pixels: tuple[int, int], size: tuple[int, int]):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from test_animate import running
 from test_footage import BUNDLED, CLICKS, corner, flashes, make, noise, onset_seconds
-from test_video import song
+from test_video import pictures, song
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "extract_poses.sh"
@@ -86,7 +86,7 @@ def extract(tmp_path):
         more = {name: str(value) for name, value in more.items()}
         path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
         ours = {"PATH": path, "L2D_PYTHON": sys.executable, "DOCKER_LOG": str(tmp_path / "log"), "FFMPEG": BUNDLED}
-        kept = {k: v for k, v in os.environ.items() if k not in ("OPENPOSE_IMAGE", "POSE_BACKEND")}
+        kept = {k: v for k, v in os.environ.items() if k not in ("OPENPOSE_IMAGE", "POSE_BACKEND", "L2D_POSE_PYTHON")}
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
         command = [str(script), *map(str, arguments or ("videos", "data"))]
         return start(command, env=kept | ours | {"DOCKER_DOES": does} | more, **pipes)
@@ -232,7 +232,8 @@ def test_openpose_that_ends_early_has_failed(tmp_path, extract, two):
             "NVIDIA Container Toolkit",
         ),
         (
-            "says 127 docker: Error response from daemon: failed to create task for container: exec: "
+            "says 127 Unable to find image 'x:latest' locally\nStatus: Downloaded newer image for x:latest\n"
+            "docker: Error response from daemon: failed to create task for container: exec: "
             '"./build/examples/openpose/openpose.bin": stat ./build: no such file or directory: unknown.',
             "give another OPENPOSE_IMAGE",
         ),
@@ -342,6 +343,60 @@ def test_a_python_without_mediapipe_is_told(tmp_path, extract, bare, two):
     newer.chmod(0o755)
     done = extract(script=here / "extract_poses.sh", PATH=tools, L2D_PYTHON=newer)
     assert "runs on Python 3.9 to 3.12, found only 3.13.1" in told(done)
+
+
+@pytest.fixture(scope="session")
+def pose_python() -> str:
+    """Return a Python that has mediapipe: ``L2D_POSE_PYTHON``, or .venv-pose's; else skip."""
+    python = os.environ.get("L2D_POSE_PYTHON", str(ROOT / ".venv-pose" / "bin" / "python"))
+    if not Path(python).exists():
+        pytest.skip("no .venv-pose: ./extract_poses.sh --backend mediapipe makes it")
+    return python
+
+
+def test_mediapipe_follows_a_real_dancer(tmp_path, extract, pose_python, shared, two):
+    """The whole way: sound laid under three seconds of a dancer, poses, music's features, and a film of both."""
+    data = tmp_path / "my data"
+    (data / "videos").mkdir(parents=True)
+    wav = song(tmp_path / "s.wav", 3.0, clicks=np.arange(0.25, 3, 0.5))
+    three = ["-map", "0:v", "-map", "1:a", "-t", "3", "-c:v", "libx264", data / "videos" / "the dancer.mp4"]
+    make("-i", shared / "video" / "dancer_1.mp4", "-itsoffset", "0.1", "-i", wav, *three)
+    flashes(data / "videos" / "nobody.mp4", seconds=0.4)
+    done = extract("my data/videos", "my data", "--backend", "mediapipe", L2D_POSE_PYTHON=pose_python)
+    assert done.returncode == 0, done.stderr
+    assert "the dancer: 75 frames at 25 fps, a person in 100.0%, with sound" in done.stdout
+    said = [line for line in done.stderr.splitlines() if not line.startswith("WARNING")]
+    assert not said and "nobody was seen" in done.stderr and "no sound in it" in done.stderr  # MediaPipe's noise is not
+    nobody = sorted((data / "keypoints" / "nobody").glob("*.json"))
+    assert len(nobody) == 10 and all(json.loads(path.read_text())["people"] == [] for path in nobody)
+    np.testing.assert_allclose(onset_seconds(data / "audio" / "the dancer.wav")[0], 0.35, atol=0.010)
+    shutil.rmtree(data / "keypoints" / "nobody")
+
+    made = ["parse.py", data], ["-m", "learn2dance.notebook", "Process_Waves.ipynb", data]
+    film = [data / "poses/the dancer.npz", "--over", data / "videos/the dancer.mp4", "--out", data / "over.mp4"]
+    for stage in (*made, ["animate.py", *film]):
+        done = subprocess.run([sys.executable, *map(str, stage)], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    assert (data / "music" / "the dancer.npz").exists() and len(pictures(data / "over.mp4")) == 75
+    poses = np.load(data / "poses" / "the dancer.npz")["poses"]
+    shown = pictures(shared / "video" / "dancer_1.mp4")[:75]  # on white: where it is dark, there is the dancer
+    joints = np.nan_to_num(poses).round().astype(int)
+    near = [
+        (picture[max(0, y - 4) : y + 5, max(0, x - 4) : x + 5] < 235).any()
+        for picture, frame in zip(shown, joints, strict=True)
+        for x, y in frame
+    ]
+    assert np.mean(near) > 0.97
+
+
+def test_a_broken_environment_of_mediapipe_is_told(tmp_path, extract, two):
+    (two / "b.mov.mp4").unlink()
+    line = told(extract("--backend", "mediapipe", "videos", "data", L2D_POSE_PYTHON=sys.executable))
+    assert "a.mp4: MediaPipe failed (ModuleNotFoundError: No module named 'mediapipe')" in line
+    assert not list((tmp_path / "data" / "keypoints").iterdir())
+    assert "No such file" in told(
+        extract("--backend", "mediapipe", "videos", "data", L2D_POSE_PYTHON="/nowhere/python")
+    )
 
 
 def test_shellcheck_is_clean():

@@ -75,7 +75,8 @@ done
 [ ${#folders[@]} -eq 2 ] || fault "expected VIDEOS_DIR and DATA, found ${#folders[@]} folders; --help tells more"
 
 python=${L2D_PYTHON:-$here/.venv/bin/python}
-"$python" -c '' 2>/dev/null || fault "$python: no Python there; run \`make venv\` in $here first"
+"$python" -c 'import imageio_ffmpeg, scipy, tqdm' 2>/dev/null ||
+    fault "$python: no Python with requirements.txt installed; run \`make venv\` in $here first"
 
 case $backend in
     openpose | mediapipe) ;;

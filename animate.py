@@ -133,7 +133,7 @@ def _draw_over(arguments, out: Path, loaded: list[dict], fps: float, first: int)
             raise Fault(f"{file}: no joint is known from --start {arguments.start:g} on; was anybody seen?")
     film = footage.look(arguments.over)
     overlay.over(film, dances, fps, out, arguments.audio, arguments.size, first)
-    log.info("%s: %s with %d dancers, %g frames a second", out, arguments.over.name, len(dances), fps)
+    log.info("%s: poses over %s, %g frames a second", out, arguments.over.name, fps)
 
 
 if __name__ == "__main__":

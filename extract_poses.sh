@@ -43,7 +43,7 @@ make_pose_environment() {
         version=$("$python" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo unknown)
         fault "mediapipe runs on Python 3.9 to 3.12, found only $version; install python3.12 and its venv, or have docker and an NVIDIA GPU for --backend openpose"
     fi
-    [ "$quiet" ] || echo "$here/.venv-pose: installing mediapipe, once (100 MB to fetch, 420 MB on disk)"
+    [ "$quiet" ] || echo "$here/.venv-pose: installing mediapipe, once (130 MB to fetch, 420 MB on disk)"
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
     "$base" -m venv --clear "$here/.venv-pose" >"$log" 2>&1 ||

@@ -130,6 +130,9 @@ def _make(data: Path, clip: str, video: Path, backend: str, image: str, python: 
         if target.exists():
             target.rename(part / "before")
         frames.rename(target)
+    except OSError as error:
+        error.filename = error.filename or str(target)  # a full disk does not say which file was being written
+        raise
     finally:
         shutil.rmtree(part, ignore_errors=True)
     people = "" if seen is None else f", a person in {seen / source['frames']:.1%}"
@@ -155,7 +158,7 @@ def _detect(film, target: Path, clip: str, backend: str, image: str, python: str
     from learn2dance import footage, openpose
 
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="video.") as folder:
-        video = film.path
+        video = film.path.resolve()  # a link may lead out of the folder that the container sees
         if not film.plain or "%" in video.name:  # OpenCV takes a % for a series of pictures
             video = Path(folder, "video.mp4")
             log.info("%s: laid on %g frames a second, upright, for OpenPose", clip, film.fps)

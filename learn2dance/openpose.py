@@ -14,8 +14,8 @@ from pathlib import Path
 from learn2dance.footage import running
 from learn2dance.stage import Fault
 
-IMAGE = "cwaffles/openpose"  # OpenPose with CUDA 10: GPUs up to the RTX 20 series
-NEWER = "ghcr.io/hiibolt/igait-openpose"  # with CUDA 11.3: the RTX 30 series and A100 too
+IMAGE = "cwaffles/openpose"  # with CUDA 10, which knows GPUs up to Turing (RTX 20)
+NEWER = "ghcr.io/hiibolt/igait-openpose"  # with CUDA 11.3; its author ran it on an A100
 HOME, BINARY = "/openpose", "./build/examples/openpose/openpose.bin"  # where both images have it
 
 _HINTS = {  # what docker and OpenPose say, and what helps; they are searched in this order

@@ -286,6 +286,15 @@ def test_a_phones_video_reaches_openpose_upright_and_even(tmp_path, extract):
     assert "/videos/video.mp4" in call
 
 
+def test_links_are_followed(tmp_path, extract):
+    (tmp_path / "elsewhere").mkdir()
+    flashes(tmp_path / "elsewhere" / "take 7.mp4", seconds=0.4)
+    (tmp_path / "videos" / "me.mp4").symlink_to("../elsewhere/take 7.mp4")
+    assert extract().returncode == 0
+    names = {path.name for path in (tmp_path / "data" / "keypoints" / "me").glob("*.json")}
+    assert names == {f"me_{t:012}_keypoints.json" for t in range(10)}
+
+
 def test_faults_of_the_arguments(tmp_path, extract):
     (tmp_path / "file").touch()
     assert "no videos in it" in told(extract())

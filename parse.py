@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         "--camera", type=int, choices=range(1, 10), help="AIST++'s: which camera saw them (1: in front)"
     )
     parser.add_argument(
-        "--first-frame", type=stage.whole, metavar="N", help="the video's first frame's number in other tools' JSON (0)"
+        "--first-frame", type=stage.whole, metavar="N", help="number of the video's first frame in other tools' JSON"
     )
     args = parser.parse_args(argv)
     stage.setup(args.quiet)

@@ -1,19 +1,22 @@
-"""Turn OpenPose's JSON into poses: one dancer followed through each clip, cleaned, with what was filled in marked.
+"""Turn poses found in videos into clean ones: one dancer followed through each clip, what was filled in marked.
 
-Reads   DATA/keypoints/<clip>/…_keypoints.json, or DATA/keypoints/<clip>.tar.gz, .tgz, .tar or .zip of the same
-        (BODY_25 or COCO-18; frames that have no file are gaps)
+Reads   DATA/keypoints/<clip>/…_keypoints.json, or DATA/keypoints/<clip>.tar.gz, .tgz, .tar or .zip of the same:
+        OpenPose's (BODY_25 or COCO-18; frames that have no file are gaps); or DATA/keypoints/<clip>.json, .pkl, .npy,
+        .npz (or the same in a folder <clip>/): COCO-17 results of AlphaPose, Detectron2, MMPose, rtmlib; BRACE's;
+        AIST++'s keypoints2d; arrays (T, J, 2 or 3) of 15, 17, 18 or 25 joints. The content tells which it is
 Writes  DATA/poses/<clip>.npz: poses (T, J, 2) in pixels, NaN where not known; confidence, filled, fps
 
 The dancer is who is largest, surest and most steadily there over the whole clip. Gaps of up to --max-gap are filled
 by a smooth curve, longer ones stay NaN, spikes of one or two frames are taken out, and jitter is smoothed. Frame 0 of
 the poses is frame 0 of the video, always: what --start and --end cut off becomes NaN, so that the music keeps its time.
-Frames a second come from --fps, or else DATA/clips.csv, or else DATA/videos/<clip>.*. Only what is missing or stale is
-made. A clip with a fault is named and left out; the others are made all the same.
+Frames a second come from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*. Only what is
+missing or stale is made. A clip with a fault is named and left out; the others are made all the same.
 
 Example: python parse.py data/ballroom --fps 25
 """
 
 from learn2dance import stage
+from learn2dance.keypoint_files import FORMATS
 from learn2dance.stage import Fault, log
 
 
@@ -30,6 +33,13 @@ def main(argv: list[str] | None = None) -> None:
         "--min-confidence", type=stage.between(0, 1), default=0.25, metavar="C", help="below: not seen (0.25)"
     )
     parser.add_argument("--max-gap", type=seconds, default=0.5, metavar="S", help="seconds: longer gaps stay NaN (0.5)")
+    parser.add_argument("--format", choices=FORMATS, help="of all clips' poses (as their content tells)")
+    parser.add_argument(
+        "--camera", type=int, choices=range(1, 10), help="AIST++'s: which camera saw them (1: in front)"
+    )
+    parser.add_argument(
+        "--first-frame", type=stage.whole, metavar="N", help="number of the video's first frame in other tools' JSON"
+    )
     args = parser.parse_args(argv)
     stage.setup(args.quiet)
     if args.end is not None and args.end <= args.start:
@@ -41,7 +51,8 @@ def main(argv: list[str] | None = None) -> None:
     if not root.keypoints:
         raise _nothing(root.path / "keypoints")
     settings = {key: getattr(args, key) for key in ("start", "end", "joints", "min_confidence", "max_gap")}
-    jobs = [(root, clip, args.fps, settings) for clip in root.keypoints]
+    form = {key: value for key in ("format", "camera", "first_frame") if (value := getattr(args, key)) is not None}
+    jobs = [(root, clip, args.fps, settings, form) for clip in root.keypoints]
     log.info("%s: %d clips -> %s", root.path / "keypoints", len(jobs), root.path / "poses")
 
     faults, made = [], 0
@@ -61,11 +72,13 @@ def main(argv: list[str] | None = None) -> None:
 def _nothing(folder) -> Fault:
     """Say what is there instead of clips."""
     if not folder.is_dir():
-        return Fault(f"{folder}: no such folder; put OpenPose's JSON there, clip by clip")
+        return Fault(f"{folder}: no such folder; put OpenPose's JSON or other poses there, clip by clip")
     found = sorted(path.name for path in folder.iterdir())
     loose = any(name.endswith(".json") for name in found)
     hint = "each clip's JSON lies in a folder of its own" if loose else "is it the right data root?"
-    return Fault(f"{folder}: expected folders or .tar.gz, found {', '.join(found[:3]) or 'nothing'}; {hint}")
+    return Fault(
+        f"{folder}: expected folders, .tar.gz or files of poses, found {', '.join(found[:3]) or 'nothing'}; {hint}"
+    )
 
 
 def _parse(job: tuple) -> tuple[str, str]:
@@ -76,29 +89,34 @@ def _parse(job: tuple) -> tuple[str, str]:
         return "fault", str(fault)
 
 
-def _make(root, clip: str, fps: float | None, settings: dict) -> tuple[str, str]:
+def _make(root, clip: str, fps: float | None, settings: dict, form: dict) -> tuple[str, str]:
     import numpy as np
 
-    from learn2dance import cleaning, detections, keypoint_files, store, tracking
+    from learn2dance import cleaning, detections, keypoint_files, other_formats, store, tracking
 
     source, target = root.keypoints[clip], root.file("poses", clip)
-    fps = fps or root.fps.get(clip) or _video_fps(root, clip)
     files, digest = keypoint_files.read(source)
-    arguments, parents = settings | {"fps": fps, "version": cleaning.VERSION}, {f"keypoints/{source.name}": digest}
+    found = other_formats.detect(source, files, **form)
+    fps = fps or root.fps.get(clip) or (found and found.fps) or _video_fps(root, clip)
+    arguments = settings | form | {"fps": fps, "version": cleaning.VERSION}
+    parents = {f"keypoints/{source.name}": digest}
     if store.fresh(target, "poses", arguments, parents):
         return "fresh", f"{clip}: up to date"
 
-    found = detections.detect(source, files)
+    found = found or detections.detect(source, files)
     del files  # as large as the clip
     people = detections.to_body_25(source, found.people, settings["joints"])
     seconds = found.frame / fps
     inside = (seconds >= settings["start"]) & (seconds < (settings["end"] or np.inf))
     people, frame = people[inside], found.frame[inside]
     sure = people * (people[..., 2:] >= np.float32(settings["min_confidence"]))
-    dancer = tracking.follow(sure, frame, fps)
+    dancer = np.flatnonzero(tracking.body_size(sure)) if found.chosen else tracking.follow(sure, frame, fps)
     if not len(dancer):
         odd = f" ({found.odd} joints had impossible numbers)" if found.odd else ""
-        raise Fault(f"{source}: nobody in {found.frames} frames{odd}; was a dancer there, from --start to --end?")
+        said = "was a dancer there, from --start to --end?"
+        if 0 < (surest := people[..., 2].max(initial=0)) < settings["min_confidence"]:
+            said = f"the surest joint has {surest:.2g}: lower --min-confidence?"
+        raise Fault(f"{source}: nobody in {found.frames} frames{odd}; {said}")
     keypoints = np.zeros((found.frames, settings["joints"], 3), np.float32)
     keypoints[frame[dancer]] = people[dancer]
     poses, filled = cleaning.clean(keypoints, fps, settings["min_confidence"], settings["max_gap"])
@@ -108,20 +126,11 @@ def _make(root, clip: str, fps: float | None, settings: dict) -> tuple[str, str]
 
     unknown = np.isnan(poses[..., 0])
     gaps = (np.diff(unknown, axis=0, prepend=False) & unknown).sum()
-    line = f"{clip}: {found.frames} frames at {fps:g} fps, {_people(found)}, dancer in {len(dancer)}"
+    line = f"{clip}: {found.frames} frames at {fps:g} fps, {found.crowd()}, dancer in {len(dancer)}, {found.kind}"
     line += f"; joints {filled.mean():.2%} filled, {unknown.mean():.2%} not known in {gaps} gaps"
     line += f"; {found.missing} frames have no file" if found.missing else ""
     line += f"; {found.odd} joints with impossible numbers taken as not seen" if found.odd else ""
     return "made", line
-
-
-def _people(found) -> str:
-    """Say how many people the frames hold: "1 person", "0-3 people"."""
-    import numpy as np
-
-    count = np.bincount(found.frame, minlength=found.frames)
-    low, high = count.min(), count.max()
-    return "1 person" if low == high == 1 else f"{high if low == high else f'{low}-{high}'} people"
 
 
 def _video_fps(root, clip: str) -> float:

@@ -2,17 +2,20 @@
 
 import csv
 import hashlib
+import re
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from learn2dance import stage
+from learn2dance.keypoint_files import SINGLE
 from learn2dance.stage import Fault, log
 from learn2dance.store import atomic
 
 ARCHIVES = (".tar.gz", ".tar", ".zip", ".tgz")
 AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
 VIDEO = tuple(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .flv .3gp .mts .m2ts".split())
+FRAME = re.compile(r"_\d+_keypoints\.json$")  # OpenPose's file of one frame: no clip of its own
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class DataRoot:
     """What a data root holds: see `open_root`."""
 
     path: Path
-    keypoints: dict[str, Path]  # clip -> folder or archive of OpenPose JSON
+    keypoints: dict[str, Path]  # clip -> folder, archive or file of poses
     audio: dict[str, Path]
     videos: dict[str, Path]
     styles: dict[str, str] = field(default_factory=dict)
@@ -111,7 +114,7 @@ def open_root(path: str | Path) -> DataRoot:
     path = stage.existing(path, "data root (a folder with keypoints/ and audio/)")
     if not path.is_dir():
         raise Fault(f"{path}: a file, expected a data root: a folder with keypoints/ and audio/")
-    keypoints = _by_clip(path / "keypoints", ARCHIVES, folders=True)
+    keypoints = _by_clip(path / "keypoints", (*ARCHIVES, *SINGLE), folders=True)
     audio, videos = _by_clip(path / "audio", AUDIO), _by_clip(path / "videos", VIDEO)
     if not (path / "keypoints").is_dir() and not (path / "audio").is_dir() and not (path / "poses").is_dir():
         found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
@@ -125,7 +128,7 @@ def _by_clip(folder: Path, endings: tuple[str, ...], folders: bool = False) -> d
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         ending = next((e for e in endings if path.name.lower().endswith(e)), None)
-        if path.name.startswith(".") or not (folders if path.is_dir() else ending):
+        if path.name.startswith(".") or FRAME.search(path.name) or not (folders if path.is_dir() else ending):
             continue
         clip = path.name if path.is_dir() else path.name[: -len(ending)]
         if clip in found:

@@ -30,6 +30,15 @@ class Detections:
     frames: int  # frames of the clip, from frame 0 to the last file's
     missing: int  # frames without a file
     odd: int  # joints whose numbers are impossible, taken as not seen
+    kind: str = "OpenPose's JSON"
+    fps: float | None = None  # where the source says
+    chosen: bool = False  # the source holds one dancer alone, chosen by its makers: at most one a frame
+
+    def crowd(self) -> str:
+        """Say how many people the frames hold: "1 person", "0-3 people"."""
+        count = np.bincount(self.frame, minlength=self.frames)
+        low, high = count.min(), count.max()
+        return "1 person" if low == high == 1 else f"{high if low == high else f'{low}-{high}'} people"
 
 
 def detect(path: Path, files: list[tuple[str, bytes]]) -> Detections:
@@ -79,14 +88,33 @@ def detect(path: Path, files: list[tuple[str, bytes]]) -> Detections:
             if len(row) != length:
                 length = _length(f"{path}/{name}", len(row), length)
             source.append(index)
+    people, odd = sift(np.frombuffer(numbers).reshape(len(source), (length or 75) // 3, 3))
+    frames = int(frame_of.max()) + 1
+    return Detections(people, frame_of[source], frames, frames - len(files), odd)
+
+
+def sift(people: np.ndarray) -> tuple[np.ndarray, int]:
+    """Set joints whose numbers are impossible to not seen, and confidences a little above 1 to 1.
+
+    Parameters
+    ----------
+    people : np.ndarray [shape=(N, J, 3)]
+        x, y in pixels, confidence; 0 where not seen.
+
+    Returns
+    -------
+    people : np.ndarray [shape=(N, J, 3), dtype=float32]
+        The same, all 0 where not seen.
+    odd : int
+        How many joints had impossible numbers.
+    """
     with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and so impossible
-        people = np.frombuffer(numbers).astype(np.float32).reshape(len(source), (length or 75) // 3, 3)
+        people = people.astype(np.float32)
     confidence = people[..., 2]
     possible = (np.abs(people) <= FARTHEST).all(axis=-1) & (confidence >= 0)  # NaN is neither
     people[~possible | (confidence == 0)] = 0
     np.minimum(confidence, 1, out=confidence)
-    frames = int(frame_of.max()) + 1
-    return Detections(people, frame_of[source], frames, frames - len(files), int((~possible).sum()))
+    return people, int((~possible).sum())
 
 
 def _frame_numbers(path: Path, names: list[str]) -> np.ndarray:
@@ -155,13 +183,14 @@ def _length(where: str, length: int, before: int) -> int:
 def to_body_25(path: Path, people: np.ndarray, joints: int) -> np.ndarray:
     """Return people with so many joints in the order of BODY_25, whichever model found them.
 
-    COCO-18 has no MidHip: it is put halfway between the hips, with the lower confidence of the two.
+    COCO-18 has no MidHip and COCO-17 no Neck either: they are put halfway between the hips and the shoulders, with the
+    lower confidence of the two.
 
     Parameters
     ----------
     path : Path
         Where they come from, for the fault's line.
-    people : np.ndarray [shape=(N, 25 or 18, 3)]
+    people : np.ndarray [shape=(N, 25, 18, 17 or 15, 3)]
         x, y, confidence.
     joints : int
         15 or 25.
@@ -174,17 +203,23 @@ def to_body_25(path: Path, people: np.ndarray, joints: int) -> np.ndarray:
     Raises
     ------
     Fault
-        If 25 joints are asked of COCO-18, which has no feet.
+        If 25 joints are asked of a model that has no feet.
     """
-    if people.shape[1] == 25:
+    from learn2dance.skeleton import BODY_15, JOINTS
+
+    found = people.shape[1]
+    if found in (15, 25) and joints <= found:
         return people[:, :joints]
     if joints != 15:
-        raise Fault(f"{path}: --joints {joints}, but its model is COCO-18, which has no feet; take --joints 15")
-    from learn2dance.skeleton import BODY_15, COCO_18
-
-    names = [*COCO_18, "MidHip"]
-    hips = people[:, [COCO_18.index("RHip"), COCO_18.index("LHip")]]
-    middle = hips.mean(axis=1)
-    middle[:, 2] = hips[..., 2].min(axis=1)
-    middle[middle[:, 2] == 0] = 0
-    return np.concatenate([people, middle[:, None]], axis=1)[:, [names.index(name) for name in BODY_15]]
+        model = "COCO" if found in (17, 18) else "BODY"
+        raise Fault(f"{path}: --joints {joints}, but its model is {model}-{found}, which has no feet; take --joints 15")
+    names = list(JOINTS[found])
+    for middle, pair in (("Neck", "Shoulder"), ("MidHip", "Hip")):
+        if middle not in names:
+            sides = people[:, [names.index(side + pair) for side in "RL"]]
+            halfway = sides.mean(axis=1)
+            halfway[:, 2] = sides[..., 2].min(axis=1)
+            halfway[halfway[:, 2] == 0] = 0
+            people = np.concatenate([people, halfway[:, None]], axis=1)
+            names.append(middle)
+    return people[:, [names.index(name) for name in BODY_15]]

@@ -1,5 +1,6 @@
-"""The JSON files of one clip, read into memory from a folder or an archive; nothing is unpacked to disk."""
+"""The files of one clip's poses, read into memory from a folder or an archive; nothing is unpacked to disk."""
 
+import functools
 import gzip
 import hashlib
 import io
@@ -15,27 +16,31 @@ from learn2dance.stage import Fault
 BLOCK = 1 << 16  # bytes read at once: more than a frame usually takes
 LARGEST_FILE = 16 << 20  # bytes; a frame of a hundred people with hands and faces takes 2 MB
 LARGEST_CLIP = 1 << 30  # bytes, unpacked; half an hour of one person's body is 50 MB
+ARRAYS = (".npz", ".npy", ".pkl")
+SINGLE = (".json", *ARRAYS)  # a whole clip in one file
+FORMATS = ("openpose", "coco", "mmpose", "brace", "aist", "array")  # see `other_formats`
 
 
 def read(path: Path) -> tuple[list[tuple[str, bytes]], str]:
-    """Read the JSON files of one clip into memory.
+    """Read the files of one clip into memory.
 
     Parameters
     ----------
     path : Path
-        A folder, or an archive ``.tar``, ``.tar.gz``, ``.tgz`` or ``.zip``, whose files may lie in folders.
+        A folder of JSON files, or, if it has none, of arrays; an archive ``.tar``, ``.tar.gz``, ``.tgz`` or ``.zip`` of
+        JSON files, which may lie in folders; or a single file.
 
     Returns
     -------
     files : list of (str, bytes)
         Names and contents, sorted by name.
     digest : str
-        The hash by which a change is noticed: `store.digest` of the archive, or of the folder's JSON files.
+        The hash by which a change is noticed: `store.digest` of the archive or file, or of the folder's files read.
 
     Raises
     ------
     Fault
-        If it cannot be read, holds no JSON, or is an archive that is damaged, too large or not to be trusted.
+        If it cannot be read, is too large, holds no poses, or is an archive that is damaged or not to be trusted.
     """
     total = hashlib.sha256()
     try:
@@ -44,19 +49,23 @@ def read(path: Path) -> tuple[list[tuple[str, bytes]], str]:
             for name, data in files:
                 total.update(name.encode("utf-8", "surrogateescape") + b"\0")
                 total.update(data)
+        elif path.stat().st_size > LARGEST_CLIP:
+            raise _too_large(path)
         else:
             packed = path.read_bytes()
             total.update(b".\0" + packed)
-            files = sorted(_archive(path, packed))
+            single = path.suffix.lower() in SINGLE
+            files = [(path.name, packed)] if single else sorted(_archive(path, packed))
     except OSError as error:
         raise Fault(f"{error.filename or path}: cannot be read ({error.strerror or error})") from None
     if not files:
-        raise Fault(f"{path}: no .json files; OpenPose's --write_json writes one for each frame")
+        others = ", ".join(ARRAYS)
+        raise Fault(f"{path}: no .json files, nor {others}; OpenPose's --write_json writes one for each frame")
     return files, total.hexdigest()[:16]
 
 
 def _folder(path: Path) -> list[tuple[str, bytes]]:
-    """Return name and content of the JSON files in a folder, or in the one folder that it holds instead.
+    """Return name and content of the files in a folder, or in the one folder that it holds instead.
 
     With a file for every frame, this is half of all the work: `os.open` and no Path, no file object for each.
     """
@@ -65,13 +74,17 @@ def _folder(path: Path) -> list[tuple[str, bytes]]:
         path, names = path / names[0], os.listdir(path / names[0])
     base, flags = f"{path}{os.sep}", os.O_RDONLY | getattr(os, "O_BINARY", 0)
     files = []
-    for name in filter(_wanted, names):
+    wanted = list(filter(_wanted, names)) or [n for n in names if n.lower().endswith(ARRAYS) and n[0] != "."]
+    for name in wanted:
         descriptor = os.open(base + name, flags)
         try:
             data = os.read(descriptor, BLOCK)
             # A file read in one go that ends as JSON does is whole: no need to ask for more, which costs as much again.
-            while (len(data) >= BLOCK or not data.endswith(b"}")) and (more := os.read(descriptor, BLOCK)):
-                data += more
+            if len(data) >= BLOCK or not data.endswith(b"}"):
+                size = os.fstat(descriptor).st_size
+                if size > LARGEST_CLIP:
+                    raise _too_large(path / name)
+                data += b"".join(iter(functools.partial(os.read, descriptor, max(size, BLOCK)), b""))
         finally:
             os.close(descriptor)
         files.append((name, data))
@@ -152,4 +165,4 @@ def _trust(path: Path, name: str, size: int, link: bool) -> None:
 
 
 def _too_large(path: Path) -> Fault:
-    return Fault(f"{path}: unpacks to more than {LARGEST_CLIP >> 20} MiB, expected the JSON of one clip; split it")
+    return Fault(f"{path}: unpacks to more than {LARGEST_CLIP >> 20} MiB, expected the poses of one clip; split it")

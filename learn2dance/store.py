@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -139,11 +140,13 @@ def load_poses(path: str | Path) -> dict:
     return {"poses": poses, "fps": fps, "y_up": kind == "dance", "beats": beats}
 
 
-_ODD = (NotImplementedError, RuntimeError, OverflowError, MemoryError)  # what zipfile and numpy make of damaged numbers
+# What zipfile and numpy make of damaged files, and of damaged numbers in them.
+DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, TypeError, NotImplementedError, RuntimeError)
+DAMAGED += (OverflowError, MemoryError, SyntaxError, tokenize.TokenError)
 
 
-def read_npz(path: str | Path) -> dict[str, np.ndarray]:
-    """Read all arrays of an .npz whatever its kind; never pickled ones.
+def read_npz(path: str | Path, data: bytes | None = None) -> dict[str, np.ndarray]:
+    """Read all arrays of an .npz whatever its kind, or of its bytes where they are given; never pickled ones.
 
     Raises
     ------
@@ -151,7 +154,7 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
         If it is missing, no .npz, cut short, or holds pickled objects.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb") if data is None else io.BytesIO(data) as file:
             if file.read(2) not in (b"PK", b"\x93N"):  # a zip file or a single array; numpy takes all else for pickled
                 raise ValueError("no zip file")
             file.seek(0)
@@ -166,10 +169,10 @@ def read_npz(path: str | Path) -> dict[str, np.ndarray]:
         raise
     except FileNotFoundError:
         raise Fault(f"{path}: no such file; the stage before writes it (make help)") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, *_ODD) as error:
+    except DAMAGED as error:
         if "Object arrays" in str(error):
             raise Fault(f"{path}: holds pickled objects, which could run code; save plain arrays instead") from None
-        raise Fault(f"{path}: not a whole .npz file ({error}); was its writing cut short?") from None
+        raise Fault(f"{path}: not a whole .npz file ({str(error)[:80]!r}); was its writing cut short?") from None
 
 
 def _meta(arrays: dict[str, np.ndarray]) -> dict:

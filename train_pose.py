@@ -64,12 +64,13 @@ def main(argv: list[str] | None = None) -> None:
         if not everything and (renewed != state.step // args.renew):
             renewed = state.step // args.renew
             poses, style, _ = moves.pool(folder, folder.train, np.random.default_rng([args.seed, 2, renewed]))
+        optimisers.set_rate(args.lr * posing.fall(state.step, args.steps))
         rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # of latents and of the penalty's points
         for _ in range(args.critic_steps):
             batch = posing.batch(poses, style, args.batch, mirrored, state.rng)
             seen = [part.to(device) for part in batch]
             apart, penalty = posing.critic_step(pair, optimisers.critic, *seen, rng)
-        posing.generator_step(pair, optimisers.generator, seen[1], rng)
+        off, kl = posing.generator_step(pair, optimisers.generator, *seen, rng)
         if not torch.isfinite(apart) or abs(apart) > posing.RUNAWAY:
             raise Fault(f"step {state.step}: the critic ran away (real and made {apart:.3g} apart); "
                         f"{out} is the last good one, try a lower --lr")  # fmt: skip
@@ -84,10 +85,19 @@ def main(argv: list[str] | None = None) -> None:
         board.add_scalar("train/penalty", penalty, state.step)
         posing.sheet(real[:12], made[:12], runs / f"step_{state.step:06d}.png", board, state.step)
         if better := state.note(found["FID"], pair.average.module):
-            posing.save_poses(out, pair.average.module, **state.found(), arguments=knobs, parents=parents)
+            posing.save_poses(out, pair, **state.found(), arguments=knobs, parents=parents)
         resuming.save_state(last, knobs, parents, pair, optimisers, state)
         scores = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
-        log.info("step %d: apart %.3f, penalty %.3f; %s%s", state.step, apart, penalty, scores, ", the best" * better)
+        log.info(
+            "step %d: apart %.3f, penalty %.3f, off %.4f, KL %.1f; %s%s",
+            state.step,
+            apart,
+            penalty,
+            off,
+            kl,
+            scores,
+            ", the best" * better,
+        )
     board.close()
     resuming.save_state(last, knobs, parents, pair, optimisers, state, done=True)
     log.info("%s: FID %.2f at step %d of %d (real poses of the train split: %.2f)",
@@ -103,7 +113,7 @@ def arguments(argv: list[str] | None):
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
     number, share = stage.positive(int), stage.positive(float)
     group = parser.add_argument_group("networks")
-    group.add_argument("--latent", type=number, default=24, help="numbers in a latent (%(default)s)")
+    group.add_argument("--latent", type=number, default=32, help="numbers in a latent (%(default)s)")
     group.add_argument("--width", type=number, default=256, help="%(default)s")
     group.add_argument("--layers", type=number, default=3, help="%(default)s")
     group = parser.add_argument_group("training")

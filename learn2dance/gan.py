@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from learn2dance.skeleton import MID_HIP
 
@@ -20,7 +21,7 @@ class PoseConfig:
 
     joints: int
     styles: tuple[str, ...]
-    latent: int = 24
+    latent: int = 32
     width: int = 256
     layers: int = 3
 
@@ -48,6 +49,25 @@ class PoseGenerator(nn.Module):
         poses = self.mean + self.deviation * moved
         root = poses[:, MID_HIP : MID_HIP + 1] if self.config.joints in (15, 25) else poses.mean(1, keepdim=True)
         return poses - root
+
+
+class PoseEncoder(nn.Module):
+    """Poses to latents that make them again: mean and deviation of a normal distribution (N, latent)."""
+
+    def __init__(self, config: PoseConfig):
+        super().__init__()
+        self.config = c = config
+        self.style = nn.Embedding(2 * c.told, c.latent)
+        sizes = [2 * c.joints + c.latent, *[c.width] * c.layers]
+        self.layers = nn.Sequential(*_layers(sizes), nn.Linear(c.width, 2 * c.latent))
+        self.register_buffer("mean", torch.zeros(c.joints, 2))
+        self.register_buffer("deviation", torch.ones(()))
+
+    def forward(self, poses: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and deviation (N, latent) of poses (N, J, 2) in styles int64 (N,)."""
+        seen = ((poses - self.mean) / self.deviation).flatten(1)
+        mean, spread = self.layers(torch.cat([seen, self.style(style)], -1)).chunk(2, -1)
+        return mean, functional.softplus(spread) + 1e-3
 
 
 class PoseCritic(nn.Module):

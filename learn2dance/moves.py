@@ -103,11 +103,7 @@ def frames_of(path: Path) -> tuple[int, int]:
 
 
 def read(folder: Folder, name: str) -> tuple[np.ndarray, float]:
-    """Read a dance, normalised.
-
-    Bodies of 15 or 25 joints in the order of BODY_25 are measured in torso lengths from MidHip (`skeleton.normalise`).
-    Of others nothing is known: each frame is measured from the middle of its joints, in units of the dance's median
-    distance (root mean square) of joints from there.
+    """Read a dance, `measured`.
 
     Returns
     -------
@@ -129,15 +125,23 @@ def read(folder: Folder, name: str) -> tuple[np.ndarray, float]:
     if fps is None:
         log.info("%s: no fps in it, %g frames a second assumed", path, FPS)
         fps = FPS
-    if found["y_up"]:
-        return poses, fps
-    if folder.joints in (15, 25):
-        return skeleton.normalise(poses, fps), fps
+    return poses if found["y_up"] else measured(poses, fps), fps
+
+
+def measured(poses: np.ndarray, fps: float) -> np.ndarray:
+    """Bring poses (T, J, 2), y down, to one origin and unit, y up.
+
+    Bodies of 15 or 25 joints in the order of BODY_25 are measured in torso lengths from MidHip (`skeleton.normalise`).
+    Of others nothing is known: each frame is measured from the middle of its joints, in units of the dance's median
+    distance (root mean square) of joints from there.
+    """
+    if poses.shape[1] in (15, 25):
+        return skeleton.normalise(poses, fps)
     whole = np.isfinite(poses).all((1, 2))
     middle = poses.mean(1, keepdims=True)
     spread = np.sqrt(((poses - middle)[whole] ** 2).sum(-1).mean(1))
     size = np.median(spread) if len(spread) else 1.0
-    return ((poses - middle) / (size or 1.0) * np.array([1, -1])).astype(np.float32), fps
+    return ((poses - middle) / (size or 1.0) * np.array([1, -1])).astype(np.float32)
 
 
 def pool(folder: Folder, names: list[str], rng: np.random.Generator, most: int = POOL) -> tuple:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from learn2dance import checkpoint, features, metrics, skeleton
-from learn2dance.gan import PENALTY, PoseConfig, PoseCritic, PoseGenerator, gradient_penalty
+from learn2dance.gan import PENALTY, PoseConfig, PoseCritic, PoseEncoder, PoseGenerator, gradient_penalty
 from learn2dance.stage import Fault
 
 JUDGED = 4000  # poses that a distance is measured on: it falls with their number
@@ -21,24 +21,30 @@ class Pair(nn.Module):
 
     def __init__(self, config: PoseConfig, decay: float):
         super().__init__()
-        self.generator, self.critic = PoseGenerator(config), PoseCritic(config)
+        self.generator, self.critic, self.encoder = PoseGenerator(config), PoseCritic(config), PoseEncoder(config)
         self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
     def fit(self, poses: np.ndarray) -> None:
         """Take mean and deviation from real poses (N, J, 2)."""
         mean = poses.mean(0, dtype=np.float64)
         deviation = float(np.sqrt(((poses - mean) ** 2).mean(dtype=np.float64))) or 1.0
-        for network in (self.generator, self.critic, self.average.module):
+        for network in (self.generator, self.critic, self.encoder, self.average.module):
             network.mean.copy_(torch.from_numpy(mean))
             network.deviation.fill_(deviation)
 
 
 class Optimisers:
-    """Adam for the critic and for the generator, saved and loaded as one."""
+    """Adam for the critic and for the generator, saved and loaded as one; by default with Gulrajani et al.'s betas."""
 
-    def __init__(self, pair: Pair, rate: float):
-        self.critic = torch.optim.Adam(pair.critic.parameters(), lr=rate, betas=(0.0, 0.9))  # the paper's betas
-        self.generator = torch.optim.Adam(pair.generator.parameters(), lr=rate, betas=(0.0, 0.9))
+    def __init__(self, pair: nn.Module, rate: float, momentum: float = 0.0):
+        made = [parameter for part in (pair.generator, pair.encoder) for parameter in part.parameters()]
+        self.critic = torch.optim.Adam(pair.critic.parameters(), lr=rate, betas=(0.0, 0.9))
+        self.generator = torch.optim.Adam([p for p in made if p.requires_grad], lr=rate, betas=(momentum, 0.9))
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of both."""
+        for group in (*self.critic.param_groups, *self.generator.param_groups):
+            group["lr"] = rate
 
     def state_dict(self) -> dict:
         """Return both states."""
@@ -48,6 +54,11 @@ class Optimisers:
         """Take both states."""
         self.critic.load_state_dict(state["critic"])
         self.generator.load_state_dict(state["generator"])
+
+
+def fall(step: int, steps: int) -> float:
+    """Return the share of the learning rate at a step: all of it in the first half, then a straight fall to zero."""
+    return min(1.0, 2 * (steps - step) / steps)
 
 
 def latents(count: int, size: int, rng: torch.Generator, device: str | torch.device = "cpu") -> Tensor:
@@ -82,13 +93,24 @@ def critic_step(pair: Pair, optimiser: torch.optim.Optimizer, real: Tensor, styl
     return apart.detach(), penalty.detach()
 
 
-def generator_step(pair: Pair, optimiser: torch.optim.Optimizer, style: Tensor, rng: torch.Generator) -> None:
-    """Take one step of the generator, and move its average along."""
-    made = pair.generator(latents(len(style), pair.generator.config.latent, rng, style.device), style)
+AGAIN = 10.0  # weight of the squared distance from a real pose to itself made again
+BLUR = 0.02  # torso lengths that each coordinate may be off so
+
+
+def generator_step(pair: Pair, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
+    """Take one step of the generator and the encoder, and move the generator's average along."""
+    z = latents(len(style), pair.generator.config.latent, rng, style.device)
+    made = pair.generator(z, style)
+    mean, deviation = pair.encoder(real, style)
+    noise = latents(len(style), pair.generator.config.latent, rng, style.device)
+    again = pair.generator(mean + deviation * noise, style)
+    off = ((again - real) ** 2).sum((1, 2)).mean()
+    apart = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(1).mean()  # KL from the prior
     optimiser.zero_grad()
-    (-pair.critic(made, style).mean()).backward()
+    (AGAIN * (off + 2 * BLUR**2 * apart) - pair.critic(made, style).mean()).backward()
     optimiser.step()
     pair.average.update_parameters(pair.generator)
+    return off.detach(), apart.detach()
 
 
 @torch.no_grad()
@@ -125,14 +147,15 @@ def judge(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
     return found
 
 
-def save_poses(path: Path, generator: PoseGenerator, weights: dict | None = None, **more) -> None:
-    """Save a pose generator as a ``pose_gan`` checkpoint, with ``more`` plain values beside it."""
-    network = {key: value.cpu() for key, value in (weights or generator.state_dict()).items()}
-    checkpoint.save(path, "pose_gan", config=asdict(generator.config), network=network, **more)
+def save_poses(path: Path, pair: Pair, **more) -> None:
+    """Save the averaged generator and the encoder as a ``pose_gan`` checkpoint, with ``more`` plain values beside."""
+    parts = {"network": pair.average.module, "encoder": pair.encoder}
+    parts = {name: {key: value.cpu() for key, value in part.state_dict().items()} for name, part in parts.items()}
+    checkpoint.save(path, "pose_gan", config=asdict(pair.generator.config), **parts, **more)
 
 
-def load_poses(path: Path, device: str = "cpu") -> PoseGenerator:
-    """Load a pose generator, ready to make poses.
+def load_poses(path: Path, device: str = "cpu") -> tuple[PoseGenerator, PoseEncoder]:
+    """Load a pose generator, ready to make poses, and its encoder.
 
     Raises
     ------
@@ -141,12 +164,14 @@ def load_poses(path: Path, device: str = "cpu") -> PoseGenerator:
     """
     parts = checkpoint.load(path, "pose_gan")
     try:
-        generator = PoseGenerator(PoseConfig(**parts["config"] | {"styles": tuple(parts["config"]["styles"])}))
+        config = PoseConfig(**parts["config"] | {"styles": tuple(parts["config"]["styles"])})
+        generator, encoder = PoseGenerator(config), PoseEncoder(config)
         generator.load_state_dict(parts["network"])
+        encoder.load_state_dict(parts["encoder"])
     except (KeyError, TypeError, RuntimeError) as error:
         said = str(error).splitlines()[0]
         raise Fault(f"{path}: not the parts of a pose GAN ({said}); was it trained by another version?") from None
-    return generator.to(device).eval()
+    return generator.to(device).eval(), encoder.to(device).eval()
 
 
 def sheet(real: np.ndarray, made: np.ndarray, path: Path, board, step: int) -> None:

@@ -1,12 +1,12 @@
-"""Dance to music with a trained model: to any audio file, or to the songs of a data root's split.
+"""Dance with a trained model: to any audio file, or to the songs of a data root's split; or complete a given dance.
 
-Reads   the model (--model), and FILE… (--audio) or DATA/music/<song>.npz with DATA/splits/
-Writes  <song>.npz (poses, tokens, beats, seed) and <song>.mp4 with the music, in out/ or DATA/dances/music2pose/;
+Reads   the model (--model), and FILE… (--audio), or DATA/music/<song>.npz with DATA/splits/, or POSES.npz (--given)
+Writes  <song>.npz (poses, tokens, beats, seed) and <song>.mp4 with the music, in out/ or DATA/dances/<model>/;
         with --report scores.json and report.png beside them, and no .mp4
 
 Examples: python eval.py --audio song.mp3 --style waltz --n 3
-          python eval.py data/ballroom --split test
           python eval.py data/ballroom --split test --report
+          python eval.py --model data/ballroom/models/seq_gan.pt --given poses.npz --known 0:25
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from pathlib import Path
 from learn2dance import stage
 from learn2dance.stage import Fault, log
 
-WEIGHTS = Path(__file__).parent / "weights" / "music2pose.pt"  # trained on the ballroom dances: see README.md
+WEIGHTS = Path(__file__).parent / "weights"  # trained on the ballroom dances: see README.md
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,24 +22,25 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments(argv)
     stage.setup(args.quiet)
     device = stage.device(args.device)
-    from learn2dance import audio, dancing, dataroot, music, store
-    from learn2dance.dancer import check_codebook, load_dancer
+    from learn2dance import audio, dataroot, music, performing, store
 
-    if args.audio:
-        model, out = Path(args.model or WEIGHTS), Path(args.out or "out")
-        songs = [(Path(name).stem, Path(name)) for name in args.audio]
-    else:
-        root = dataroot.open_root(args.data)
+    root = dataroot.open_root(args.data) if args.data else None
+    along = WEIGHTS / ("seq_gan.pt" if args.given or args.seconds else "music2pose.pt")
+    model = Path(args.model or (root.path / "models" / "music2pose.pt" if root else along))
+    who = performing.load(model, device, root)
+    options = performing.options(who, args)
+    rivals = performing.rivals(root, model, who) if args.report else {}
+
+    out = Path(args.out or (root.path / "dances" / model.stem if root else "out"))
+    if root:
         needed = ("music", "poses") if args.report else ("music",)
-        model = Path(args.model or root.path / "models" / "music2pose.pt")
-        out = Path(args.out or root.path / "dances" / model.stem)
         songs = [(clip, root.audio.get(clip)) for clip in root.split(args.split, root.have(*needed))]
-    dancer = load_dancer(model, device)
-    if args.data and (root.path / "clusters.npz").exists():
-        check_codebook(dancer, model, root.path / "clusters.npz")
-    lstm = baseline(root, model) if args.report else None
-    if args.style and args.style not in dancer.config.styles:
-        raise Fault(f"--style {args.style}: {model} has learned {', '.join(dancer.config.styles) or 'no styles'}")
+    else:
+        songs = [(Path(name).stem, Path(name)) for name in args.audio or []]
+    if args.given:
+        songs = [(Path(args.given).stem, songs[0][1] if songs else None)]
+    elif not songs:
+        songs = [("dance", None)]
     if len({name for name, _ in songs}) < len(songs):
         raise Fault(
             f"--audio: two songs of the same name would be written to one file in {out}; dance to one at a time"
@@ -47,52 +48,39 @@ def main(argv: list[str] | None = None) -> None:
 
     danced: list[dict[str, Path]] = [{} for _ in range(args.n)]
     for name, sound in stage.progress(songs, "songs"):
-        if args.audio:
-            heard, parents = music.features(audio.load(sound), name), {"audio": store.digest(sound)}
-        else:
+        heard, parents = None, {"model": store.digest(model)}
+        if root:
             file = root.file("music", name)
-            heard, parents = store.load(file, "music"), {"music": store.digest(file)}
-        style = args.style or (root.styles.get(name) if args.data else None)
-        parents |= {"model": store.digest(model)} | ({"prefix": store.digest(args.prefix)} if args.prefix else {})
+            heard, parents["music"] = store.load(file, "music"), store.digest(file)
+        elif sound:
+            heard, parents["audio"] = music.features(audio.load(sound), name), store.digest(sound)
+        style = args.style or (root.styles.get(name) if root else None)
+        parents |= {key: store.digest(path) for key in ("prefix", "given") if (path := getattr(args, key))}
         for seed in range(args.seed, args.seed + args.n):
             target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{seed}.npz")
             film = target.with_suffix(".mp4")
-            for given_file in filter(None, (sound, args.prefix)):
+            for given_file in filter(None, (sound, args.prefix, args.given)):
                 if Path(given_file).resolve() in (target.resolve(), film.resolve()):
                     raise Fault(f"{given_file}: would be overwritten by the dance; give another --out")
-            how = {"seed": seed, "temperature": args.temperature, "top_k": args.top_k, "style": style}
+            how = {"seed": seed, "style": style} | options
             if not store.fresh(target, "dance", how, parents):
-                dance = dancing.dance(dancer, heard, seed, style, args.temperature, args.top_k, args.prefix)
-                store.save(target, "dance", "eval.py", how, parents, **dance)
+                store.save(target, "dance", "eval.py", how, parents, **performing.dance(who, heard, seed, style, args))
             if not args.no_video and not (film.exists() and film.stat().st_mtime >= target.stat().st_mtime):
                 render(store.load(target, "dance"), film, sound)
             log.info("%s", target if args.no_video else film)
             danced[seed - args.seed][name] = target
     if args.report:
-        judge(root, dancer, lstm, model, danced, args.seed, out)
+        judge(root, rivals, model, danced, args.seed, out)
 
 
-def baseline(root, model: Path):
-    """Load the BiLSTM that lies beside a model; None, and a warning, where there is none."""
-    from learn2dance.dancer import check_codebook, load_dancer
-
-    path = model.with_name("lstm.pt")
-    if not path.exists() or path == model:
-        log.warning("%s: no baseline to judge beside; train.py --model lstm makes it", path)
-        return None
-    lstm = load_dancer(path)
-    check_codebook(lstm, path, root.path / "clusters.npz")
-    return lstm
-
-
-def judge(root, dancer, lstm, model: Path, danced: list[dict[str, Path]], seed: int, out: Path) -> None:
-    """Judge the dances (song -> file, for each seed) beside their rivals, the BiLSTM among them where there is one."""
+def judge(root, rivals: dict, model: Path, danced: list[dict[str, Path]], seed: int, out: Path) -> None:
+    """Judge the dances (song -> file, for each seed) beside their rivals."""
     from learn2dance import report, store
 
     loaded = [{song: store.load(path, "dance") for song, path in dances.items()} for dances in danced]
     made = [{song: (dance["poses"], dance["fps"]) for song, dance in dances.items()} for dances in loaded]
     parents = {"model": store.digest(model), "dances": store.digest(*(p for d in danced for p in d.values()))}
-    log.info("%s", report.make(root, dancer, made, lstm, seed, out, parents))
+    log.info("%s", report.make(root, model=made, seed=seed, out=out, parents=parents, **rivals))
     log.info("%s, %s", out / "scores.json", out / "report.png")
 
 
@@ -101,6 +89,26 @@ def render(dance: dict, film: Path, sound: Path | None) -> None:
     from learn2dance import drawing, skeleton
 
     drawing.animate([skeleton.plant(dance["poses"], dance["fps"])], dance["fps"], film, audio=sound, y_up=True)
+
+
+def frames(text: str) -> list[str]:
+    """Check ``A:B,C:D``: ranges of frames."""
+    for part in text.split(","):
+        first, colon, last = part.partition(":")
+        if not colon or not 0 <= int(first or 0) < int(last or 2**31):
+            raise ValueError
+    return text.split(",")
+
+
+def joints(text: str) -> list[int]:
+    """Read ``A-B,C``: joints, counted from 0."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        found += range(int(first), int(last if dash else first) + 1)
+    if not found:
+        raise ValueError
+    return found
 
 
 def arguments(argv: list[str] | None):
@@ -124,10 +132,22 @@ def arguments(argv: list[str] | None):
     group.add_argument("--top-k", type=stage.whole, default=0, help="draw among so many words; 0: all (%(default)s)")
     group.add_argument("--n", type=stage.positive(int), help="so many dances, seeds SEED, SEED + 1 … (1; --report: 5)")
     group.add_argument("--prefix", metavar="POSES.npz", help="go on from these poses, which begin with the song")
+    group = parser.add_argument_group("with a GAN (train_seq.py)")
+    group.add_argument("--given", metavar="POSES.npz", help="dance what is not --known of these poses")
+    group.add_argument("--known", type=frames, metavar="A:B,C:D", help="frames of them, from A to before B (all)")
+    group.add_argument("--known-joints", type=joints, metavar="A-B,C", help="and of those frames these joints (all)")
+    group.add_argument("--seconds", type=stage.between(0.1, 86400), metavar="S", help="length, where no song says it")
     args = parser.parse_args(argv)
-    if bool(args.data) == bool(args.audio):
-        parser.error("give a data root or --audio FILE, one of them")
-    if args.report and (args.audio or args.prefix or args.style or args.split == "train"):
+    if args.data and args.audio:
+        parser.error("give a data root or --audio FILE, not both")
+    if not (args.data or args.audio or args.given or args.seconds):
+        parser.error("give a data root, --audio FILE, --given POSES.npz, or --seconds S")
+    if args.given and (args.data or len(args.audio or []) > 1):
+        parser.error("--given goes with one --audio FILE, or none")
+    if (args.known or args.known_joints) and not args.given:
+        parser.error("--known and --known-joints say what is known of --given POSES.npz")
+    args.known = args.known or ["0:"]
+    if args.report and (args.audio or args.prefix or args.given or args.style or args.split == "train"):
         parser.error("--report judges whole dances to songs that were not trained on, each in its own style")
     args.n = args.n or (5 if args.report else 1)
     args.no_video |= args.report

@@ -19,8 +19,8 @@ def save(path: str | Path, kind: str, **parts) -> None:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def load(path: str | Path, kind: str) -> dict:
-    """Load what `save` wrote, to the CPU, with ``weights_only=True``: no code in it can run.
+def load(path: str | Path, *kinds: str) -> dict:
+    """Load what `save` wrote, if it is of one of these kinds, to the CPU; with ``weights_only=True`` no code can run.
 
     Raises
     ------
@@ -38,8 +38,9 @@ def load(path: str | Path, kind: str) -> dict:
     except Exception as error:  # torch has no error of its own for damaged files: it passes on whatever they cause
         raise Fault(f"{path}: not a whole checkpoint ({type(error).__name__}); was its writing cut short?") from None
     found = parts.get("kind") if isinstance(parts, dict) else type(parts).__name__
-    if found != kind:
-        raise Fault(f"{path}: expected a '{kind}' checkpoint, found {found!r}; was it written by another trainer?")
+    if found not in kinds:
+        wanted = " or ".join(f"'{kind}'" for kind in kinds)
+        raise Fault(f"{path}: expected a {wanted} checkpoint, found {found!r}; was it written by another trainer?")
     if parts.get("schema") != SCHEMA:
         raise Fault(f"{path}: schema {parts.get('schema')}, expected {SCHEMA}; train it anew with this version")
     return parts

@@ -28,6 +28,11 @@ class Dancer:
     codebook: Codebook
     codebook_digest: str  # of the clusters.npz that it was trained on
 
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The styles that it has learned."""
+        return self.config.styles
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words, ready to be chosen from."""

@@ -52,13 +52,18 @@ def count_in(dancer: Dancer, music: dict, style: str | None = None) -> tuple[dic
         Index into the dancer's styles plus one; 0 where there are none.
     """
     wanted = songs.style_index(style, dancer.config.styles) or dancer.vocabulary.style_for(music)
-    octave = round(np.log2(dancer.vocabulary.tempo(wanted) / music["tempo"]))
+    return count(music, dancer.vocabulary.tempo(wanted)), wanted
+
+
+def count(music: dict, tempo: float) -> dict:
+    """Count a song's beats in half or in double time, where that is nearer to this tempo (beats a minute)."""
+    octave = round(np.log2(tempo / music["tempo"]))
     beats, downbeat = music["beats"], int(music["downbeat"])
     if octave < 0 and len(beats) > 4:
         beats, downbeat = beats[downbeat % 2 :: 2], downbeat // 2
     elif octave > 0:
         beats, downbeat = np.interp(np.arange(2 * len(beats) - 1) / 2, np.arange(len(beats)), beats), 2 * downbeat
-    return music | {"beats": beats, "downbeat": downbeat}, wanted
+    return music | {"beats": beats, "downbeat": downbeat}
 
 
 @contextlib.contextmanager

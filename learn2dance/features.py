@@ -18,8 +18,8 @@ SECONDS, HOP = 4.0, 2.0
 MOVING = np.array([j for j in range(15) if j != MID_HIP])  # MidHip is the origin, and so never moves
 
 
-def steady(poses: np.ndarray, fps: float) -> np.ndarray:
-    """Low-pass normalised poses without lag, and resample them to `FPS`.
+def steady(poses: np.ndarray, fps: float, to: float = FPS) -> np.ndarray:
+    """Low-pass normalised poses without lag, and resample them.
 
     Parameters
     ----------
@@ -27,11 +27,13 @@ def steady(poses: np.ndarray, fps: float) -> np.ndarray:
         Torso lengths, y up; NaN where not known.
     fps : float
         Above twice `CUTOFF`.
+    to : float
+        Frames a second of the result.
 
     Returns
     -------
     np.ndarray [shape=(T', J, 2), dtype=float64]
-        Frame t at t / `FPS` seconds. All joints of a frame are NaN where one was not known, so that motion is never
+        Frame t at t / to seconds. All joints of a frame are NaN where one was not known, so that motion is never
         measured on what was filled in.
 
     Raises
@@ -43,7 +45,7 @@ def steady(poses: np.ndarray, fps: float) -> np.ndarray:
         raise ValueError(f"{fps} frames a second do not hold motion up to {CUTOFF} Hz; record at 25 or more")
     clock, flat = np.arange(len(poses)) / fps, poses.reshape(len(poses), -1).astype(np.float64)
     lost = np.isnan(flat).any(1)
-    times = np.arange(int(np.floor((len(poses) - 1) / fps * FPS + 1e-9)) + 1) / FPS
+    times = np.arange(int(np.floor((len(poses) - 1) / fps * to + 1e-9)) + 1) / to
     if (~lost).sum() < 2 or len(poses) < 4:
         return np.full((len(times), *poses.shape[1:]), np.nan)
     if lost.any():
@@ -77,7 +79,7 @@ def cut(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return windows[whole], starts[whole] / FPS
 
 
-def kinetic(windows: np.ndarray) -> np.ndarray:
+def kinetic(windows: np.ndarray, joints: np.ndarray = MOVING) -> np.ndarray:
     """Measure how much each joint moves: three numbers a joint, MidHip left out.
 
     Onuma, Faloutsos and Hodgins, "FMDistance" (Eurographics short papers 2008), as AIST++ uses them (Li et al., ICCV
@@ -89,13 +91,15 @@ def kinetic(windows: np.ndarray) -> np.ndarray:
     ----------
     windows : np.ndarray [shape=(W, N, 15, 2)]
         Torso lengths, y up, at `FPS`.
+    joints : np.ndarray
+        Those that are measured.
 
     Returns
     -------
     np.ndarray [shape=(W, 42)]
         14 horizontal, 14 vertical ((torso lengths / s)²), 14 accelerations (torso lengths / s²).
     """
-    moving = windows[:, :, MOVING]
+    moving = windows[:, :, joints]
     energy = (np.diff(moving, axis=1) ** 2).mean(1) * FPS**2  # (W, 14, 2)
     acceleration = np.linalg.norm(np.diff(moving, n=2, axis=1), axis=-1).mean(1) * FPS**2
     return np.concatenate([energy[..., 0], energy[..., 1], acceleration], axis=1)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from learn2dance import clustering, metrics_beat, rivals, scores, store
+from learn2dance import clustering, gancard, metrics_beat, rivals, scores, store
 from learn2dance.dancer import Dancer
 from learn2dance.dataroot import DataRoot
+from learn2dance.gandance import GanDancer
 
 COLUMNS = {  # of the table: heading -> measure and its format
     "FID_k": ("FID_k", "7.1f"),
@@ -32,19 +33,31 @@ COLUMNS = {  # of the table: heading -> measure and its format
 }
 
 
-def make(root: DataRoot, dancer: Dancer, model: list[dict], lstm: Dancer | None, seed: int, out: Path, parents: dict):
+def make(
+    root: DataRoot,
+    dancer: Dancer,
+    model: list[dict],
+    seed: int,
+    out: Path,
+    parents: dict,
+    lstm: Dancer | None = None,
+    gan: GanDancer | None = None,
+) -> str:
     """Judge a model beside its rivals, and write ``scores.json`` and ``report.png`` into a folder.
 
     Parameters
     ----------
     model : list of dict
         The model's own dances, one dict a seed: song -> (poses, fps).
-    lstm : Dancer, optional
-        The baseline; without it its row is left out.
     seed : int
         The first of the model's.
     parents : dict of str to str
         Digests of what was judged, written beside the scores.
+    lstm : Dancer, optional
+        The baseline; without it its row is left out.
+    gan : GanDancer, optional
+        The model, if it is a GAN: then ``dancer``, music2pose, is one of its rivals, and its single poses and what it
+        fills in are judged too (`gancard`).
 
     Returns
     -------
@@ -60,7 +73,7 @@ def make(root: DataRoot, dancer: Dancer, model: list[dict], lstm: Dancer | None,
     def real(clip: str) -> dict:
         return look(clip, *rivals.real(root, clip, music[clip]["duration"]))
 
-    made = rivals.rows(root, dancer, model, lstm, music, seed)
+    made = rivals.rows(root, dancer, model, music, seed, lstm, gan)
     seen = {name: [{c: look(c, *d) for c, d in dances.items()} for dances in row] for name, row in made.items()}
     train, cut = [], clustering.cutter(root)
     for clip in root.split("train", whole):
@@ -77,11 +90,13 @@ def make(root: DataRoot, dancer: Dancer, model: list[dict], lstm: Dancer | None,
         "parents": parents,
         "rows": judged,
     }
+    if gan:
+        card |= gancard.make(root, gan, list(model[0]), seed)
     with store.atomic(out / "scores.json") as path:
         path.write_text(json.dumps(_plain(card), indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
     with store.atomic(out / "report.png") as path:
         draw(judged, seen, music, path)
-    return table(judged)
+    return table(judged) + (gancard.table(card) if gan else "")
 
 
 def _plain(value):
@@ -163,14 +178,14 @@ def _spectra(ax, seen: dict, colours: dict) -> None:
 
     from learn2dance.features import FPS, MOVING
 
-    for name in (n for n in ("real", "tokens alone", "BiLSTM", "model") if n in seen):
+    for name in (n for n in ("real", "tokens alone", "BiLSTM", "music2pose", "model") if n in seen):
         power = []
         for clip in seen[name][0]:
             motion = seen[name][0][clip]["motion"][:, MOVING]
             velocity = np.nan_to_num(np.diff(motion, axis=0) * FPS)
             frequency, density = welch(velocity, FPS, nperseg=min(100, len(velocity)), nfft=128, axis=0)
             power.append(density.mean((1, 2)))
-        line = {"real": "-", "model": "-", "tokens alone": "--", "BiLSTM": ":"}[name]
+        line = {"real": "-", "model": "-", "tokens alone": "--", "BiLSTM": ":", "music2pose": ":"}[name]
         ax.semilogy(frequency, np.mean(power, axis=0), line, color=colours[name], label=name)
     ax.set(xlim=(0, 7), ylim=(1e-4, None), xlabel="Hz", ylabel="(torso lengths / s)² / Hz")
     ax.legend(frameon=False, fontsize=8)

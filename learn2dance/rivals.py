@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from learn2dance import clustering, dancing, networks, windows
+from learn2dance import clustering, dancing, gandance, networks, windows
 from learn2dance.dancer import Dancer
 from learn2dance.dataroot import DataRoot
 from learn2dance.features import CUTOFF
+from learn2dance.gandance import GanDancer
 from learn2dance.stage import Fault, progress
 from learn2dance.tokens import Codebook
 
@@ -129,7 +130,13 @@ class Guessing(nn.Module):
 
 
 def rows(
-    root: DataRoot, dancer: Dancer, model: list[dict], lstm: Dancer | None, music: dict[str, dict], seed: int
+    root: DataRoot,
+    dancer: Dancer,
+    model: list[dict],
+    music: dict[str, dict],
+    seed: int,
+    lstm: Dancer | None = None,
+    gan: GanDancer | None = None,
 ) -> dict[str, list[dict]]:
     """Make the dances of every row of the report: rivals first, the model last.
 
@@ -137,12 +144,14 @@ def rows(
     ----------
     model : list of dict
         The model's own dances, one dict a seed: song -> (poses, fps).
-    lstm : Dancer, optional
-        The baseline; without it its row is left out.
     music : dict
         Song -> music, of all songs that were danced to.
     seed : int
         The first of the model's. Whatever is drawn is drawn with the model's seeds.
+    lstm : Dancer, optional
+        The baseline; without it its row is left out.
+    gan : GanDancer, optional
+        The model, if it is a GAN: then ``dancer``, music2pose, is one of its rivals.
 
     Returns
     -------
@@ -158,8 +167,12 @@ def rows(
     held = not_trained_on(root, list(music))
     strangers = {clip: stranger(clip, held, styles) for clip in clips}
 
-    def dance(who: Dancer, to: str, as_if: str, s: int) -> tuple[np.ndarray, float]:
-        return dancing.dance(who, music[to], s, styles.get(as_if))["poses"], dancing.FPS
+    def dance(who: Dancer | GanDancer, to: str, as_if: str, s: int) -> tuple[np.ndarray, float]:
+        how = gandance.dance if isinstance(who, GanDancer) else dancing.dance
+        return how(who, music[to], s, styles.get(as_if))["poses"], dancing.FPS
+
+    def row(name: str, who: Dancer | GanDancer, to: dict[str, str] | None = None) -> None:
+        made[name] = [{c: dance(who, (to or {}).get(c, c), c, s) for c in clips} for s in progress(seeds, name)]
 
     def splice(clip: str, rng: np.random.Generator) -> tuple[np.ndarray, float]:
         return spliced(pieces, music[clip], styles.get(clip), book, rng), dancing.FPS
@@ -171,11 +184,13 @@ def rows(
         "white noise": [{c: (noise(like, len(poses), shaken), fps) for c, (poses, fps) in danced.items()}],
         "tokens alone": [{c: (coded(poses, fps, music[c]["beats"], book), fps) for c, (poses, fps) in danced.items()}],
     }
-    if lstm:
-        made["BiLSTM"] = [{c: dance(lstm, c, c, s) for c in clips} for s in progress(seeds, "BiLSTM")]
-    guessing = replace(dancer, network=Guessing(dancer.config))
-    made["no network"] = [{c: dance(guessing, c, c, s) for c in clips} for s in progress(seeds, "no network")]
-    made["wrong song"] = [{c: dance(dancer, strangers[c], c, s) for c in clips} for s in progress(seeds, "wrong song")]
+    if gan:
+        row("music2pose", dancer)
+    else:
+        if lstm:
+            row("BiLSTM", lstm)
+        row("no network", replace(dancer, network=Guessing(dancer.config)))
+    row("wrong song", gan or dancer, strangers)
     return made | {"model": model}
 
 

@@ -1,0 +1,179 @@
+"""Training the sequence GAN: what train_seq.py's loop is made of, and how its dances are judged."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from learn2dance import features, metrics, posing
+from learn2dance.gan import PENALTY, PoseCritic, PoseEncoder, PoseGenerator, gradient_penalty
+from learn2dance.seqgan import SeqConfig, SeqCritic, SeqGenerator
+from learn2dance.sequences import Paths, Where
+from learn2dance.takes import Take
+
+WRONG = 0.5  # weight of real sequences to other music, which the critic is to tell from real ones
+AGAIN = 3.0  # weight of the squared distance from a real sequence to itself danced again
+MOVED = 10.0  # weight of its steps' squared distance, beside its poses'
+BLUR = 0.04  # torso lengths that each coordinate may be off so
+ALONE = 10.0  # times the learning rate before the critics join in
+LARGEST = 10.0  # norm of the generator's gradient: more is cut
+RUNAWAY = 1e4  # body sizes: no critic of slope one tells sequences apart by so much
+
+
+class Pair(nn.Module):
+    """Generator, its moving average, both critics, and the frozen pose generator with its encoder."""
+
+    def __init__(self, config: SeqConfig, poser: PoseGenerator, encoder: PoseEncoder, decay: float, batch: int):
+        super().__init__()
+        self.config, self.poser, self.encoder = config, poser.requires_grad_(False), encoder.requires_grad_(False)
+        self.generator = SeqGenerator(config, poser.config)
+        self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
+        self.critic = nn.ModuleDict({"sequence": SeqCritic(config, poser.config), "step": PoseCritic(poser.config)})
+        self.paths = Paths(batch, poser.config.latent, config.width)
+
+    def fit(self, takes: list[Take]) -> None:
+        """Take mean and deviation from the pose generator, and from dances how far they go in a step."""
+        for network in self.critic.values():
+            network.mean.copy_(self.poser.mean)
+            network.deviation.copy_(self.poser.deviation)
+        squares = np.concatenate([np.diff(take.poses, axis=0).ravel() ** 2 for take in takes])
+        self.critic["sequence"].speed.fill_(2 * float(np.sqrt(np.nanmean(squares))))
+
+
+def noise(config: SeqConfig, count: int, steps: int, rng: torch.Generator, device) -> Tensor:
+    """Draw the noise (N, steps / hold, noise) of paths of so many steps."""
+    drawn = posing.latents(count * -(-steps // config.hold), config.noise, rng, device)
+    return drawn.unflatten(0, (count, -1))
+
+
+def decode(poser: PoseGenerator, path: Tensor, style: Tensor) -> Tensor:
+    """Turn paths (N, T, latent) in styles (N,) into poses (N, T, J, 2)."""
+    return poser(path.flatten(0, 1), style.repeat_interleave(path.shape[1])).unflatten(0, path.shape[:2])
+
+
+def inner(music: Tensor, config: SeqConfig) -> Tensor:
+    """Cut what is heard around sequences to what is heard at their own steps."""
+    return music[:, config.ahead : music.shape[1] - config.ahead]
+
+
+def roll(pair: Pair, where: Where, rng: torch.Generator) -> Tensor:
+    """Dance one more sequence on every path: poses (N, steps, J, 2)."""
+    device, paths, generator = pair.paths.latent.device, pair.paths, pair.generator
+    heard = generator.listen(where.music, where.style)
+    latent = posing.latents(len(heard), pair.poser.config.latent, rng, device)
+    memory = torch.where(where.begun[:, None], generator.start(heard, latent), paths.memory)
+    latent = torch.where(where.begun[:, None], latent, paths.latent)
+    drawn = noise(pair.config, len(heard), pair.config.steps, rng, device)
+    path, latent, memory = generator(heard, drawn, latent, memory)
+    paths.latent.copy_(latent.detach())
+    paths.memory.copy_(memory.detach())
+    return decode(pair.poser, path, where.style)
+
+
+def critic_step(pair: Pair, optimiser, where: Where, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Take one step of both critics; return how far apart they hold real and made sequences, and the penalty."""
+    music, other, real, style = (
+        inner(where.music, pair.config),
+        inner(where.other, pair.config),
+        where.poses,
+        where.style,
+    )
+    with torch.no_grad():
+        made = roll(pair, where, rng)
+    whole, step = pair.critic["sequence"], pair.critic["step"]
+    score = whole(real, music, style).mean()
+    apart = score - whole(made, music, style).mean()
+    wrong = WRONG * (score - whole(real, other, style).mean()) if pair.config.music else 0.0
+    # A critic steep in what is heard would be no less wrong than one steep in what is seen: its slope is that in both.
+    joints = real.shape[2]
+    ends = [torch.cat([poses.flatten(2), heard], -1) for poses, heard in ((real, music), (made, music), (real, other))]
+    foils = torch.randint(3, (len(real), 1, 1), generator=rng).to(real.device) == 0  # lines that lead to other music
+
+    def both(seen: Tensor, told: Tensor) -> Tensor:
+        return whole(seen[..., : 2 * joints].unflatten(-1, (joints, 2)), seen[..., 2 * joints :], told)
+
+    penalty = gradient_penalty(both, ends[0], torch.where(foils, ends[2], ends[1]), rng, style)
+    which = torch.randint(real.shape[1], (len(real),), generator=rng).to(real.device)
+    poses = [sequences[torch.arange(len(real), device=real.device), which] for sequences in (real, made)]
+    apart_step = step(poses[0], style).mean() - step(poses[1], style).mean()
+    penalties = penalty + gradient_penalty(step, *poses, rng, style)
+    optimiser.zero_grad()
+    (PENALTY * penalties - apart - wrong - apart_step).backward()
+    optimiser.step()
+    return apart.detach(), penalty.detach()
+
+
+def follow(pair: Pair, where: Where, rng: torch.Generator) -> Tensor:
+    """Return how well the generator dances real sequences again, from the noise it guesses behind them.
+
+    The bound of a variational autoencoder (Kingma and Welling, ICLR 2014; for sequences Chung et al., NeurIPS 2015),
+    up to a constant: it brings the generator near enough to dancing for critics to teach it the rest, and keeps it from
+    forgetting moves.
+    """
+    real, style = where.poses, where.style
+    with torch.no_grad():
+        path = pair.encoder(real.flatten(0, 1), style.repeat_interleave(real.shape[1]))[0].unflatten(0, real.shape[:2])
+        goal = decode(pair.poser, path, style)
+    drawn = noise(pair.config, len(style), real.shape[1], rng, real.device)
+    followed, divergence, _ = pair.generator.follow(pair.generator.listen(where.music, style), path, drawn)
+    off = torch.cat([goal[:, :1], decode(pair.poser, followed, style)], 1) - goal
+    off = (off**2).sum((2, 3)).mean() + MOVED * (off.diff(dim=1) ** 2).sum((2, 3)).mean()
+    return AGAIN * (off + 2 * BLUR**2 * divergence.mean())
+
+
+def generator_step(pair: Pair, optimiser, where: Where, rng: torch.Generator, judged: bool) -> None:
+    """Take one step of the generator, ``judged`` by the critics or not yet, and move its average along."""
+    loss = follow(pair, where, rng)
+    if judged:
+        made, style = roll(pair, where, rng), where.style
+        loss = loss - pair.critic["sequence"](made, inner(where.music, pair.config), style).mean()
+        loss = loss - pair.critic["step"](made.flatten(0, 1), style.repeat_interleave(made.shape[1])).mean()
+    optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(pair.generator.parameters(), LARGEST)
+    optimiser.step()
+    pair.average.update_parameters(pair.generator)
+
+
+def judge(made: list[np.ndarray], real: list[np.ndarray], fps: float) -> dict[str, float]:
+    """Judge made dances by real ones.
+
+    Parameters
+    ----------
+    made, real : list of np.ndarray [shape=(T, J, 2)]
+        Frames at ``fps``; real ones may hold NaN.
+
+    Returns
+    -------
+    dict
+        ``FID_k``, the Fréchet distance of `features.kinetic`, and, of 15 or 25 joints, ``FID_g`` of
+        `features.geometric`; ``FID``, their sum; NaN where there are too few windows. ``jerk``, that of the made over
+        that of the real; ``precision`` and ``recall`` of some thousand poses each.
+    """
+    motion = [[features.steady(dance, fps) for dance in dances] for dances in (made, real)]
+    cuts = [np.concatenate([features.cut(m)[0] for m in dances]) for dances in motion]
+    joints = cuts[0].shape[2]
+    kinds = {"FID_k": lambda cut: features.kinetic(cut, features.MOVING if joints in (15, 25) else np.arange(joints))}
+    kinds |= {"FID_g": features.geometric} if joints in (15, 25) else {}
+    found = {"FID": 0.0}
+    for name, kind in kinds.items():
+        seen = [kind(cut[:, :, :15] if joints == 25 else cut) for cut in cuts]
+        mean, deviation = metrics.scale(seen[1]) if len(seen[1]) else (0.0, 1.0)
+        found[name] = metrics.frechet(*((s - mean) / deviation for s in seen))
+        found["FID"] += found[name]
+    found["jerk"] = np.divide(*(np.nanmean([metrics.jerk(dance) for dance in dances]) for dances in motion))
+    poses = [np.concatenate(dances) for dances in (made, real)]
+    poses = [p[np.isfinite(p).all((1, 2))].reshape(-1, 2 * joints) for p in poses]
+    poses = [p[:: max(1, len(p) // 1000)] for p in poses]
+    found["precision"], found["recall"] = metrics.precision_recall(poses[1], poses[0])
+    return {key: float(value) for key, value in found.items()}
+
+
+def film(real: np.ndarray, made: np.ndarray, fps: float, path: Path, seconds: float = 10.0) -> None:
+    """Draw the first seconds of a real dance and of a made one, side by side."""
+    from learn2dance import drawing
+
+    length = int(seconds * fps)
+    drawing.animate([real[:length], made[:length]], fps, path, titles=["real", "made"], y_up=True)

@@ -1,0 +1,166 @@
+"""Train the sequence GAN: dances as paths through the pose GAN's latent space, to music where there is some.
+
+Reads   DATADIR/*.npz, each with poses (T, J, 2): DATA/poses of a data root, or any folder of your own; the folder's
+        pose GAN (--pose-gan); DATA/music/<clip>.npz, DATA/splits/ and DATA/clips.csv where DATADIR is DATA/poses
+Writes  models/seq_gan.pt beside DATADIR (--out): the generator's moving average, when it did best on the val split,
+        and all that dancing takes, the pose generator too
+        models/seq_gan.last.pt            where training stands, for --resume
+        models/runs/seq_gan/              TensorBoard, and films of made dances beside real ones: step_<n>.mp4
+
+Example: python train_seq.py data/ballroom/poses
+"""
+
+from pathlib import Path
+
+from learn2dance import stage
+from learn2dance.stage import Fault, log
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Train as the command line says."""
+    args = arguments(argv)
+    stage.setup(args.quiet)
+    import numpy as np
+    import torch
+    from torch.utils.tensorboard import SummaryWriter
+
+    from learn2dance import gandance, moves, posing, resuming, sequences, sequencing, skeleton, store, takes
+    from learn2dance.seqgan import SeqConfig
+
+    device = stage.device(args.device)
+    folder = moves.open_folder(args.datadir)
+    models = folder.path.resolve().parent / "models"
+    pose_gan, out = Path(args.pose_gan or models / "pose_gan.pt"), Path(args.out or models / "seq_gan.pt")
+    last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
+    poser, encoder = posing.load_poses(pose_gan, device)
+    if poser.config.joints != folder.joints or poser.config.styles != folder.names():
+        made, there = (f"{c} joints, styles {', '.join(styles) or 'none'}" for c, styles in (
+            (poser.config.joints, poser.config.styles), (folder.joints, folder.names())))  # fmt: skip
+        raise Fault(f"{pose_gan}: was trained on {made}, {folder.path} has {there}; run train_pose.py on it")
+    outside = ("datadir", "datadir_option", "out", "resume", "device", "quiet", "pose_gan", "no_video")
+    knobs = {key: value for key, value in vars(args).items() if key not in outside}
+    reader = takes.Reader(folder, args.fps)
+    parents = {"poses": folder.digest(), "train": folder.train, "val": folder.val, "styles": list(folder.names()),
+               "pose_gan": store.digest(pose_gan), "music": reader.digest()}  # fmt: skip
+    if resuming.fresh(out, last, knobs, parents, "seq_gan"):
+        log.info("%s: fresh", out)
+        return
+
+    torch.manual_seed(args.seed)
+    config = SeqConfig(
+        music=reader.heard,
+        fps=args.fps,
+        steps=args.sequence,
+        noise=args.noise,
+        width=args.width,
+        channels=args.channels,
+    )
+    mirrored = poser.config.told if folder.joints in skeleton.JOINTS and not args.no_mirror else 0
+    learned, everything = takes.pool(reader, folder.train, np.random.default_rng([args.seed, 0]))
+    drawer = sequences.Drawer(learned, config, mirrored)
+    judged = takes.pool(reader, folder.val, np.random.default_rng([args.seed, 1]), takes.JUDGED)[0]
+    pair = sequencing.Pair(config, poser, encoder, args.decay, args.batch)
+    pair.fit(learned)
+    pair.to(device)
+    optimisers = posing.Optimisers(pair, args.lr, momentum=0.5)
+    state = resuming.State(rng=resuming.generator(args.seed), kind="seq_gan")
+    if args.resume and last.exists():
+        resuming.resume(last, knobs, parents, pair, optimisers, state)
+    real = [take.poses for take in judged]
+    floor = sequencing.judge([take.poses for take in learned[:: max(1, len(learned) // len(real))]], real, args.fps)
+    log.info("%d dances to learn from%s, %d to judge by, %s; %s of those to these; on %s", len(learned),
+             "" if everything else " at a time", len(judged), "with music" if reader.ear else "without music",
+             said(floor), device)  # fmt: skip
+
+    apart = penalty = torch.zeros(())
+    renewed = 0  # times that dances were drawn anew
+    runs = out.parent / "runs" / out.stem
+    board = SummaryWriter(str(runs), purge_step=state.step)
+    bar = stage.progress(range(state.step, args.steps), "train", args.steps - state.step)
+    for state.step in bar:
+        if not everything and (renewed != state.step // args.renew):
+            renewed = state.step // args.renew
+            learned, _ = takes.pool(reader, folder.train, np.random.default_rng([args.seed, 2, renewed]))
+            drawer = sequences.Drawer(learned, config, mirrored)
+            pair.paths.forget()
+        judging = state.step >= args.alone
+        if state.step == args.alone:
+            pair.paths.forget()  # where they were is not where a dance got to
+        optimisers.set_rate(args.lr * (posing.fall(state.step, args.steps) if judging else sequencing.ALONE))
+        rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # of noise and of the penalty's points
+        for _ in range(args.critic_steps if judging else 0):
+            where = drawer.go_on(pair.paths, state.rng, device)
+            apart, penalty = sequencing.critic_step(pair, optimisers.critic, where, rng)
+        where = drawer.go_on(pair.paths, state.rng, device)
+        sequencing.generator_step(pair, optimisers.generator, where, rng, judging)
+        if not torch.isfinite(apart) or abs(apart) > sequencing.RUNAWAY:
+            raise Fault(f"step {state.step}: the critic ran away (real and made {apart:.3g} apart); "
+                        f"{out} is the last good one, try a lower --lr")  # fmt: skip
+        if (state.step + 1) % args.every and state.step + 1 < args.steps:
+            continue
+        dancer = gandance.GanDancer.of(pair, reader, learned)
+        made = [gandance.steps(dancer, take.music, take.style, args.seed) for take in judged]
+        found = sequencing.judge(made, real, args.fps)
+        state.step += 1
+        for name, value in found.items():
+            board.add_scalar(f"val/{name}", value, state.step)
+        board.add_scalar("train/apart", apart, state.step)
+        board.add_scalar("train/penalty", penalty, state.step)
+        if better := state.note(found["FID"], pair.average.module):
+            gandance.save(out, dancer, **state.found(), arguments=knobs, parents=parents)
+        if not args.no_video:
+            sequencing.film(real[0], made[0], args.fps, runs / f"step_{state.step:06d}.mp4")
+        resuming.save_state(last, knobs, parents, pair, optimisers, state)
+        log.info(
+            "step %d: apart %.2f, penalty %.3f; %s%s", state.step, apart, penalty, said(found), ", the best" * better
+        )
+    board.close()
+    resuming.save_state(last, knobs, parents, pair, optimisers, state, done=True)
+    log.info("%s: FID %.1f at step %d of %d; next: python eval.py --model %s --audio song.mp3",
+             out, state.best, state.best_step, state.step, out)  # fmt: skip
+
+
+def said(found: dict[str, float]) -> str:
+    """Say what was found."""
+    return ", ".join(f"{name} {value:.2f}" for name, value in found.items())
+
+
+def arguments(argv: list[str] | None):
+    """Parse the command line."""
+    parser = stage.parser(__doc__, "seed", "device", "no_video", "quiet")
+    parser.add_argument("datadir", metavar="DATADIR", nargs="?", help="folder of .npz files with poses")
+    parser.add_argument("--datadir", metavar="DATADIR", dest="datadir_option", help="the same, as an option")
+    parser.add_argument("--pose-gan", metavar="FILE", help="of train_pose.py (models/pose_gan.pt beside DATADIR)")
+    parser.add_argument("--out", metavar="FILE", help="where to (models/seq_gan.pt beside DATADIR)")
+    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
+    number, share = stage.positive(int), stage.positive(float)
+    group = parser.add_argument_group("sequences")
+    group.add_argument("--sequence", type=number, default=50, help="steps that the critic judges (%(default)s)")
+    group.add_argument("--fps", type=share, default=15.0, help="steps a second (%(default)s)")
+    group = parser.add_argument_group("networks")
+    group.add_argument("--noise", type=number, default=16, help="numbers drawn every few steps (%(default)s)")
+    group.add_argument("--width", type=number, default=192, help="of the generator (%(default)s)")
+    group.add_argument("--channels", type=number, default=96, help="of the critic (%(default)s)")
+    group = parser.add_argument_group("training")
+    group.add_argument("--steps", type=number, default=2500, help="of the generator (%(default)s)")
+    group.add_argument(
+        "--alone", type=stage.whole, default=300, help="of these before the critics join in (%(default)s)"
+    )
+    group.add_argument("--critic-steps", type=number, default=2, help="for each of the generator's (%(default)s)")
+    group.add_argument("--batch", type=number, default=48, help="sequences a step (%(default)s)")
+    group.add_argument("--lr", type=share, default=2e-4, help="learning rate (%(default)s)")
+    group.add_argument("--decay", type=stage.between(0, 1), default=0.99, help="of the moving average (%(default)s)")
+    group.add_argument("--no-mirror", action="store_true", help="do not learn from mirrored dances too")
+    group.add_argument("--every", type=number, default=100, help="steps between looks at the val split (%(default)s)")
+    group.add_argument(
+        "--renew", type=number, default=500, help="steps after which dances that do not fit into memory are drawn anew"
+    )
+    args = parser.parse_args(argv)
+    if bool(args.datadir) == bool(args.datadir_option):
+        parser.error("give DATADIR once: train_seq.py DATADIR, or --datadir DATADIR")
+    args.datadir = args.datadir or args.datadir_option
+    return args
+
+
+if __name__ == "__main__":
+    stage.run(main)

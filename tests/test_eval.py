@@ -91,7 +91,10 @@ def test_goes_on_from_poses(root, run_stage):
         (["--audio", "{tmp}/empty.wav"], "empty.wav"),
         (["--audio", "{song}", "--model", "{tmp}/none.pt"], "no such model"),
         (["--audio", "{song}", "--model", "{trained}/clusters.npz"], "checkpoint"),
-        (["--audio", "{song}", "--model", "{trained}/models/music2pose.last.pt"], "expected a 'music2pose' checkpoint"),
+        (
+            ["--audio", "{song}", "--model", "{trained}/models/music2pose.last.pt"],
+            "expected a 'music2pose' or 'seq_gan' checkpoint",
+        ),
         (["--audio", "{song}", "--style", "polka"], "--style polka: "),
         (["--audio", "{song}", "{song}"], "two songs of the same name"),
         (["--audio", "{song}", "--prefix", "{trained}/clusters.npz"], "no key 'poses'"),
@@ -99,7 +102,7 @@ def test_goes_on_from_poses(root, run_stage):
         (["--audio", "{song}", "--device", "cpu:x"], "--device cpu:x"),
         (["{tmp}", "--split", "test"], "expected keypoints/ and audio/"),
         (["{trained}", "--audio", "{song}"], "a data root or --audio"),
-        ([], "a data root or --audio"),
+        ([], "give a data root, --audio FILE, --given POSES.npz, or --seconds S"),
     ],
 )
 def test_faults_of_the_user(run_stage, song, model, trained, tmp_path, wrong, said):

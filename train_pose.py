@@ -71,9 +71,10 @@ def main(argv: list[str] | None = None) -> None:
             seen = [part.to(device) for part in batch]
             apart, penalty = posing.critic_step(pair, optimisers.critic, *seen, rng)
         off, kl = posing.generator_step(pair, optimisers.generator, *seen, rng)
-        if not torch.isfinite(apart) or abs(apart) > posing.RUNAWAY:
+        if not (torch.isfinite(apart) and posing.finite(pair.generator)) or abs(apart) > posing.RUNAWAY:
+            kept = f"{out} is the last good one" if out.exists() else "no good one was saved"
             raise Fault(f"step {state.step}: the critic ran away (real and made {apart:.3g} apart); "
-                        f"{out} is the last good one, try a lower --lr")  # fmt: skip
+                        f"{kept}, try a lower --lr")  # fmt: skip
         if (state.step + 1) % args.every and state.step + 1 < args.steps:
             continue
         made = posing.make(pair.average.module, told, args.seed)

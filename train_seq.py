@@ -83,7 +83,8 @@ def main(argv: list[str] | None = None) -> None:
             renewed = state.step // args.renew
             learned, _ = takes.pool(reader, folder.train, np.random.default_rng([args.seed, 2, renewed]))
             drawer = sequences.Drawer(learned, config, mirrored)
-            pair.paths.forget()
+            if state.step % args.renew == 0:  # else a resumed run, whose paths are in these dances already
+                pair.paths.forget()
         judging = state.step >= args.alone
         if state.step == args.alone:
             pair.paths.forget()  # where they were is not where a dance got to
@@ -94,9 +95,10 @@ def main(argv: list[str] | None = None) -> None:
             apart, penalty = sequencing.critic_step(pair, optimisers.critic, where, rng)
         where = drawer.go_on(pair.paths, state.rng, device)
         sequencing.generator_step(pair, optimisers.generator, where, rng, judging)
-        if not torch.isfinite(apart) or abs(apart) > sequencing.RUNAWAY:
-            raise Fault(f"step {state.step}: the critic ran away (real and made {apart:.3g} apart); "
-                        f"{out} is the last good one, try a lower --lr")  # fmt: skip
+        if not (torch.isfinite(apart) and posing.finite(pair.generator)) or abs(apart) > sequencing.RUNAWAY:
+            kept = f"{out} is the last good one" if out.exists() else "no good one was saved"
+            raise Fault(f"step {state.step}: training ran away (the critic holds real and made {apart:.3g} apart); "
+                        f"{kept}, try a lower --lr")  # fmt: skip
         if (state.step + 1) % args.every and state.step + 1 < args.steps:
             continue
         dancer = gandance.GanDancer.of(pair, reader, learned)
@@ -137,7 +139,7 @@ def arguments(argv: list[str] | None):
     number, share = stage.positive(int), stage.positive(float)
     group = parser.add_argument_group("sequences")
     group.add_argument("--sequence", type=number, default=50, help="steps that the critic judges (%(default)s)")
-    group.add_argument("--fps", type=share, default=15.0, help="steps a second (%(default)s)")
+    group.add_argument("--fps", type=stage.between(12.5, 240), default=15.0, help="steps a second (%(default)s)")
     group = parser.add_argument_group("networks")
     group.add_argument("--noise", type=number, default=16, help="numbers drawn every few steps (%(default)s)")
     group.add_argument("--width", type=number, default=192, help="of the generator (%(default)s)")
@@ -159,6 +161,8 @@ def arguments(argv: list[str] | None):
     args = parser.parse_args(argv)
     if bool(args.datadir) == bool(args.datadir_option):
         parser.error("give DATADIR once: train_seq.py DATADIR, or --datadir DATADIR")
+    if args.sequence < 2:
+        parser.error("--sequence: the critic judges motion, which takes two steps or more")
     args.datadir = args.datadir or args.datadir_option
     return args
 

@@ -10,6 +10,8 @@ from learn2dance.schemas import SCHEMA
 from learn2dance.stage import Fault
 from learn2dance.store import atomic
 
+WRITERS = {"music2pose": "train.py", "pose_gan": "train_pose.py", "seq_gan": "train_seq.py"}
+
 
 def save(path: str | Path, kind: str, **parts) -> None:
     """Save tensors and plain Python values (no objects) atomically; the same content gives the same bytes."""
@@ -30,7 +32,8 @@ def load(path: str | Path, *kinds: str) -> dict:
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:
-        raise Fault(f"{path}: no such model; train.py writes it") from None
+        writers = " or ".join(WRITERS[kind.split()[0]] for kind in kinds)
+        raise Fault(f"{path}: no such model; {writers} writes it") from None
     try:
         parts = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:

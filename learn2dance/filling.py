@@ -159,17 +159,17 @@ def clock_steps(gan: GanDancer, frames: int, fps: float) -> int:
 
 def spline(count: int, clock: float, frames: int, fps: float) -> Tensor:
     """Return the matrix (frames, count) that takes values at the GAN's clock to those at the frames: a cubic spline."""
-    basis = make_interp_spline(np.arange(count) / clock, np.eye(count), k=3)
+    basis = make_interp_spline(np.arange(count) / clock, np.eye(count), k=min(3, count - 1))
     return torch.from_numpy(basis(np.arange(frames) / fps).astype(np.float32))
 
 
 def likeliest_style(gan: GanDancer, given: np.ndarray) -> int:
     """Return the style (index plus one) in which the encoder knows the given poses (T, J, 2) best; 0 without styles."""
     rough = straight(given[None])[0]
-    poses = torch.from_numpy(rough[np.isfinite(rough).all((1, 2))])
+    poses = torch.from_numpy(rough[np.isfinite(rough).all((1, 2))]).to(next(gan.networks.parameters()).device)
     off = []
     for style in range(1, 1 + len(gan.poses.styles)):
-        told = torch.full((len(poses),), style)
+        told = torch.full((len(poses),), style, device=poses.device)
         again = gan.networks["poser"](gan.networks["encoder"](poses, told)[0], told)
         off.append(float(((again - poses) ** 2).mean()) if len(poses) else 0.0)
     return 1 + int(np.argmin(off)) if off else 0

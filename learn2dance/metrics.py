@@ -131,9 +131,9 @@ def style_classifier(features: np.ndarray, styles: np.ndarray) -> Pipeline:
     return make_pipeline(StandardScaler(), classifier).fit(features, styles)
 
 
-def jerk(motion: np.ndarray) -> float:
-    """Return the mean norm of the third derivative of `features.steady` motion: torso lengths / s³."""
-    third = np.linalg.norm(np.diff(motion[:, MOVING], n=3, axis=0), axis=-1) * FPS**3
+def jerk(motion: np.ndarray, joints: np.ndarray = MOVING) -> float:
+    """Return the mean norm of the third derivative of `features.steady` motion of these joints: torso lengths / s³."""
+    third = np.linalg.norm(np.diff(motion[:, joints], n=3, axis=0), axis=-1) * FPS**3
     return float(np.nanmean(third)) if np.isfinite(third).any() else np.nan
 
 

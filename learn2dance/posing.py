@@ -61,6 +61,11 @@ def fall(step: int, steps: int) -> float:
     return min(1.0, 2 * (steps - step) / steps)
 
 
+def finite(network: nn.Module) -> bool:
+    """Tell whether all parameters are numbers still."""
+    return bool(torch.stack([parameter.isfinite().all() for parameter in network.parameters()]).all())
+
+
 def latents(count: int, size: int, rng: torch.Generator, device: str | torch.device = "cpu") -> Tensor:
     """Draw latents (count, size), on the CPU, so that a seed means the same on every device."""
     return torch.randn((count, size), generator=rng).to(device)

@@ -30,7 +30,7 @@ class State:
         What counts as a loss is the trainer's matter, so long as less is better.
         """
         self.waited += 1
-        if loss >= self.best:
+        if loss >= self.best or (np.isnan(loss) and np.isfinite(self.best)):
             return False
         self.best, self.best_step, self.waited = loss, self.step, 0
         self.best_network = copy.deepcopy({key: value.cpu() for key, value in network.state_dict().items()})

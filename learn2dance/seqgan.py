@@ -46,6 +46,8 @@ class SeqGenerator(nn.Module):
 
     def listen(self, music: Tensor, style: Tensor) -> Tensor:
         """Return what the steps (N, T, …) hear of music (N, ahead + T + ahead, M), and the style int64 (N,) told."""
+        if not self.config.music:
+            music = music.new_zeros((*music.shape[:2], 1))  # the ear hears silence
         heard = functional.leaky_relu(self.ear(music.transpose(1, 2)), 0.2).transpose(1, 2)
         return torch.cat([heard, self.style(style)[:, None].expand(-1, heard.shape[1], -1)], -1)
 

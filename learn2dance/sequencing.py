@@ -161,7 +161,8 @@ def judge(made: list[np.ndarray], real: list[np.ndarray], fps: float) -> dict[st
     motion = [[features.steady(dance, fps) for dance in dances] for dances in (made, real)]
     cuts = [np.concatenate([features.cut(m)[0] for m in dances]) for dances in motion]
     joints = cuts[0].shape[2]
-    kinds = {"FID_k": lambda cut: features.kinetic(cut, features.MOVING if joints in (15, 25) else np.arange(joints))}
+    moving = features.MOVING if joints in (15, 25) else np.arange(joints)
+    kinds = {"FID_k": lambda cut: features.kinetic(cut, moving)}
     kinds |= {"FID_g": features.geometric} if joints in (15, 25) else {}
     found = {"FID": 0.0}
     for name, kind in kinds.items():
@@ -169,7 +170,7 @@ def judge(made: list[np.ndarray], real: list[np.ndarray], fps: float) -> dict[st
         mean, deviation = metrics.scale(seen[1]) if len(seen[1]) else (0.0, 1.0)
         found[name] = metrics.frechet(*((s - mean) / deviation for s in seen))
         found["FID"] += found[name]
-    found["jerk"] = np.divide(*(np.nanmean([metrics.jerk(dance) for dance in dances]) for dances in motion))
+    found["jerk"] = np.divide(*(np.nanmean([metrics.jerk(dance, moving) for dance in dances]) for dances in motion))
     poses = [np.concatenate(dances) for dances in (made, real)]
     poses = [p[np.isfinite(p).all((1, 2))].reshape(-1, 2 * joints) for p in poses]
     poses = [p[:: max(1, len(p) // 1000)] for p in poses]

@@ -51,6 +51,25 @@ def trained(tmp_path_factory) -> Path:
 QUICK = "--steps 20 --every 10 --width 32 --layers 1 --batch 4 --beats 12 --warmup 5".split()
 
 
+# The same of the GAN's two steps.
+QUICK_POSES = "--steps 40 --every 20 --width 16 --layers 1 --batch 16 --latent 4 --critic-steps 2".split()
+QUICK_PATHS = "--steps 8 --alone 4 --every 4 --width 16 --channels 8 --noise 4 --batch 4 --critic-steps 1".split()
+
+
+@pytest.fixture(scope="session")
+def gan(trained, tmp_path_factory) -> Path:
+    """Return a sequence GAN, trained quickly on the toy root; its pose GAN lies beside it."""
+    import train_pose
+    import train_seq
+
+    models = tmp_path_factory.mktemp("gan") / "models"
+    poses, paths = models / "pose_gan.pt", models / "seq_gan.pt"
+    train_pose.main([str(trained / "poses"), "--out", str(poses), "--quiet", *QUICK_POSES])
+    quietly = ["--pose-gan", str(poses), "--out", str(paths), "--quiet", "--no-video"]
+    train_seq.main([str(trained / "poses"), *quietly, *QUICK_PATHS])
+    return paths
+
+
 @pytest.fixture
 def root(trained, tmp_path) -> Path:
     """Return a copy of the trained toy root that the test may change."""

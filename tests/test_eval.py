@@ -9,6 +9,7 @@ from conftest import ROOT
 from test_train import full_disk
 
 from learn2dance import dataroot, store
+from learn2dance.stage import Fault
 
 
 @pytest.fixture
@@ -91,7 +92,10 @@ def test_goes_on_from_poses(root, run_stage):
         (["--audio", "{tmp}/empty.wav"], "empty.wav"),
         (["--audio", "{song}", "--model", "{tmp}/none.pt"], "no such model"),
         (["--audio", "{song}", "--model", "{trained}/clusters.npz"], "checkpoint"),
-        (["--audio", "{song}", "--model", "{trained}/models/music2pose.last.pt"], "expected a 'music2pose' checkpoint"),
+        (
+            ["--audio", "{song}", "--model", "{trained}/models/music2pose.last.pt"],
+            "expected a 'music2pose' or 'seq_gan' checkpoint",
+        ),
         (["--audio", "{song}", "--style", "polka"], "--style polka: "),
         (["--audio", "{song}", "{song}"], "two songs of the same name"),
         (["--audio", "{song}", "--prefix", "{trained}/clusters.npz"], "no key 'poses'"),
@@ -99,7 +103,7 @@ def test_goes_on_from_poses(root, run_stage):
         (["--audio", "{song}", "--device", "cpu:x"], "--device cpu:x"),
         (["{tmp}", "--split", "test"], "expected keypoints/ and audio/"),
         (["{trained}", "--audio", "{song}"], "a data root or --audio"),
-        ([], "a data root or --audio"),
+        ([], "give a data root, --audio FILE, --given POSES.npz, or --seconds S"),
     ],
 )
 def test_faults_of_the_user(run_stage, song, model, trained, tmp_path, wrong, said):
@@ -152,3 +156,120 @@ def test_ctrl_c(song, model, tmp_path):
     assert process.returncode == 130 and said.startswith("interrupted") and said.count("\n") == 1
     for path in (tmp_path / "out").iterdir():
         store.load(path, "dance")
+
+
+@pytest.fixture
+def toy_root(trained):
+    return dataroot.open_root(trained)
+
+
+def evaluate(*asked):
+    """Run the stage within this process: for what a process of its own would only make slower."""
+    import eval as stage_of_dances
+
+    stage_of_dances.main([str(word) for word in asked])
+
+
+def test_a_gan_dances_to_the_songs_of_a_split(root, run_stage, gan):
+    shutil.copy(gan, root / "models" / "mine.pt")
+    ended = run_stage("eval.py", root, "--model", root / "models" / "mine.pt", "--split", "test", "--no-video")
+    assert ended.returncode == 0, ended.stderr
+    made = sorted((root / "dances" / "mine").glob("*.npz"))
+    assert [p.stem for p in made] == sorted((root / "splits" / "test.txt").read_text().split())
+    dances = [store.load(path, "dance") for path in made]
+    assert all(dance["poses"].shape == (240, 15, 2) and not dance["tokens"].size for dance in dances)
+    assert all((a["poses"] != b["poses"]).any() for a, b in zip(dances, dances[1:], strict=False))
+
+
+def test_a_gan_dances_to_any_file_with_a_film(run_stage, song, gan, tmp_path):
+    from learn2dance import video
+
+    ended = run_stage("eval.py", "--audio", song, "--model", gan, "--out", tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert len(store.load(tmp_path / "my 'söng' -1.npz", "dance")["poses"]) == 240
+    found = video.probe(tmp_path / "my 'söng' -1.mp4")
+    assert found["audio"] and abs(found["duration"] - 8) < 0.1
+
+
+def test_a_gan_dances_without_music(gan, tmp_path):
+    evaluate("--seconds", "2.5", "--model", gan, "--out", tmp_path, "--no-video", "--quiet", "--n", 2)
+    one, other = (store.load(tmp_path / f"dance_{seed}.npz", "dance") for seed in (0, 1))
+    assert one["poses"].shape == (75, 15, 2) and (one["poses"] != other["poses"]).any()
+
+
+@pytest.fixture
+def take(toy_root, tmp_path):
+    """Return a real dance, 8 s of 25 frames each."""
+    clip = next(clip for clip in toy_root.split("test", toy_root.have("poses")) if toy_root.fps[clip] == 25)
+    return shutil.copy(toy_root.file("poses", clip), tmp_path / "take.npz")
+
+
+def test_given_frames_are_gone_on_from(run_stage, take, gan, tmp_path):
+    asked = ["--model", gan, "--known", "0:25", "--no-video"]
+    ended = run_stage("eval.py", "--given", take, *asked, "--out", tmp_path / "out")
+    assert ended.returncode == 0, ended.stderr
+    assert "what is given is met to" in ended.stdout and "% of a torso's length" in ended.stdout
+    first = store.load(tmp_path / "out" / "take.npz", "dance")
+    assert first["poses"].shape == (200, 15, 2) and first["fps"] == 25
+    arrays = dict(np.load(take))
+    arrays["poses"][25:] = arrays["poses"][24]
+    np.savez(take, **arrays)
+    evaluate("--given", take, *asked, "--out", tmp_path / "again", "--quiet")
+    again = store.load(tmp_path / "again" / "take.npz", "dance")
+    np.testing.assert_array_equal(again["poses"], first["poses"])  # what is not given is not looked at
+    assert again["meta"]["parents"] != first["meta"]["parents"]
+
+
+def test_given_joints_between_given_frames_to_music(take, song, gan, tmp_path):
+    asked = ["--given", take, "--model", gan, "--out", tmp_path / "out", "--no-video", "--quiet"]
+    evaluate(*asked, "--known", "0:10,60:70", "--known-joints", "8-14,1", "--audio", song, "--seconds", 5)
+    path = tmp_path / "out" / "take.npz"
+    dance = store.load(path, "dance")
+    assert dance["poses"].shape == (125, 15, 2) and len(dance["beats"]) > 5
+    assert set(dance["meta"]["parents"]) == {"model", "audio", "given"}
+    before = path.stat().st_mtime_ns
+    evaluate(*asked, "--known", "0:10,60:70", "--known-joints", "8-14,1", "--audio", song, "--seconds", 5)
+    assert path.stat().st_mtime_ns == before  # fresh
+    evaluate(*asked, "--known", "0:10,60:70", "--audio", song, "--seconds", 5)
+    assert (store.load(path, "dance")["poses"] != dance["poses"]).any()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--model", "{gan}", "--audio", "{song}", "--prefix", "{take}"], "the GAN has none of them; see --given"),
+        (["--model", "{gan}", "--audio", "{song}", "--top-k", "3"], "the GAN has none of them; see --given"),
+        (["--model", "{gan}", "--audio", "{song}", "--style", "polka"], "has learned chacha, disco, waltz"),
+        (["--model", "{model}", "--given", "{take}"], "need a GAN"),
+        (["--model", "{model}", "--seconds", "9"], "need a GAN"),
+        (["--model", "{gan}", "--given", "{take}", "--known", "900:"], "there are 200 frames"),
+        (["--model", "{gan}", "--given", "{song}"], "not a whole .npz file"),
+        (["--model", "{gan}", "--given", "{take}", "--known", "0:9", "--out", "{tmp}"], "would be overwritten"),
+        (["--model", "{tmp}/none.pt", "--seconds", "9"], "no such model; train.py or train_seq.py writes it"),
+    ],
+)
+def test_what_a_gan_cannot_do(song, model, gan, take, tmp_path, wrong, said):
+    asked = [word.format(tmp=tmp_path, song=song, model=model, gan=gan, take=take) for word in wrong]
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    with pytest.raises(Fault) as fault:
+        evaluate(*asked, *([] if "--out" in asked else ["--out", tmp_path / "out"]), "--no-video", "--quiet")
+    assert said in str(fault.value) and "\n" not in str(fault.value)
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--given", "a.npz", "--known", "5:5"], "invalid frames value: '5:5'"),
+        (["--given", "a.npz", "--known", "0-25"], "invalid frames value: '0-25'"),
+        (["--given", "a.npz", "--known-joints", "4-2"], "invalid joints value: '4-2'"),
+        (["--audio", "a.mp3", "--known", "0:25"], "--known and --known-joints say what is known of --given"),
+        (["data", "--given", "a.npz"], "--given goes with one --audio FILE, or none"),
+        (["--given", "a.npz", "--report"], "--report judges whole dances"),
+        (["--seconds", "0"], "--seconds: invalid number from 0.1 to 86400"),
+    ],
+)
+def test_words_that_make_no_sense(capsys, wrong, said):
+    with pytest.raises(SystemExit) as ended:
+        evaluate(*wrong)
+    assert ended.value.code == 2 and said in capsys.readouterr().err

@@ -57,9 +57,44 @@ def test_it_learns_two_poses():
         for _ in range(3):
             batch = posing.batch(real, np.array([1, 2]), 32, 0, rng)
             posing.critic_step(pair, optimisers.critic, *batch, noise)
-        posing.generator_step(pair, optimisers.generator, batch[1], noise)
+        posing.generator_step(pair, optimisers.generator, *batch, noise)
     made = posing.make(pair.average.module, np.repeat([1, 2], 50), 0).reshape(2, 50, 5, 2)
     assert np.abs(made - real[:, None]).mean() < 0.2 * before
+
+
+def test_the_encoder_finds_latents_that_make_a_pose_again():
+    """Poses on a circle, whose place on it is all that there is to know of them."""
+    rng, turns = np.random.default_rng(0), np.linspace(0, 2 * np.pi, 64, endpoint=False)
+    across, along = rng.normal(size=(2, 1, 5, 2))
+    real = (np.cos(turns)[:, None, None] * across + np.sin(turns)[:, None, None] * along).astype(np.float32)
+    real -= real.mean(1, keepdims=True)
+    torch.manual_seed(0)
+    pair = posing.Pair(PoseConfig(5, (), latent=4, width=32, layers=2), decay=0.9)
+    pair.fit(real)
+    told, optimisers = torch.zeros(64, dtype=torch.int64), posing.Optimisers(pair, 3e-3)
+
+    def off() -> float:
+        with torch.no_grad():
+            again = pair.generator(pair.encoder(torch.from_numpy(real), told)[0], told)
+        return float(np.abs(again.numpy() - real).mean() / np.abs(real).mean())
+
+    before = off()
+    for step in range(300):
+        batch = posing.batch(real, told.numpy(), 32, 0, rng)
+        posing.generator_step(pair, optimisers.generator, *batch, torch.Generator().manual_seed(step))
+    assert before > 0.8 and off() < 0.15
+
+
+def test_the_learning_rate_falls_in_the_second_half():
+    assert [posing.fall(step, 100) for step in (0, 50, 75, 100)] == [1, 1, 0.5, 0]
+    pair = posing.Pair(PoseConfig(5, (), latent=4, width=8), decay=0.9)
+    optimisers = posing.Optimisers(pair, 1.0)
+    optimisers.set_rate(0.25)
+    again = posing.Optimisers(pair, 1.0)
+    again.load_state_dict(optimisers.state_dict())
+    assert [o.param_groups[0]["lr"] for o in (again.critic, again.generator)] == [0.25, 0.25]
+    learned = {id(p) for group in optimisers.generator.param_groups for p in group["params"]}
+    assert learned == {id(p) for part in (pair.generator, pair.encoder) for p in part.parameters()}
 
 
 def test_mirrored_poses_are_mirrored_whole():
@@ -85,10 +120,14 @@ def test_judging_knows_the_real_from_the_rest():
 def test_saved_and_loaded_it_makes_the_same(tmp_path):
     pair = posing.Pair(PoseConfig(15, ("a", "b"), width=16), decay=0.9)
     pair.fit(np.random.default_rng(0).normal(size=(50, 15, 2)).astype(np.float32))
-    posing.save_poses(tmp_path / "p.pt", pair.generator, step=3)
+    posing.save_poses(tmp_path / "p.pt", pair, step=3)
     style = np.array([0, 1, 2])
-    loaded = posing.load_poses(tmp_path / "p.pt")
-    np.testing.assert_array_equal(posing.make(loaded, style, 1), posing.make(pair.generator, style, 1))
+    generator, encoder = posing.load_poses(tmp_path / "p.pt")
+    np.testing.assert_array_equal(posing.make(generator, style, 1), posing.make(pair.average.module, style, 1))
+    poses = torch.randn(3, 15, 2, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        for found, expected in zip(encoder(poses, torch.arange(3)), pair.encoder(poses, torch.arange(3)), strict=True):
+            torch.testing.assert_close(found, expected, rtol=0, atol=0)
     torch.save(torch.load(tmp_path / "p.pt", weights_only=True) | {"config": {"joints": 3}}, tmp_path / "q.pt")
     with pytest.raises(Fault, match="not the parts of a pose GAN"):
         posing.load_poses(tmp_path / "q.pt")

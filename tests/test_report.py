@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -7,6 +8,7 @@ from conftest import QUICK
 import train
 from learn2dance import dataroot, rivals, scores, store
 from learn2dance.clustering import load_codebook
+from learn2dance.stage import Fault
 
 ROWS = {"real", "real, spliced", "frozen", "white noise", "tokens alone", "BiLSTM", "no network", "wrong song", "model"}
 
@@ -40,6 +42,34 @@ def test_the_report_of_a_split(root, run_stage):
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     assert run_stage("eval.py", root, "--split", "test", "--report", "--n", 2).returncode == 0
     assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_the_report_of_a_gan(root, run_stage, gan):
+    model = shutil.copy(gan, root / "models" / "seq_gan.pt")
+    ended = run_stage("eval.py", root, "--model", model, "--report", "--n", 1)
+    assert ended.returncode == 0 and not ended.stderr, ended.stderr
+    out = root / "dances" / "seq_gan"
+    card = json.loads((out / "scores.json").read_text())
+    assert set(card["rows"]) == ROWS - {"BiLSTM", "no network"} | {"music2pose"}
+    assert (out / "report.png").read_bytes()[:4] == b"\x89PNG" and not list(out.glob("*.mp4"))
+    # What hardly learned is worse than music2pose, and its poses are no better than real ones.
+    assert card["rows"]["model"]["FID_k"][0] > card["rows"]["real, spliced"]["FID_k"][0]
+    assert card["train poses"]["FID"] < card["pose GAN"]["FID"]
+    assert card["train poses"]["precision"] > card["pose GAN"]["precision"]
+    assert set(card["filled"]) == {"gap", "continuation"}
+    for rivals_ in card["filled"].values():
+        assert set(rivals_) == {"GAN", "straight lines", "last pose", "nearest"} and rivals_["GAN"]["off"] > 0
+    assert all(
+        said in ended.stdout for said in ("a second filled in, gap:", "straight lines", "pose GAN", "music2pose")
+    )
+
+
+def test_the_report_of_a_gan_needs_music2pose(root, gan):
+    import eval as stage_of_dances
+
+    (root / "models" / "music2pose.pt").unlink()
+    with pytest.raises(Fault, match="music2pose.pt: no such model"):
+        stage_of_dances.main([str(root), "--model", str(gan), "--report", "--n", "1", "--quiet"])
 
 
 @pytest.mark.parametrize("wrong", [["--audio", "song.mp3"], ["data", "--split", "train"], ["data", "--style", "tango"]])

@@ -1,0 +1,181 @@
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from conftest import QUICK_PATHS, QUICK_POSES, ROOT
+from test_train import same
+
+import train_pose
+import train_seq
+from learn2dance import checkpoint, gandance, posing, sequencing, takes, training
+from learn2dance.stage import Fault
+
+
+@pytest.fixture
+def pose_gan(gan):
+    return gan.with_name("pose_gan.pt")
+
+
+def train(root, pose_gan, out, *more):
+    """Train within this process: for what a process of its own would only make slower."""
+    asked = [root / "poses", "--pose-gan", pose_gan, "--out", out, "--quiet", "--no-video", *QUICK_PATHS, *more]
+    train_seq.main([str(word) for word in asked])
+
+
+def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
+    shutil.copy(pose_gan, root / "models")
+    ended = run_stage("train_seq.py", root / "poses", *QUICK_PATHS)
+    assert ended.returncode == 0 and not ended.stderr, ended.stderr
+    assert "3 dances to learn from, 3 to judge by, with music" in ended.stdout
+    assert "next: python eval.py --model" in ended.stdout
+    models = root / "models"
+    runs = models / "runs" / "seq_gan"
+    assert [p.name for p in sorted(runs.glob("*.mp4"))] == ["step_000004.mp4", "step_000008.mp4"]
+    curve = training.history(runs)
+    assert {"val/FID_k", "val/FID_g", "val/jerk", "train/apart", "train/penalty"} <= set(curve)
+    best = checkpoint.load(models / "seq_gan.pt", "seq_gan")
+    assert best["loss"] == pytest.approx(curve["val/FID"][:, 1].min(), rel=1e-5)
+    np.testing.assert_allclose(curve["val/FID"][:, 1], curve["val/FID_k"][:, 1] + curve["val/FID_g"][:, 1], rtol=1e-5)
+    dancer = gandance.load(models / "seq_gan.pt")
+    poser, encoder = posing.load_poses(pose_gan)  # which stay frozen, and come along
+    assert same(dict(dancer.networks["poser"].state_dict()), dict(poser.state_dict()))
+    assert same(dict(dancer.networks["encoder"].state_dict()), dict(encoder.state_dict()))
+    before = (models / "seq_gan.pt").stat().st_mtime_ns
+    assert "fresh" in run_stage("train_seq.py", root / "poses", *QUICK_PATHS).stdout
+    assert (models / "seq_gan.pt").stat().st_mtime_ns == before
+
+
+def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, gan, pose_gan, tmp_path):
+    longer = ["--steps", "60", "--every", "6"]
+    whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
+    train(root, pose_gan, whole, *longer)
+    asked = [root / "poses", "--pose-gan", pose_gan, "--out", parts, "--no-video", *QUICK_PATHS, *longer]
+    command = [sys.executable, "train_seq.py", *map(str, asked)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("step 12:"):
+            break
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1].startswith("interrupted") and process.returncode == 130
+    assert 12 <= checkpoint.load(tmp_path / "parts.last.pt", "seq_gan training")["step"] < 60
+    train(root, pose_gan, parts, *longer, "--resume")
+    assert parts.read_bytes() == whole.read_bytes()
+    assert same(*(checkpoint.load(path.with_suffix(".last.pt"), "seq_gan training") for path in (whole, parts)))
+
+
+def stop_at(step, monkeypatch):
+    """Let training be interrupted in this step of the generator, counted from 0."""
+    take_step, steps = sequencing.generator_step, []
+
+    def counted(*given):
+        steps.append(1)
+        if len(steps) > step:
+            raise KeyboardInterrupt
+        return take_step(*given)
+
+    monkeypatch.setattr(sequencing, "generator_step", counted)
+
+
+@pytest.mark.parametrize("stop", [7, 9])  # resumed at 6, where dances are drawn anew, or at 8, between
+def test_of_dances_that_do_not_fit_it_resumes_exactly_too(root, pose_gan, tmp_path, monkeypatch, stop):
+    """Of three dances two are held at a time."""
+    read, size = takes.pool, 2 * 120 * (15 * 2 + 14) * 4 - 1
+    monkeypatch.setattr(takes, "pool", lambda reader, names, rng, most=size: read(reader, names, rng, most))
+    more = ["--steps", "12", "--every", "2", "--renew", "3", "--sequence", "10"]  # short: most paths go on
+    train(root, pose_gan, tmp_path / "whole.pt", *more)
+    with monkeypatch.context() as patch:
+        stop_at(stop, patch)
+        with pytest.raises(KeyboardInterrupt):
+            train(root, pose_gan, tmp_path / "parts.pt", *more)
+    train(root, pose_gan, tmp_path / "parts.pt", *more, "--resume")
+    states = (checkpoint.load(tmp_path / f"{name}.last.pt", "seq_gan training") for name in ("whole", "parts"))
+    assert same(*states)
+
+
+def stranger(path, count=4, joints=9, frames=240):
+    path.mkdir()
+    for i in range(count):
+        rng, clock = np.random.default_rng(i), np.arange(frames)[:, None, None] / 30
+        turns = clock * rng.uniform(0.2, 1.5, (1, joints, 2)) + rng.random((1, joints, 2))
+        np.savez(path / f"{i}.npz", poses=100 + 40 * np.sin(2 * np.pi * turns))
+    return path
+
+
+def test_a_strangers_folder(tmp_path, run_stage):
+    """Nine joints, no fps, no music, no styles."""
+    mine = stranger(tmp_path / "mine")
+    train_pose.main([str(mine), "--quiet", *QUICK_POSES])
+    ended = run_stage("train_seq.py", "--datadir", mine, "--no-video", *QUICK_PATHS)
+    assert ended.returncode == 0, ended.stderr
+    assert "30 frames a second assumed" in ended.stdout and "without music" in ended.stdout
+    dancer = gandance.load(tmp_path / "models" / "seq_gan.pt")
+    assert dancer.ear is None and dancer.tempi == () and dancer.styles == () and dancer.poses.joints == 9
+    assert gandance.dance(dancer, None, 0, seconds=2)["poses"].shape == (60, 9, 2)
+
+
+@pytest.mark.parametrize(("joints", "more"), [(9, []), (15, []), (15, ["waltz"])])
+def test_a_pose_gan_of_other_joints_or_styles_is_refused(root, tmp_path, joints, more):
+    other = stranger(tmp_path / "other", joints=joints)
+    train_pose.main([str(other), "--quiet", *QUICK_POSES, "--steps", "1"])
+    made = tmp_path / "models" / "pose_gan.pt"
+    parts = torch.load(made, weights_only=True)
+    if more:
+        pair = posing.Pair(posing.PoseConfig(15, tuple(more), 4, 16, 1), 0.5)
+        posing.save_poses(made, pair)
+    with pytest.raises(Fault, match=f"trained on {joints} joints, styles .*run train_pose.py") as fault:
+        train(root, made, tmp_path / "s.pt")
+    assert "\n" not in str(fault.value) and parts["kind"] == "pose_gan"
+
+
+@pytest.mark.parametrize("alone", ["4", "100"])
+def test_training_that_runs_away_is_stopped_and_the_last_good_one_is_kept(root, gan, pose_gan, tmp_path, alone):
+    out = shutil.copy(gan, tmp_path / "s.pt")
+    good = out.read_bytes()
+    with pytest.raises(Fault, match=r"ran away \(.* apart\); .*s\.pt is the last good one, try a lower --lr") as fault:
+        train(root, pose_gan, out, "--lr", "1e7", "--alone", alone)
+    assert "\n" not in str(fault.value) and out.read_bytes() == good
+    with pytest.raises(Fault, match="no good one was saved"):
+        train(root, pose_gan, tmp_path / "none.pt", "--lr", "1e7", "--alone", alone)
+    assert not (tmp_path / "none.pt").exists()
+
+
+def test_a_critic_that_runs_away_is_stopped(root, pose_gan, tmp_path, monkeypatch, run_stage):
+    whole = sequencing.critic_step
+    monkeypatch.setattr(sequencing, "critic_step", lambda *given: (torch.tensor(1e9), whole(*given)[1]))
+    with pytest.raises(Fault, match="step 4: training ran away .*holds real and made 1e.09 apart"):
+        train(root, pose_gan, tmp_path / "s.pt")
+    assert gandance.load(tmp_path / "s.pt")  # of step 4, the last good one
+    ended = run_stage(
+        "train_seq.py", root / "poses", "--pose-gan", pose_gan, "--out", tmp_path / "t.pt", "--lr", "1e7", *QUICK_PATHS
+    )
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "ran away" in ended.stderr
+
+
+def test_dances_too_short(tmp_path):
+    mine = stranger(tmp_path / "mine", frames=60)
+    train_pose.main([str(mine), "--quiet", *QUICK_POSES, "--steps", "1"])
+    with pytest.raises(Fault, match=r"no dance has 3\.3 s of known poses in a row"):
+        train_seq.main([str(mine), "--quiet", *QUICK_PATHS])
+
+
+def test_wrong_arguments_end_in_one_line(tmp_path, run_stage):
+    for arguments, said in (
+        (["nowhere"], "no such folder"),
+        ([], "give DATADIR once"),
+        ([tmp_path, "--lr", "-1"], "invalid positive float value"),
+        ([tmp_path, "--sequence", "1"], "two steps or more"),
+        ([tmp_path, "--fps", "8"], "invalid number from 12.5"),
+    ):
+        ended = run_stage("train_seq.py", *arguments)
+        assert ended.returncode == 2 and said in ended.stderr and ended.stderr.count("\n") == 1, ended.stderr
+
+
+def test_without_a_pose_gan_it_says_what_to_run(root):
+    with pytest.raises(Fault, match="pose_gan.pt: no such model; .*train_pose.py"):
+        train_seq.main([str(root / "poses"), "--quiet"])
+    with pytest.raises(Fault, match="expected a 'pose_gan' checkpoint, found 'music2pose'"):
+        train_seq.main([str(root / "poses"), "--quiet", "--pose-gan", str(root / "models" / "music2pose.pt")])

@@ -127,11 +127,11 @@ def listen(gan: GanDancer, music: np.ndarray, style: int) -> Tensor:
     return gan.networks["generator"].listen(padded, torch.tensor([style], device=device))
 
 
-def draw_path(gan: GanDancer, music: np.ndarray, style: int, seed: int) -> Tensor:
-    """Draw a path of latents (T, latent) to what is heard (T, M)."""
+def draw_path(gan: GanDancer, music: np.ndarray, style: int, seed: int, temperature: float = 1.0) -> Tensor:
+    """Draw a path of latents (T, latent) to what is heard (T, M), from noise of this deviation."""
     told, rng = listen(gan, music, style), torch.Generator().manual_seed(seed)
     latent = posing.latents(1, gan.poses.latent, rng, told.device)
-    noise = sequencing.noise(gan.config, 1, told.shape[1], rng, told.device)
+    noise = temperature * sequencing.noise(gan.config, 1, told.shape[1], rng, told.device)
     generator = gan.networks["generator"]
     return generator(told, noise, latent, generator.start(told, latent))[0][0]
 
@@ -156,7 +156,14 @@ def steps(gan: GanDancer, music: np.ndarray, style: int, seed: int) -> np.ndarra
 
 @dancing.one_thread()
 @torch.inference_mode()
-def dance(gan: GanDancer, music: dict | None, seed: int, style: str | None = None, seconds: float = 0.0) -> dict:
+def dance(
+    gan: GanDancer,
+    music: dict | None,
+    seed: int,
+    style: str | None = None,
+    seconds: float = 0.0,
+    temperature: float = 1.0,
+) -> dict:
     """Dance to a whole song, or for so many seconds without one, in one piece.
 
     Parameters
@@ -165,6 +172,8 @@ def dance(gan: GanDancer, music: dict | None, seed: int, style: str | None = Non
         As ``music.features`` makes it, and Process_Waves.ipynb saves it.
     seed : int
         Another seed, another dance.
+    temperature : float
+        Deviation of the noise: below 1 likelier moves, above 1 a greater variety.
 
     Returns
     -------
@@ -177,7 +186,7 @@ def dance(gan: GanDancer, music: dict | None, seed: int, style: str | None = Non
         music, wanted = gan.count_in(music, style)
         seconds, beats = music["duration"], dancing.cover(music["beats"], music["duration"])[0]
     steps = max(int(np.ceil(seconds * gan.config.fps)) + 1, 2)
-    path = draw_path(gan, heard(gan, music, steps), wanted, seed)
+    path = draw_path(gan, heard(gan, music, steps), wanted, seed, temperature)
     poses = decode(gan, between(path, gan.config.fps, int(np.ceil(seconds * FPS)), FPS), wanted).cpu().numpy()
     poses = windows.limit_speed(poses, gan.top_speed / FPS)
     return {"poses": poses, "tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": FPS}

@@ -35,9 +35,9 @@ def options(who: Dancer | GanDancer, args) -> dict:
     if args.style and args.style not in who.styles:
         raise Fault(f"--style {args.style}: the model has learned {', '.join(who.styles) or 'no styles'}")
     if isinstance(who, GanDancer):
-        if args.prefix or args.temperature != 1 or args.top_k:
-            raise Fault("--prefix, --temperature, --top-k: music2pose's, the GAN has none of them; see --given")
-        return {key: getattr(args, key) for key in ("known", "known_joints", "seconds")}
+        if args.prefix or args.top_k:
+            raise Fault("--prefix, --top-k: music2pose's, the GAN has none of them; see --given")
+        return {key: getattr(args, key) for key in ("known", "known_joints", "seconds", "temperature")}
     if args.given or args.seconds:
         raise Fault("--given, --seconds: need a GAN (--model, train_seq.py makes it), this is music2pose; see --prefix")
     return {key: getattr(args, key) for key in ("temperature", "top_k")}
@@ -51,7 +51,7 @@ def dance(who: Dancer | GanDancer, heard: dict | None, seed: int, style: str | N
         log.info("%s: what is given is met to %.1f%% of a torso's length", args.given, 100 * made.pop("off"))
         return made
     if isinstance(who, GanDancer):
-        return gandance.dance(who, heard, seed, style, args.seconds or 0.0)
+        return gandance.dance(who, heard, seed, style, args.seconds or 0.0, args.temperature)
     return dancing.dance(who, heard, seed, style, args.temperature, args.top_k, args.prefix)
 
 

@@ -11,7 +11,7 @@ jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv demo video-demo all poses music clusters train dances report test lint bench clean
+.PHONY: help venv demo video-demo all poses music clusters train dances report gan test lint bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -61,6 +61,10 @@ dances: venv  ## eval.py: dance to the songs of the test split
 
 report: venv  ## eval.py --report: five dances a song, judged beside real ones and other rivals
 	$(PY) eval.py "$(DATA)" --split test --report
+
+gan: venv  ## train_pose.py, train_seq.py: DATA/poses, DATA/music -> DATA/models/pose_gan.pt, seq_gan.pt
+	$(PY) train_pose.py "$(DATA)/poses" --resume
+	$(PY) train_seq.py "$(DATA)/poses" --resume
 
 test: venv  ## run the tests
 	$(PY) -m pytest

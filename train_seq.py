@@ -47,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
         return
 
     torch.manual_seed(args.seed)
+    torch.set_num_threads(1)  # a step's layers are so small that threads would only wait for each other
     config = SeqConfig(
         music=reader.heard,
         fps=args.fps,
@@ -102,7 +103,7 @@ def main(argv: list[str] | None = None) -> None:
             continue
         dancer = gandance.GanDancer.of(pair, reader, learned)
         made = [gandance.steps(dancer, take.music, take.style, args.seed) for take in judged]
-        found = sequencing.judge(made, real, args.fps)
+        found = sequencing.judge(made, real, args.fps) | reader.lock(judged, made)
         state.step += 1
         for name, value in found.items():
             board.add_scalar(f"val/{name}", value, state.step)
@@ -144,7 +145,7 @@ def arguments(argv: list[str] | None):
     group.add_argument("--width", type=number, default=192, help="of the generator (%(default)s)")
     group.add_argument("--channels", type=number, default=96, help="of the critic (%(default)s)")
     group = parser.add_argument_group("training")
-    group.add_argument("--steps", type=number, default=2500, help="of the generator (%(default)s)")
+    group.add_argument("--steps", type=number, default=3000, help="of the generator (%(default)s)")
     group.add_argument(
         "--alone", type=stage.whole, default=300, help="of these before the critics join in (%(default)s)"
     )

@@ -18,7 +18,7 @@ from learn2dance.gan import PoseConfig
 class SeqConfig:
     """The shape of a sequence GAN: all it takes to build it anew, beside its pose GAN's."""
 
-    music: int  # numbers heard at each step; 0 without music
+    music: int  # numbers heard at each step; 1, silence, without music
     fps: float = 15.0  # steps a second
     steps: int = 50  # in a sequence that the critic judges
     noise: int = 16
@@ -36,7 +36,7 @@ class SeqGenerator(nn.Module):
         self.config, self.latent = (c := config), poses.latent
         self.style = nn.Embedding(2 * poses.told, 16)
         told = 16 + c.width // 2
-        self.ear = nn.Conv1d(max(c.music, 1), c.width // 2, 2 * c.ahead + 1)
+        self.ear = nn.Conv1d(c.music, c.width // 2, 2 * c.ahead + 1)
         self.begin = _perceptron(told + poses.latent, c.width, c.width)
         self.cell = nn.GRUCell(told + c.noise + poses.latent, c.width)
         self.shift = _perceptron(c.width, c.width, poses.latent)
@@ -92,10 +92,8 @@ class SeqGenerator(nn.Module):
             if t % hold == 0:
                 shifts = coming[:, t : t + hold] - latent[:, None]
                 seen = torch.cat([heard[:, t], latent, shifts.flatten(1), memory], -1)
-                mean, spread = self.guess(seen).chunk(2, -1)
-                deviation = functional.softplus(spread) + 1e-3
-                drawn = mean + deviation * noise[:, t // hold]
-                divergence.append(0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(-1))
+                drawn, nats = _drawn(self.guess(seen), noise[:, t // hold])
+                divergence.append(nats)
             memory = self.cell(torch.cat([heard[:, t], drawn, latent], -1), memory)
             latent = latent + self.shift(memory)
             followed.append(latent)
@@ -118,12 +116,21 @@ class SeqGenerator(nn.Module):
                 shifts = coming[:, t : t + hold] - latent[:, None]
                 seen = torch.cat([heard[:, t], latent, shifts.flatten(1), memory], -1)
                 guessed = self.guess(seen).chunk(2, -1)[0]
-                drawn = torch.where(ahead[:, t : t + hold].all(1, keepdim=True), guessed, noise[:, t // hold])
+                ahead_known = ahead[:, t : t + hold].all(1, keepdim=True)
+                drawn = torch.where(ahead_known, guessed, noise[:, t // hold])
             memory = self.cell(torch.cat([heard[:, t], drawn, latent], -1), memory)
             led = latent + self.shift(memory)
             danced.append(led)
             latent = torch.where(known[:, t + 1, None], path[:, t + 1], led)
         return torch.stack(danced, 1)
+
+
+def _drawn(guessed: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Draw from the guessed normal distribution (N, 2 D) by noise (N, D); return the nats (N,) to that noise."""
+    mean, spread = guessed.chunk(2, -1)
+    deviation = functional.softplus(spread) + 1e-3
+    nats = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(-1)
+    return mean + deviation * noise, nats
 
 
 def _perceptron(size: int, width: int, out: int) -> nn.Sequential:
@@ -137,13 +144,13 @@ class SeqCritic(nn.Module):
         super().__init__()
         self.config, c = config, config.channels
         self.style = nn.Embedding(2 * poses.told, 16)
-        seen = 4 * poses.joints + config.music + 16
+        self.eye = nn.Conv1d(4 * poses.joints + 16, c, 5, 2, 2)
+        self.ear = nn.Conv1d(config.music + 16, c, 5, 2, 2)
         self.layers = nn.Sequential(
-            nn.Conv1d(seen, c, 5, 2, 2), nn.LeakyReLU(0.2),
-            nn.Conv1d(c, c, 5, 2, 2), nn.LeakyReLU(0.2),
+            nn.Conv1d(3 * c, c, 5, 2, 2), nn.LeakyReLU(0.2),
             nn.Conv1d(c, 2 * c, 5, 2, 2), nn.LeakyReLU(0.2), nn.Flatten(),
-            nn.Linear(2 * c * -(-config.steps // 8), c), nn.LeakyReLU(0.2), nn.Linear(c, 1),
         )  # fmt: skip
+        self.score = _perceptron(2 * c * -(-config.steps // 8) + 1, c, 1)
         self.register_buffer("mean", torch.zeros(poses.joints, 2))
         self.register_buffer("deviation", torch.ones(()))
         self.register_buffer("speed", torch.ones(()))
@@ -153,5 +160,10 @@ class SeqCritic(nn.Module):
         place = ((poses - self.mean) / self.deviation).flatten(2)
         moved = functional.pad((poses.diff(dim=1) / self.speed).flatten(2), (0, 0, 0, 1))
         told = self.style(style)[:, None].expand(-1, poses.shape[1], -1)
-        seen = torch.cat([place, moved, music[..., : self.config.music], told], -1)
-        return self.layers(seen.transpose(1, 2)).squeeze(-1)
+        seen = functional.leaky_relu(self.eye(torch.cat([place, moved, told], -1).transpose(1, 2)), 0.2)
+        heard = torch.tanh(self.ear(torch.cat([music, told], -1).transpose(1, 2)))
+        # Their product tells whether motion goes with the music (as in Miyato and Koyama's projection, ICLR 2018).
+        found = self.layers(torch.cat([seen, heard, seen * heard], 1))
+        # How much sequences differ is seen too (Karras et al., ICLR 2018, 3): dances must not be alike.
+        spread = (found.var(0, correction=0) + 1e-6).sqrt().mean().expand(len(found), 1)
+        return self.score(torch.cat([found, spread], 1)).squeeze(-1)

@@ -12,6 +12,7 @@ from learn2dance.stage import Fault
 from learn2dance.takes import Take
 
 ANEW = 0.2  # share of the paths that begin anew in a step; the others go on, so that long dances are learned too
+SAME = 0.8  # share of the other music that is of the same dance: it differs in where the bars are, and in little else
 DEAF = 0.1  # share of the sequences that are danced, and judged, without their music
 
 
@@ -89,7 +90,7 @@ class Drawer:
             if anew[path] or take >= len(self.takes) or step not in self.whole[take]:
                 at[path], anew[path] = (*self.draw(rng), bool(turn[path])), True
         takes, starts, mirrored = (list(part) for part in zip(*at, strict=True))
-        others = [self.draw(rng, take if rng.random() < 0.5 else None) for take in takes]
+        others = [self.draw(rng, take if rng.random() < SAME else None) for take in takes]
 
         def heard(places: list[tuple[int, int]]) -> Tensor:
             # Zeros mean silence.

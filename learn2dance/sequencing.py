@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from learn2dance import features, metrics, posing
@@ -13,24 +14,26 @@ from learn2dance.seqgan import SeqConfig, SeqCritic, SeqGenerator
 from learn2dance.sequences import Paths, Where
 from learn2dance.takes import Take
 
-WRONG = 0.5  # weight of real sequences to other music, which the critic is to tell from real ones
+STEP = 2.0  # weight of the critic of single poses beside that of sequences
+MUSIC = 2.0  # weight of the critic that tells a dance's own music from other music
 AGAIN = 3.0  # weight of the squared distance from a real sequence to itself danced again
 MOVED = 10.0  # weight of its steps' squared distance, beside its poses'
-BLUR = 0.04  # torso lengths that each coordinate may be off so
+BLUR = 0.06  # torso lengths that each coordinate may be off so
 ALONE = 10.0  # times the learning rate before the critics join in
 LARGEST = 10.0  # norm of the generator's gradient: more is cut
-RUNAWAY = 1e4  # body sizes: no critic of slope one tells sequences apart by so much
+RUNAWAY = 1e3  # body sizes: no critic of slope one tells sequences apart by so much
 
 
 class Pair(nn.Module):
-    """Generator, its moving average, both critics, and the frozen pose generator with its encoder."""
+    """Generator, its moving average, the critics, and the frozen pose generator with its encoder."""
 
     def __init__(self, config: SeqConfig, poser: PoseGenerator, encoder: PoseEncoder, decay: float, batch: int):
         super().__init__()
         self.config, self.poser, self.encoder = config, poser.requires_grad_(False), encoder.requires_grad_(False)
         self.generator = SeqGenerator(config, poser.config)
         self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
-        self.critic = nn.ModuleDict({"sequence": SeqCritic(config, poser.config), "step": PoseCritic(poser.config)})
+        self.critic = nn.ModuleDict({name: SeqCritic(config, poser.config) for name in ("sequence", "music")})
+        self.critic["step"] = PoseCritic(poser.config)
         self.paths = Paths(batch, poser.config.latent, config.width)
 
     def fit(self, takes: list[Take]) -> None:
@@ -39,7 +42,8 @@ class Pair(nn.Module):
             network.mean.copy_(self.poser.mean)
             network.deviation.copy_(self.poser.deviation)
         squares = np.concatenate([np.diff(take.poses, axis=0).ravel() ** 2 for take in takes])
-        self.critic["sequence"].speed.fill_(2 * float(np.sqrt(np.nanmean(squares))))
+        for name in ("sequence", "music"):
+            self.critic[name].speed.fill_(2 * float(np.sqrt(np.nanmean(squares))))
 
 
 def noise(config: SeqConfig, count: int, steps: int, rng: torch.Generator, device) -> Tensor:
@@ -73,36 +77,35 @@ def roll(pair: Pair, where: Where, rng: torch.Generator) -> Tensor:
 
 
 def critic_step(pair: Pair, optimiser, where: Where, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Take one step of both critics; return how far apart they hold real and made sequences, and the penalty."""
-    music, other, real, style = (
-        inner(where.music, pair.config),
-        inner(where.other, pair.config),
-        where.poses,
-        where.style,
-    )
+    """Take one step of the critics; return how far apart they hold real and made sequences, and the penalty."""
+    music, real, style = inner(where.music, pair.config), where.poses, where.style
     with torch.no_grad():
         made = roll(pair, where, rng)
     whole, step = pair.critic["sequence"], pair.critic["step"]
-    score = whole(real, music, style).mean()
-    apart = score - whole(made, music, style).mean()
-    wrong = WRONG * (score - whole(real, other, style).mean()) if pair.config.music else 0.0
-    # A critic steep in what is heard would be no less wrong than one steep in what is seen: its slope is that in both.
-    joints = real.shape[2]
-    ends = [torch.cat([poses.flatten(2), heard], -1) for poses, heard in ((real, music), (made, music), (real, other))]
-    foils = torch.randint(3, (len(real), 1, 1), generator=rng).to(real.device) == 0  # lines that lead to other music
-
-    def both(seen: Tensor, told: Tensor) -> Tensor:
-        return whole(seen[..., : 2 * joints].unflatten(-1, (joints, 2)), seen[..., 2 * joints :], told)
-
-    penalty = gradient_penalty(both, ends[0], torch.where(foils, ends[2], ends[1]), rng, style)
+    apart = whole(real, music, style).mean() - whole(made, music, style).mean()
+    penalty = gradient_penalty(whole, real, made, rng, music, style)
     which = torch.randint(real.shape[1], (len(real),), generator=rng).to(real.device)
     poses = [sequences[torch.arange(len(real), device=real.device), which] for sequences in (real, made)]
     apart_step = step(poses[0], style).mean() - step(poses[1], style).mean()
     penalties = penalty + gradient_penalty(step, *poses, rng, style)
     optimiser.zero_grad()
-    (PENALTY * penalties - apart - wrong - apart_step).backward()
+    (PENALTY * penalties - apart - apart_step + mismatch(pair, real, where)).backward()
     optimiser.step()
     return apart.detach(), penalty.detach()
+
+
+def mismatch(pair: Pair, poses: Tensor, where: Where) -> Tensor:
+    """Return how little the critic of the music prefers, for these sequences (N, steps, J, 2), their own music.
+
+    The mean of log(1 + exp(score with other music - score with their own)); the critic learns it from real sequences,
+    the generator from its own.
+    """
+    if pair.config.music == 1:
+        return torch.zeros((), device=poses.device)
+    own, other = (
+        pair.critic["music"](poses, inner(music, pair.config), where.style) for music in (where.music, where.other)
+    )
+    return functional.softplus(other - own).mean()
 
 
 def follow(pair: Pair, where: Where, rng: torch.Generator) -> Tensor:
@@ -125,15 +128,18 @@ def follow(pair: Pair, where: Where, rng: torch.Generator) -> Tensor:
 
 def generator_step(pair: Pair, optimiser, where: Where, rng: torch.Generator, judged: bool) -> None:
     """Take one step of the generator, ``judged`` by the critics or not yet, and move its average along."""
+    pair.critic.requires_grad_(False)  # they are asked, not taught
     loss = follow(pair, where, rng)
     if judged:
         made, style = roll(pair, where, rng), where.style
+        loss = loss + MUSIC * mismatch(pair, made, where)
         loss = loss - pair.critic["sequence"](made, inner(where.music, pair.config), style).mean()
-        loss = loss - pair.critic["step"](made.flatten(0, 1), style.repeat_interleave(made.shape[1])).mean()
+        loss = loss - STEP * pair.critic["step"](made.flatten(0, 1), style.repeat_interleave(made.shape[1])).mean()
     optimiser.zero_grad()
     loss.backward()
     nn.utils.clip_grad_norm_(pair.generator.parameters(), LARGEST)
     optimiser.step()
+    pair.critic.requires_grad_(True)
     pair.average.update_parameters(pair.generator)
 
 

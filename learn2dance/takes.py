@@ -5,7 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import uniform_filter1d
 
-from learn2dance import alignment, beats, camera, clustering, dancing, dataroot, features, moves, songs, store
+from learn2dance import (
+    alignment,
+    beats,
+    camera,
+    clustering,
+    dancing,
+    dataroot,
+    features,
+    metrics_beat,
+    moves,
+    songs,
+    store,
+)
 from learn2dance.moves import POOL, Folder
 from learn2dance.songs import Projection
 
@@ -103,6 +115,15 @@ class Reader:
                 self.ear = songs.fit_projection(np.concatenate(frames), EAR, alike=True)
                 self.peaks = clustering.usual_peaks(self.root, learned)
 
+    def lock(self, takes: list[Take], dances: list[np.ndarray]) -> dict[str, float]:
+        """Measure how dances to these takes' music swing with its bars (`metrics_beat.lock`); nothing without music."""
+        found = []
+        for take, dance in zip(takes, dances, strict=True):
+            if take.name in self.paired and self.ear:
+                song, motion = self.song(take.name), features.steady(dance, self.clock)
+                found.append(metrics_beat.lock(motion[:, :15], song["beats"], song["beats_per_bar"]))
+        return {"lock": float(np.mean(found))} if found else {}
+
     def digest(self) -> str:
         """Return the digest of all music that is learned from or judged by; empty where there is none."""
         names = sorted({*self.folder.train, *self.folder.val} & self.paired)
@@ -118,8 +139,8 @@ class Reader:
 
     @property
     def heard(self) -> int:
-        """Return how many numbers are heard at each step."""
-        return EAR + GRID if self.ear else 0
+        """Return how many numbers are heard at each step; without music one, which is silent."""
+        return EAR + GRID if self.ear else 1
 
     def song(self, name: str) -> dict:
         """Return a dance's music."""

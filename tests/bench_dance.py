@@ -1,4 +1,4 @@
-"""How long a dance takes beside the song it is danced to, in one run: hearing, dancing, and both, as shares of 60 s.
+"""How long a minute of dance takes, in one run: hearing the song, dancing, both, and dancing by the GAN.
 
 Example: python tests/bench_dance.py [MODEL.pt [SONG]]
 """
@@ -12,18 +12,18 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from learn2dance import audio, dancing, music  # noqa: E402
+from learn2dance import audio, dancing, gandance, music  # noqa: E402
 from learn2dance.dancer import load_dancer  # noqa: E402
 
 
 def main(argv: list[str]) -> None:
     """Dance to a minute of music and print the times."""
     model = Path(argv[0]) if argv else ROOT / "weights" / "music2pose.pt"
-    dancer = load_dancer(model)
+    dancer, gan = load_dancer(model), gandance.load(ROOT / "weights" / "seq_gan.pt")
     sound = audio.load(argv[1]) if len(argv) > 1 else clicks()
     sound = np.resize(sound, 60 * music.SR)  # a minute: repeated, or cut short
     music.features(sound[: 10 * music.SR])  # librosa compiles on its first call
-    rows = {"hear": [], "dance": []}
+    rows = {"hear": [], "dance": [], "GAN's": []}
     for seed in range(5):
         start = time.perf_counter()
         heard = music.features(sound)
@@ -32,6 +32,8 @@ def main(argv: list[str]) -> None:
         end = time.perf_counter()
         rows["hear"].append(middle - start)
         rows["dance"].append(end - middle)
+        gandance.dance(gan, heard, seed)
+        rows["GAN's"].append(time.perf_counter() - end)
     rows["both"] = [a + b for a, b in zip(rows["hear"], rows["dance"], strict=True)]
     print(f"{len(dance['tokens'])} beats in 60 s of music, median of 5 once loaded; {model.name}")
     for name, times in rows.items():

@@ -18,7 +18,7 @@ from learn2dance.gan import PoseConfig
 class SeqConfig:
     """The shape of a sequence GAN: all it takes to build it anew, beside its pose GAN's."""
 
-    music: int  # numbers heard at each step; 1, silence, without music
+    music: int  # numbers heard at each step; 0 without music
     fps: float = 15.0  # steps a second
     steps: int = 50  # in a sequence that the critic judges
     noise: int = 16
@@ -36,7 +36,7 @@ class SeqGenerator(nn.Module):
         self.config, self.latent = (c := config), poses.latent
         self.style = nn.Embedding(2 * poses.told, 16)
         told = 16 + c.width // 2
-        self.ear = nn.Conv1d(c.music, c.width // 2, 2 * c.ahead + 1)
+        self.ear = nn.Conv1d(max(c.music, 1), c.width // 2, 2 * c.ahead + 1)
         self.begin = _perceptron(told + poses.latent, c.width, c.width)
         self.cell = nn.GRUCell(told + c.noise + poses.latent, c.width)
         self.shift = _perceptron(c.width, c.width, poses.latent)

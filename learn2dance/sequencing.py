@@ -100,7 +100,7 @@ def mismatch(pair: Pair, poses: Tensor, where: Where) -> Tensor:
     The mean of log(1 + exp(score with other music - score with their own)); the critic learns it from real sequences,
     the generator from its own.
     """
-    if pair.config.music == 1:
+    if not pair.config.music:
         return torch.zeros((), device=poses.device)
     own, other = (
         pair.critic["music"](poses, inner(music, pair.config), where.style) for music in (where.music, where.other)

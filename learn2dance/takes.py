@@ -139,8 +139,8 @@ class Reader:
 
     @property
     def heard(self) -> int:
-        """Return how many numbers are heard at each step; without music one, which is silent."""
-        return EAR + GRID if self.ear else 1
+        """Return how many numbers are heard at each step."""
+        return EAR + GRID if self.ear else 0
 
     def song(self, name: str) -> dict:
         """Return a dance's music."""

@@ -159,9 +159,9 @@ def test_the_critic_is_told_real_dances_to_other_music(pair, takes):
     pair.paths = paths
     for step in range(120):
         sequencing.critic_step(pair, optimisers.critic, drawer.go_on(paths, rng), torch.Generator().manual_seed(step))
-    where = drawer.go_on(sequences.Paths(200, 3, 16), np.random.default_rng(5))
+    where = drawer.go_on(sequences.Paths(600, 3, 16), np.random.default_rng(5))
     music, other = (sequencing.inner(heard, CONFIG) for heard in (where.music, where.other))
     swapped = (music != other).all(2).all(1)
     with torch.no_grad():
-        right, wrong = (pair.critic["sequence"](where.poses, heard, where.style)[swapped] for heard in (music, other))
+        right, wrong = (pair.critic["music"](where.poses, heard, where.style)[swapped] for heard in (music, other))
     assert swapped.sum() > 20 and (right > wrong).float().mean() > 0.8

@@ -78,7 +78,7 @@ def judge(root, rivals: dict, model: Path, danced: list[dict[str, Path]], seed: 
     from learn2dance import report, store
 
     loaded = [{song: store.load(path, "dance") for song, path in dances.items()} for dances in danced]
-    made = [{song: (dance["poses"], dance["fps"]) for song, dance in dances.items()} for dances in loaded]
+    made = [{song: (dance["poses"][:, :15], dance["fps"]) for song, dance in dances.items()} for dances in loaded]
     parents = {"model": store.digest(model), "dances": store.digest(*(p for d in danced for p in d.values()))}
     log.info("%s", report.make(root, model=made, seed=seed, out=out, parents=parents, **rivals))
     log.info("%s, %s", out / "scores.json", out / "report.png")

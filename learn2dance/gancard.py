@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from learn2dance import features, gaps, moves, posing, rivals, takes
+from learn2dance import features, gaps, moves, posing, takes
 from learn2dance.dataroot import DataRoot
 from learn2dance.gandance import GanDancer
 
@@ -24,18 +24,21 @@ def make(root: DataRoot, gan: GanDancer, clips: list[str], seed: int) -> dict:
     learned = [clip for clip in folder.train if clip in root.have("poses", "music")]
     real, told, _ = moves.pool(folder, clips, np.random.default_rng([seed, 5]))
     drawn = np.random.default_rng([seed, 6]).permutation(len(real))[: posing.JUDGED]
-    real, told = real[drawn], told[drawn]
+    joints = gan.poses.joints  # those danced may have more: BODY_25 begins with the 15
+    real, told = real[drawn, :joints], told[drawn]
     known, style, _ = moves.pool(folder, learned, np.random.default_rng([seed, 7]))
     made, alike = [], []
     for s in range(seed, seed + SEEDS):
         made.append(posing.judge(posing.make(gan.networks["poser"], told, s), real))
         rng = np.random.default_rng([s, 8])
         same = [rng.choice(np.flatnonzero(style == t) if (style == t).any() else len(style)) for t in told]
-        alike.append(posing.judge(known[same], real))
+        alike.append(posing.judge(known[same, :joints], real))
     reader = takes.Reader(folder, gan.config.fps)
 
     def pieces(names: list[str], hop: int = 0) -> dict:
-        return gaps.segments(gan, [(features.steady(*rivals.real(root, n)), reader(n)) for n in names], hop)
+        danced = {name: moves.read(folder, name) for name in names}
+        motion = {name: features.steady(poses[:, :joints], fps) for name, (poses, fps) in danced.items()}
+        return gaps.segments(gan, [(motion[name], reader(name)) for name in names], hop)
 
     filled = gaps.compare(gan, pieces(clips), pieces(learned, APART)["poses"], seed)
     mean = {"pose GAN": made, "train poses": alike}

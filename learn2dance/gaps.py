@@ -35,7 +35,7 @@ def segments(gan: GanDancer, dances: list[tuple[np.ndarray, Take]], hop: int = 0
             if step + count > len(take.music) or not np.isfinite(motion[start : start + size]).all():
                 continue
             found["poses"].append(motion[start : start + size])
-            found["music"].append(take.music[step : step + count])
+            found["music"].append(take.music[step : step + count, : gan.config.music])  # none, if it learned without
             found["style"].append(take.style)
     return {key: np.array(value, np.int64 if key == "style" else np.float32) for key, value in found.items()}
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from learn2dance import checkpoint, dancing, filling, gandance
+from learn2dance import checkpoint, dancing, filling, gandance, moves
 from learn2dance.dancer import Dancer, check_codebook, load_dancer
 from learn2dance.dataroot import DataRoot
 from learn2dance.gandance import GanDancer
@@ -59,6 +59,10 @@ def rivals(root: DataRoot, model: Path, who: Dancer | GanDancer) -> dict:
     """Load what a model is judged beside, as `report.make` takes it: for a GAN music2pose, else the BiLSTM if any."""
     path = root.path / "models" / "music2pose.pt" if isinstance(who, GanDancer) else model.with_name("lstm.pt")
     if isinstance(who, GanDancer):
+        joints = who.poses.joints
+        if joints not in (15, 25) or joints > (there := moves.open_folder(root.path / "poses").joints):
+            here = f"{joints} joints, those in {root.path / 'poses'} {there}" if joints == 25 else f"{joints} joints"
+            raise Fault(f"{model}: its dances have {here}; --report judges bodies of 15 or 25 by no fewer joints")
         return {"dancer": load(path, "cpu", root), "gan": who}
     if not path.exists() or path == model:
         log.warning("%s: no baseline to judge beside; train.py --model lstm makes it", path)

@@ -169,7 +169,7 @@ def rows(
 
     def dance(who: Dancer | GanDancer, to: str, as_if: str, s: int) -> tuple[np.ndarray, float]:
         how = gandance.dance if isinstance(who, GanDancer) else dancing.dance
-        return how(who, music[to], s, styles.get(as_if))["poses"], dancing.FPS
+        return how(who, music[to], s, styles.get(as_if))["poses"][:, :15], dancing.FPS
 
     def row(name: str, who: Dancer | GanDancer, to: dict[str, str] | None = None) -> None:
         made[name] = [{c: dance(who, (to or {}).get(c, c), c, s) for c in clips} for s in progress(seeds, name)]

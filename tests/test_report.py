@@ -4,9 +4,10 @@ import shutil
 import numpy as np
 import pytest
 from conftest import QUICK
+from test_gandance import untaught
 
 import train
-from learn2dance import dataroot, rivals, scores, store
+from learn2dance import dataroot, filling, gancard, gandance, performing, rivals, scores, store
 from learn2dance.clustering import load_codebook
 from learn2dance.stage import Fault
 
@@ -62,6 +63,34 @@ def test_the_report_of_a_gan(root, run_stage, gan):
     assert all(
         said in ended.stdout for said in ("a second filled in, gap:", "straight lines", "pose GAN", "music2pose")
     )
+
+
+def widen(root):
+    """Give the dances of a root ten joints more, as parse.py --joints 25 does."""
+    for path in (root / "poses").glob("*.npz"):
+        arrays = dict(np.load(path))
+        more = {key: np.concatenate([a, a[:, :10]], axis=1) for key, a in arrays.items() if a.shape[1:2] == (15,)}
+        np.savez(path, **(arrays | more))
+
+
+@pytest.mark.parametrize("joints", [15, 25])
+def test_what_is_judged_of_a_gan_beside_its_dances_whatever_its_joints(root, gan, joints, monkeypatch):
+    whole = filling.fill
+    monkeypatch.setattr(filling, "fill", lambda *given: whole(*given, steps=2))
+    widen(root)
+    dancer = gandance.load(gan) if joints == 15 else untaught(25, styles=("chacha", "disco", "waltz"))
+    data = dataroot.open_root(root)
+    clips = data.split("test", data.have("poses", "music"))
+    card = gancard.make(data, dancer, clips, 0)
+    assert card["train poses"]["FID"] < card["pose GAN"]["FID"] and np.isfinite(card["pose GAN"]["FID_g"])
+    found = [row["error"] for task in card["filled"].values() for row in task.values()]
+    assert len(found) == 8 and np.isfinite(found).all() and "continuation" in gancard.table(card)
+
+
+@pytest.mark.parametrize(("joints", "said"), [(9, "have 9 joints; --report"), (25, "25 joints, those in .*poses 15;")])
+def test_a_gan_of_other_joints_is_not_judged(trained, joints, said):
+    with pytest.raises(Fault, match=said):
+        performing.rivals(dataroot.open_root(trained), trained / "models" / "seq_gan.pt", untaught(joints))
 
 
 def test_the_report_of_a_gan_needs_music2pose(root, gan):

@@ -144,6 +144,8 @@ def arguments(argv: list[str] | None):
         parser.error("give a data root, --audio FILE, --given POSES.npz, or --seconds S")
     if args.given and (args.data or len(args.audio or []) > 1):
         parser.error("--given goes with one --audio FILE, or none")
+    if args.seconds and (args.data or args.audio) and not args.given:
+        parser.error("--seconds: a song says itself how long it is")
     if args.given and args.temperature != 1:
         parser.error("--temperature goes with whole dances, not with --given")
     if (args.known or args.known_joints) and not args.given:

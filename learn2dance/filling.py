@@ -223,6 +223,8 @@ def complete(
     poses = np.where(given[:, None, None], poses, np.nan).astype(np.float32)  # what is not given must not be seen
     poses = poses if found["y_up"] else moves.measured(poses, fps)
     if joints is not None:
+        if max(joints) >= wanted:
+            raise Fault(f"{path}: no joint {max(joints)}; there are {wanted}, counted from 0")
         poses[:, [j for j in range(wanted) if j not in joints]] = np.nan
     if not np.isfinite(poses).all(-1).any():
         raise Fault(
@@ -240,11 +242,5 @@ def complete(
         index = likeliest_style(gan, poses)
     heard = gandance.heard(gan, music, clock_steps(gan, count, fps))
     made, off = fill(gan, poses[None], fps, heard[None], np.array([index]), seed)
-    return {
-        "poses": made[0],
-        "tokens": np.zeros((0, 0), np.int64),
-        "beats": beats,
-        "seed": seed,
-        "fps": fps,
-        "off": float(off[0]),
-    }
+    dance = {"poses": made[0], "tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": fps}
+    return dance | {"off": float(off[0])}

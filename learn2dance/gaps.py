@@ -30,7 +30,7 @@ def segments(gan: GanDancer, dances: list[tuple[np.ndarray, Take]], hop: int = 0
     size = int((count - 1) / clock * features.FPS + 1e-9) + 1
     found = {"poses": [], "music": [], "style": []}
     for motion, take in dances:
-        for start in range(0, len(motion) - size, hop or size):
+        for start in range(0, len(motion) - size + 1, hop or size):
             step = round(start / features.FPS * clock)
             if step + count > len(take.music) or not np.isfinite(motion[start : start + size]).all():
                 continue

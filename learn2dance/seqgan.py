@@ -74,16 +74,16 @@ class SeqGenerator(nn.Module):
         return torch.stack(path, 1), latent, memory
 
     def follow(self, heard: Tensor, path: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Follow a given path (N, T, latent): guess the noise behind each of its shifts, and shift by it.
+        """Follow a given path (N, T, latent) from its first latent: guess what noise leads along it, shift by that.
 
         Returns
         -------
         followed : Tensor [shape=(N, T - 1, latent)]
-            Where each shift leads from the given latent: to the next one, if all is learned.
+            Where the shifts lead, one after the other: along the given path, if all is learned.
         divergence : Tensor [shape=(N, T - 1)]
             Nats from the guessed noise to what is drawn when dancing.
         memory : Tensor [shape=(N, width)]
-            With it `forward` goes on from the path's last latent.
+            With it `forward` goes on from the last latent.
         """
         hold, followed, divergence = self.config.hold, [], []
         memory, latent = self.start(heard, path[:, 0]), path[:, 0]

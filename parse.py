@@ -137,11 +137,11 @@ def _video_fps(root, clip: str) -> float:
     """Return the frame rate of a clip's video."""
     from learn2dance import video
 
-    if clip not in root.videos:
+    if not (film := root.videos.get(clip)):
         raise Fault(f"{clip}: no frame rate known; give --fps 25, a line in clips.csv, or videos/{clip}.mp4")
-    fps = video.probe(root.videos[clip])["fps"]
+    fps = video.probe(film)["fps"]
     if not fps:
-        raise Fault(f"{root.videos[clip]}: says no frame rate; give --fps, or a line in clips.csv")
+        raise Fault(f"{film}: says no frame rate; give --fps, or a line in clips.csv")
     return fps
 
 

@@ -25,9 +25,13 @@ class DataRoot:
     path: Path
     keypoints: dict[str, Path]  # clip -> folder, archive or file of poses
     audio: dict[str, Path]
-    videos: dict[str, Path]
     styles: dict[str, str] = field(default_factory=dict)
     fps: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def videos(self) -> dict[str, Path]:
+        """The videos. Two of one name are a Fault only where a video is asked for: poses and songs do without."""
+        return _by_clip(self.path / "videos", VIDEO)
 
     def file(self, kind: str, clip: str) -> Path:
         """Where the ``poses``, ``music``, ``labels`` … of a clip lie, whether or not they are there yet."""
@@ -115,12 +119,12 @@ def open_root(path: str | Path) -> DataRoot:
     if not path.is_dir():
         raise Fault(f"{path}: a file, expected a data root: a folder with keypoints/ and audio/")
     keypoints = _by_clip(path / "keypoints", (*ARCHIVES, *SINGLE), folders=True)
-    audio, videos = _by_clip(path / "audio", AUDIO), _by_clip(path / "videos", VIDEO)
+    audio = _by_clip(path / "audio", AUDIO)
     if not (path / "keypoints").is_dir() and not (path / "audio").is_dir() and not (path / "poses").is_dir():
         found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
         raise Fault(f"{path}: expected keypoints/ and audio/ in a data root, found {found}; is it one folder too deep?")
     styles, fps = _table(path / "clips.csv")
-    return DataRoot(path, keypoints, audio, videos, styles, fps)
+    return DataRoot(path, keypoints, audio, styles, fps)
 
 
 def _by_clip(folder: Path, endings: tuple[str, ...], folders: bool = False) -> dict[str, Path]:

@@ -184,11 +184,15 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path, extract, two):
     flashes(two / "twice.mp4")
     shutil.copy(two / "twice.mp4", two / "twice.mov")
     (two / ("long" * 60 + ".mp4")).write_bytes(b"")
+    (two / "gone.mp4").symlink_to("nowhere.mp4")
+    (two / "two\nlines.mp4").write_bytes(b"")
+    (two / os.fsdecode(b"latin1 \xe4.mp4")).write_bytes(b"")
+    os.mkfifo(two / "pipe.mp4")
     (two / "notes.txt").write_text("left alone")
     done = extract(does="crashes in bad")
     assert done.returncode == 2 and "Traceback" not in done.stderr
     lines = [line for line in done.stderr.splitlines() if not line.startswith("WARNING")]
-    assert len(lines) == 6 and lines[-1].startswith("error: ") and lines[-1].endswith("(6 of 8 videos failed)")
+    assert len(lines) == 9 and lines[-1].startswith("error: ") and lines[-1].endswith("(9 of 11 videos failed)")
     for name, why in {
         "bad.mp4": "the GPU has too little memory",
         "cut.mp4": "cut short",
@@ -196,11 +200,39 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path, extract, two):
         "song.mp4": "sound alone",
         "twice.mov, twice.mp4": "would be the same clip 'twice'",
         "longlong": "200 bytes",
+        "gone.mp4": "cannot be read (No such file",
+        "two\\nlines": "not one line of UTF-8",
+        "latin1 ": "not one line of UTF-8",
     }.items():
         assert [name in line and why in line for line in lines].count(True) == 1, (name, lines)
     assert sorted(p.name for p in (tmp_path / "data" / "keypoints").iterdir()) == ["a", "b.mov"]
     assert "bad" not in (tmp_path / "data" / "clips.csv").read_text()
     assert extract().returncode == 2 and (tmp_path / "data/keypoints/bad").is_dir()
+
+
+def test_the_rates_of_television_and_a_single_frame_are_whole_as_well(tmp_path, extract):
+    make("-r", "30000/1001", "-i", flashes(tmp_path / "n.mp4", seconds=0.4), tmp_path / "videos" / "ntsc.mp4")
+    make("-i", flashes(tmp_path / "p.mp4"), "-frames:v", 1, tmp_path / "videos" / "one.mp4")
+    assert "2 clips made, 0 were whole" in extract().stdout and len(calls(tmp_path)) == 2
+    assert "0 clips made, 2 were whole" in extract().stdout and not calls(tmp_path)
+
+
+def test_videos_within_the_data_root(tmp_path, extract):
+    (tmp_path / "data").mkdir()
+    videos = (tmp_path / "videos").rename(tmp_path / "data" / "videos")
+    flashes(videos / "a.mp4", seconds=0.4)
+    for name in ("twice.mp4", "twice.mov"):
+        shutil.copy(videos / "a.mp4", videos / name)
+    assert "twice.mov, twice.mp4 would be the same clip" in told(extract("data/videos", "data"))
+    assert [path.name for path in (tmp_path / "data" / "keypoints").iterdir()] == ["a"]
+    parsed = subprocess.run([sys.executable, ROOT / "parse.py", tmp_path / "data"], capture_output=True, text=True)
+    assert parsed.returncode == 0 and "1 clips made" in parsed.stdout, parsed.stderr
+
+
+def test_what_is_wrong_with_the_data_root_is_told_once(tmp_path, extract, two):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "clips.csv").write_text("name,fps\na,25\n")
+    assert "no column 'clip'" in told(extract()) and not calls(tmp_path)
 
 
 def test_openpose_that_ends_early_has_failed(tmp_path, extract, two):

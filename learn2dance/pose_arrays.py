@@ -120,7 +120,8 @@ def _fps(path: Path, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e4:
-        raise Fault(f"{path}: 'fps' is {str(value)[:40]}, expected frames a second")
+        found = value if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
+        raise Fault(f"{path}: 'fps' is {str(found)[:40]}, expected frames a second")
     return float(value)
 
 

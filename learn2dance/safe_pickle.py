@@ -150,7 +150,9 @@ def _follow(data: bytes) -> object:
 
 def _name(module: object, name: object) -> _Name:
     """Return a name, if it is one of numpy's."""
-    full = f"{str(module).replace('__builtin__', 'builtins')}.{name}"
+    if type(module) is not str or type(name) is not str:  # a tuple of itself twice, and so on, prints for ever
+        raise _Refused("a call of what is no name")
+    full = f"{module.replace('__builtin__', 'builtins')}.{name}"
     if full not in _NAMES:
         raise _Refused(f"a call of {full[:60]!r}")
     return _Name(full)
@@ -179,8 +181,9 @@ def _call(function: object, arguments: tuple) -> object:
         return _array(buffer, kind, (), False).item()
     code, *more = arguments
     if function.name == "numpy.dtype":
-        if code not in CODES:
-            raise _Refused("an array of objects" if str(code)[:1] == "O" else f"an array of {str(code)[:20]!r}")
+        if type(code) is not str or code not in CODES:
+            odd = repr(code[:20]) if type(code) is str else f"a {type(code).__name__}"
+            raise _Refused("an array of objects" if odd[:2] == "'O" else f"an array of {odd}")
         return _Type(code)
     if function.name == "_codecs.encode" and isinstance(code, str) and more == ["latin1"]:  # protocol 2 writes bytes so
         return code.encode("latin1")

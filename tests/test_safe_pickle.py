@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learn2dance import safe_pickle
+from learn2dance import pose_arrays, safe_pickle
 from learn2dance.stage import Fault
 
 HERE = Path("dance.pkl")
@@ -191,3 +191,11 @@ def test_bombs_end_at_once():
         safe_pickle.load(HERE, b"\x80\x02}" + doubled + b"K\x01s.")
     with pytest.raises(Fault, match="a pickled tuple"):
         safe_pickle.load(HERE, b"\x80\x02" + doubled + b".")
+    with pytest.raises(Fault, match="what is no name"):
+        safe_pickle.load(HERE, b"\x80\x04" + doubled + b"\x8c\x01x\x93.")
+    with pytest.raises(Fault, match="an array of a tuple"):
+        safe_pickle.load(HERE, b"\x80\x02cnumpy\ndtype\n" + doubled + b"\x85R.")
+    poses = array_pickle(shape=(1, 15, 2), data=bytes(120))[2:-1]
+    fps = b"\x80\x02}(X\x05\x00\x00\x00poses" + poses + b"X\x03\x00\x00\x00fps"
+    with pytest.raises(Fault, match="'fps' is a tuple"):
+        pose_arrays.detect(HERE, fps + doubled + b"u.")

@@ -116,7 +116,8 @@ def _killing(process: subprocess.Popen, name: str) -> Iterator[None]:
     finally:
         if process.poll() is None:
             kill = ["docker", "kill", name]
-            subprocess.run(kill, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run(kill, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
 
 
 def _fault(image: str, video: Path, code: int, lines: list[str]) -> Fault:

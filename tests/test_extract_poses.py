@@ -229,6 +229,23 @@ def test_videos_within_the_data_root(tmp_path, extract):
     assert parsed.returncode == 0 and "1 clips made" in parsed.stdout, parsed.stderr
 
 
+def test_make_goes_from_videos_to_films_past_a_damaged_one(tmp_path, extract):
+    data = tmp_path / "my data"
+    (data / "audio").mkdir(parents=True)
+    videos = (tmp_path / "videos").rename(data / "videos")
+    flashes(videos / "it's $me.mov.mp4", seconds=0.4)
+    (videos / "bad.mp4").write_text("la la la")
+    song(data / "audio" / "it's $me.mov.ogg")
+    targets = ["-k", "-C", ROOT, "-o", "venv", f"PY={sys.executable}", f"DATA={data}", "keypoints", "poses", "films"]
+    done = extract(*targets, script="make")
+    assert done.returncode == 2 and "bad.mp4: no video" in done.stderr and "'films'" not in done.stderr, done.stderr
+    assert len(pictures(data / "films" / "it's $me.mov.mp4")) == 10
+    assert (
+        "Audio:"
+        in subprocess.run([BUNDLED, "-i", data / "films" / "it's $me.mov.mp4"], capture_output=True, text=True).stderr
+    )
+
+
 def test_what_is_wrong_with_the_data_root_is_told_once(tmp_path, extract, two):
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "clips.csv").write_text("name,fps\na,25\n")

@@ -72,8 +72,7 @@ def _arrays(path: Path, data: bytes) -> dict:
             raise Fault(f"{path}: unpacks to {size >> 20} MiB, expected the poses of one clip; is it damaged?")
         return store.read_npz(path, data)
     if data[:1] == b"\x80":
-        found = safe_pickle.load(path, data)
-        return found if isinstance(found, dict) else {"poses": found}
+        return safe_pickle.load(path, data)
     if data[:6] != b"\x93NUMPY":
         found = "nothing" if not data else f"{data[:6]!r}"
         raise Fault(f"{path}: expected .npy, .npz or a pickle (protocol 2 or later), found {found}; was it cut short?")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from learn2dance.footage import running
+from learn2dance.ffmpeg import running
 from learn2dance.stage import Fault
 
 IMAGE = "cwaffles/openpose"  # with CUDA 10, which knows GPUs up to Turing (RTX 20)

@@ -44,14 +44,8 @@ poses: venv  ## parse.py: DATA/keypoints -> DATA/poses
 music: venv  ## Process_Waves.ipynb: DATA/audio -> DATA/music
 	$(PY) -m learn2dance.notebook Process_Waves.ipynb "$(DATA)" $(if $(JOBS),-p JOBS $(JOBS))
 
-films: venv  ## animate.py --over: DATA/videos, DATA/poses, DATA/audio -> DATA/films/*.mp4
-	@for film in "$(DATA)"/videos/*; do \
-		clip=$${film##*/} && clip=$${clip%.*} && [ -f "$(DATA)/poses/$$clip.npz" ] || continue; \
-		set --; for ending in wav flac ogg mp3 m4a opus aac; do \
-			[ ! -f "$(DATA)/audio/$$clip.$$ending" ] || set -- --audio "$(DATA)/audio/$$clip.$$ending"; done; \
-		$(PY) animate.py "$(DATA)/poses/$$clip.npz" --over "$$film" --out "$(DATA)/films/$$clip.mp4" "$$@" || exit; \
-	done
-	@echo "look:"; ls "$(DATA)"/films/*.mp4
+films: venv  ## the poses over their videos: DATA/videos, DATA/poses, DATA/audio -> DATA/films/*.mp4
+	$(PY) -m learn2dance.films "$(DATA)"
 
 clusters: venv  ## Clustering.ipynb: DATA/poses, DATA/music -> DATA/clusters.npz, DATA/labels
 	$(PY) -m learn2dance.notebook Clustering.ipynb "$(DATA)" $(CLUSTERS)

@@ -132,9 +132,10 @@ def _by_clip(folder: Path, endings: tuple[str, ...], folders: bool = False) -> d
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         ending = next((e for e in endings if path.name.lower().endswith(e)), None)
-        if path.name.startswith(".") or FRAME.search(path.name) or not (folders if path.is_dir() else ending):
+        folder_here = path.is_dir()
+        if path.name.startswith(".") or not (folders if folder_here else ending and not FRAME.search(path.name)):
             continue
-        clip = path.name if path.is_dir() else path.name[: -len(ending)]
+        clip = path.name if folder_here else path.name[: -len(ending)]
         if clip in found:
             raise Fault(f"{path}: the same clip as {found[clip].name}; keep one of them")
         found[clip] = path
@@ -163,18 +164,18 @@ def note_fps(path: str | Path, clip: str, fps: float) -> None:
     All else that stands there stays: other clips, styles, columns.
     """
     path = Path(path) / "clips.csv"
-    rows = list(csv.DictReader(_text(path).splitlines())) if path.exists() else []
+    reader = csv.DictReader(_text(path).splitlines() if path.exists() else [])
+    rows = list(reader)
     if any(row["clip"] == clip and row.get("fps") for row in rows):
         return
-    columns = [column for row in rows[:1] for column in row if column] or ["clip", "style"]
+    columns = list(reader.fieldnames or ["clip", "style", "fps"])
+    columns += [column for column in ("clip", "fps") if column not in columns]
     row = next((row for row in rows if row["clip"] == clip), None)
     if row is None:
         rows.append(row := {"clip": clip})
     row["fps"] = f"{fps:.9g}"
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(
-            file, [*columns, *({"fps"} - set(columns))], restval="", extrasaction="ignore", lineterminator="\n"
-        )
+        writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -123,7 +123,7 @@ def _killing(process: subprocess.Popen, name: str) -> Iterator[None]:
 def _fault(image: str, video: Path, code: int, lines: list[str]) -> Fault:
     """Say what docker or OpenPose failed of."""
     text = "\n".join(lines).lower()
-    ours = code in (125, 126, 127) or "docker" in text
+    ours = code in (125, 126, 127) or any(line.lower().startswith("docker:") for line in lines)
     for pattern, hint in (_HINTS if ours else {}).items():
         if match := re.search(pattern, text):
             line = next((line for line in lines if match[0] in line.lower()), lines[0])

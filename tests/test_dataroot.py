@@ -90,3 +90,26 @@ def test_given_splits(tmp_path):
         root.split("train", ["d"])
     with pytest.raises(Fault, match=r"val.txt: no such split"):
         root.split("val", ["a"])
+
+
+def test_a_folder_may_be_named_as_a_frame_is(tmp_path):
+    root = dataroot.open_root(make(tmp_path, "keypoints/take_1_keypoints.json/0.json", "keypoints/b_1_keypoints.json"))
+    assert list(root.keypoints) == ["take_1_keypoints.json"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, "clip,style,fps\na,,29.97\n"),
+        ("clip,dancer\n", "clip,dancer,fps\na,,29.97\n"),  # a header alone
+        ("", "clip,style,fps\na,,29.97\n"),
+        ("clip,fps,style\nb,25\na,,waltz\n", "clip,fps,style\nb,25,\na,29.97,waltz\n"),
+        ("clip,fps\na,25\n", "clip,fps\na,25\n"),
+    ],
+)
+def test_what_stands_in_the_table_stays(tmp_path, before, after):
+    table = tmp_path / "clips.csv"
+    if before is not None:
+        table.write_text(before)
+    dataroot.note_fps(tmp_path, "a", 29.97)
+    assert table.read_text() == after

@@ -296,6 +296,14 @@ def test_what_no_video_would_escape_ends_the_run_in_one_line(tmp_path, extract, 
     assert not list((tmp_path / "data" / "keypoints").iterdir())
 
 
+def test_a_fault_of_one_video_that_speaks_of_docker_is_that_videos_alone(tmp_path, extract, two):
+    """OpenPose's own words, not docker's, which begin with its name: other videos may do."""
+    done = extract(does="says 1 Error in /home/docker/openpose: no such file or directory: /videos/a.mp4")
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("WARNING")]
+    assert done.returncode == 2 and len(lines) == 2 and "a.mp4: OpenPose failed (Error in" in lines[0]
+    assert len(calls(tmp_path)) == 2
+
+
 def test_ctrl_c_leaves_no_half_clip(tmp_path, extract, two):
     stage = extract(does="hangs", start=subprocess.Popen)
     until = time.monotonic() + 60
@@ -452,9 +460,12 @@ def test_a_broken_environment_of_mediapipe_is_told(tmp_path, extract, two):
     line = told(extract("--backend", "mediapipe", "videos", "data", L2D_POSE_PYTHON=sys.executable))
     assert "a.mp4: MediaPipe failed (ModuleNotFoundError: No module named 'mediapipe')" in line
     assert not list((tmp_path / "data" / "keypoints").iterdir())
-    assert "No such file" in told(
-        extract("--backend", "mediapipe", "videos", "data", L2D_POSE_PYTHON="/nowhere/python")
-    )
+
+
+def test_a_pose_python_that_is_nowhere_is_told_once(tmp_path, extract, two):
+    line = told(extract("--backend", "mediapipe", "videos", "data", L2D_POSE_PYTHON="/nowhere/python"))
+    assert line == "error: L2D_POSE_PYTHON=/nowhere/python: no such program; name a Python that has mediapipe"
+    assert not (tmp_path / "data").exists()
 
 
 def test_shellcheck_is_clean():

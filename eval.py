@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> None:
         needed = ("music", "poses") if args.report else ("music",)
         model = Path(args.model or root.path / "models" / "music2pose.pt")
         out = Path(args.out or root.path / "dances" / model.stem)
-        songs = [(clip, root.audio.get(clip)) for clip in root.split(args.split, root.have(*needed))]
+        songs = [(clip, root.one("audio", clip)) for clip in root.split(args.split, root.have(*needed))]
     dancer = load_dancer(model, device)
     if args.data and (root.path / "clusters.npz").exists():
         check_codebook(dancer, model, root.path / "clusters.npz")

@@ -102,15 +102,16 @@ def _make(data: Path, clip: str, video: Path, backend: str, image: str, python: 
 
     target = data / "keypoints" / clip
     root = dataroot.open_root(data)  # each time anew: clips.csv may have been edited meanwhile
-    if clip in root.keypoints and root.keypoints[clip] != target:
-        log.info("%s: left alone, there is %s", clip, root.keypoints[clip].name)
+    if (there := root.one("keypoints", clip)) not in (None, target):
+        log.info("%s: left alone, there is %s", clip, there.name)
         return False
+    song = root.one("audio", clip)  # two are told before the work, not after
     fps, digest = root.fps.get(clip), _digest(video)
     source = _source(target)
     whole = source and (source["video"], source["frames"]) == (digest, _count(target))
     if whole and (fps is None or math.isclose(fps, source["fps"], rel_tol=1e-6)):  # clips.csv has nine digits
         dataroot.note_fps(data, clip, source["fps"])
-        if source["sound"] and clip not in root.audio:
+        if source["sound"] and not song:
             _sound(root, clip, footage.look(video, source["fps"]), None)
         log.info("%s: whole, %d frames by %s", clip, source["frames"], source["backend"])
         return False
@@ -224,8 +225,8 @@ def _sound(root, clip: str, film, before: str | None) -> tuple[str, str | None]:
     from learn2dance import footage
 
     target = root.path / "audio" / f"{clip}.wav"
-    if clip in root.audio and not (root.audio[clip] == target and before == _digest(target)):
-        return f"sound {root.audio[clip].name}", None
+    if (song := root.one("audio", clip)) and not (song == target and before == _digest(target)):
+        return f"sound {song.name}", None
     if not film.sound:
         log.warning("%s: no sound in it; put its music into %s", film.path, root.path / "audio" / f"{clip}.mp3")
         return "no sound", None

@@ -24,7 +24,7 @@ def main(argv: list[str] | None = None) -> None:
     from learn2dance.dataroot import open_root
 
     root = open_root(args.data)
-    clips = [clip for clip in root.videos if root.file("poses", clip).exists()]
+    clips = [clip for clip in sorted({*root.videos, *root.twice["videos"]}) if root.file("poses", clip).exists()]
     if not clips:
         raise Fault(f"{root.path}: no clip has both a video in videos/ and poses in poses/; run parse.py first")
     faults, made = [], 0
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _make(root, clip: str) -> bool:
     """Draw one clip's film; return False where it is up to date."""
-    poses, video, song = root.file("poses", clip), root.videos[clip], root.audio.get(clip)
+    poses, video, song = root.file("poses", clip), root.one("videos", clip), root.one("audio", clip)
     film = root.path / "films" / f"{clip}.mp4"
     if film.exists() and all(_written(film) >= _written(source) for source in (poses, video, song) if source):
         return False

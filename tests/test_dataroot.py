@@ -22,8 +22,6 @@ def test_clips_pair_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        (["audio/a.mp3", "audio/a.wav"], "the same clip as a.mp3"),
-        (["keypoints/a/0.json", "keypoints/a.tar"], "the same clip as a"),
         (["ballroom/audio/a.mp3"], "found ballroom; is it one folder too deep"),
         (["keypoint/a.tar"], "expected keypoints/ and audio/ in a data root, found keypoint"),
     ],
@@ -31,6 +29,16 @@ def test_clips_pair_by_name(tmp_path):
 def test_roots_that_cannot_be_read(tmp_path, files, said):
     with pytest.raises(Fault, match=said):
         dataroot.open_root(make(tmp_path, *files))
+
+
+def test_two_files_for_one_clip_are_that_clips_fault_alone(tmp_path):
+    both = "keypoints/a/0.json", "keypoints/a.tar", "audio/a.mp3", "audio/b.mp3", "audio/b.wav", "videos/a.mov"
+    root = dataroot.open_root(make(tmp_path, *both, "keypoints/b.pkl", "videos/b.mp4", "videos/b.mov"))
+    assert (list(root.keypoints), list(root.audio), list(root.videos)) == (["b"], ["a"], ["a"])
+    assert root.one("audio", "a").name == "a.mp3" and root.one("audio", "c") is None
+    for kind, clip, names in (("keypoints", "a", "a, a.tar"), ("audio", "b", "b.mp3, b.wav"), ("videos", "b", "b.mov")):
+        with pytest.raises(Fault, match=f"{kind}: {names}.*would be the same clip"):
+            root.one(kind, clip)
 
 
 def test_a_misspelt_root_is_guessed(tmp_path):

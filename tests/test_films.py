@@ -45,6 +45,17 @@ def test_films_are_drawn_once_with_their_music(run_stage, tmp_path):
     assert "(1 of 2 films not made)" in done.stderr
 
 
+def test_a_clip_of_two_videos_is_named_and_the_others_are_drawn(run_stage, tmp_path):
+    (tmp_path / "videos").mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        flashes(tmp_path / "videos" / name, seconds=0.4)
+        pose(tmp_path, name[0], frames=10)
+    (tmp_path / "videos" / "a.mov").touch()
+    done = run_stage("-m", "learn2dance.films", tmp_path)
+    assert done.returncode == 2 and "a.mov, a.mp4 would be the same clip" in done.stderr, done.stderr
+    assert [path.name for path in (tmp_path / "films").iterdir()] == ["b.mp4"]
+
+
 def test_nothing_to_draw_is_told(run_stage, tmp_path):
     pose(tmp_path, "a")
     done = run_stage("-m", "learn2dance.films", tmp_path)

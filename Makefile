@@ -11,7 +11,7 @@ jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv demo video-demo all poses music clusters train dances report gan test lint bench clean
+.PHONY: help venv demo video-demo all keypoints poses music films clusters train dances report gan test lint bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -31,24 +31,21 @@ demo: venv  ## from nothing to dancing skeletons: toy data, every stage, out/dem
 	@for dance in $(DEMO)/*.npz; do $(PY) animate.py "$$dance" --out "$${dance%.npz}.png" --quiet || exit; done
 	@echo "look:"; ls $(DEMO)/*.mp4 $(DEMO)/*.png
 
-video-demo: venv  ## from DATA/videos (music: theirs, or in DATA/audio) to poses, features and DATA/films/*.mp4
-	./extract_poses.sh -- "$(DATA)/videos" "$(DATA)"
-	$(MAKE) --no-print-directory poses music
-	@for film in "$(DATA)"/videos/*; do \
-		clip=$${film##*/} && clip=$${clip%.*} && [ -f "$(DATA)/poses/$$clip.npz" ] || continue; \
-		set --; for ending in wav flac ogg mp3 m4a opus aac; do \
-			[ ! -f "$(DATA)/audio/$$clip.$$ending" ] || set -- --audio "$(DATA)/audio/$$clip.$$ending"; done; \
-		$(PY) animate.py "$(DATA)/poses/$$clip.npz" --over "$$film" --out "$(DATA)/films/$$clip.mp4" "$$@" || exit; \
-	done
-	@echo "look:"; ls "$(DATA)"/films/*.mp4
+video-demo: keypoints poses music films  ## from DATA/videos (music: theirs, or in DATA/audio) to features and films
 
 all: poses music clusters train dances  ## every stage on DATA=folder, what is missing or stale
+
+keypoints: venv  ## extract_poses.sh: DATA/videos -> DATA/keypoints, DATA/audio
+	./extract_poses.sh -- "$(DATA)/videos" "$(DATA)"
 
 poses: venv  ## parse.py: DATA/keypoints -> DATA/poses
 	$(PY) parse.py "$(DATA)" $(jobs)
 
 music: venv  ## Process_Waves.ipynb: DATA/audio -> DATA/music
 	$(PY) -m learn2dance.notebook Process_Waves.ipynb "$(DATA)" $(if $(JOBS),-p JOBS $(JOBS))
+
+films: venv  ## the poses over their videos: DATA/videos, DATA/poses, DATA/audio -> DATA/films/*.mp4
+	$(PY) -m learn2dance.films "$(DATA)"
 
 clusters: venv  ## Clustering.ipynb: DATA/poses, DATA/music -> DATA/clusters.npz, DATA/labels
 	$(PY) -m learn2dance.notebook Clustering.ipynb "$(DATA)" $(CLUSTERS)

@@ -129,8 +129,6 @@ def _draw_over(arguments, out: Path, loaded: list[dict], fps: float, first: int)
     for file, poses in zip(arguments.poses, dances, strict=True):
         if first >= len(poses):
             raise Fault(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
-        if not np.isfinite(poses[first:]).all(-1).any():
-            raise Fault(f"{file}: no joint is known from --start {arguments.start:g} on; was anybody seen?")
     film = footage.look(arguments.over)
     overlay.over(film, dances, fps, out, arguments.audio, arguments.size, first)
     log.info("%s: poses over %s, %g frames a second", out, arguments.over.name, fps)

@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> None:
     out = Path(args.out or (root.path / "dances" / model.stem if root else "out"))
     if root:
         needed = ("music", "poses") if args.report else ("music",)
-        songs = [(clip, root.audio.get(clip)) for clip in root.split(args.split, root.have(*needed))]
+        songs = [(clip, root.one("audio", clip)) for clip in root.split(args.split, root.have(*needed))]
     else:
         songs = [(Path(name).stem, Path(name)) for name in args.audio or []]
     if args.given:

@@ -96,6 +96,8 @@ esac
 pose_python=${L2D_POSE_PYTHON:-$here/.venv-pose/bin/python}
 if [ "$backend" = mediapipe ] && [ -z "${L2D_POSE_PYTHON:-}" ]; then
     cmp -s "$here/requirements-pose.txt" "$here/.venv-pose/installed" || make_pose_environment
+elif [ "$backend" = mediapipe ]; then
+    command -v "$pose_python" >/dev/null || fault "L2D_POSE_PYTHON=$pose_python: no such program; name a Python that has mediapipe"
 fi
 
 export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"

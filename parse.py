@@ -48,14 +48,15 @@ def main(argv: list[str] | None = None) -> None:
     from learn2dance.dataroot import open_root
 
     root = open_root(args.data)
-    if not root.keypoints:
+    faults, made = list(root.twice["keypoints"].values()), 0
+    if not root.keypoints and not faults:
         raise _nothing(root.path / "keypoints")
     settings = {key: getattr(args, key) for key in ("start", "end", "joints", "min_confidence", "max_gap")}
     form = {key: value for key in ("format", "camera", "first_frame") if (value := getattr(args, key)) is not None}
     jobs = [(root, clip, args.fps, settings, form) for clip in root.keypoints]
-    log.info("%s: %d clips -> %s", root.path / "keypoints", len(jobs), root.path / "poses")
+    total = len(faults) + len(jobs)
+    log.info("%s: %d clips -> %s", root.path / "keypoints", total, root.path / "poses")
 
-    faults, made = [], 0
     for outcome, line in stage.progress(stage.parallel(_parse, jobs, args.jobs), "parse", len(jobs)):
         if outcome == "fault":
             faults.append(line)
@@ -65,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     if faults:
         for line in faults[:-1]:
             log.error(line)
-        raise Fault(f"{faults[-1]} ({len(faults)} of {len(jobs)} clips left out)")
+        raise Fault(f"{faults[-1]} ({len(faults)} of {total} clips left out)")
     log.info("%d clips made, %d were up to date; next: Process_Waves.ipynb (make music)", made, len(jobs) - made)
 
 
@@ -137,11 +138,11 @@ def _video_fps(root, clip: str) -> float:
     """Return the frame rate of a clip's video."""
     from learn2dance import video
 
-    if clip not in root.videos:
+    if not (film := root.one("videos", clip)):
         raise Fault(f"{clip}: no frame rate known; give --fps 25, a line in clips.csv, or videos/{clip}.mp4")
-    fps = video.probe(root.videos[clip])["fps"]
+    fps = video.probe(film)["fps"]
     if not fps:
-        raise Fault(f"{root.videos[clip]}: says no frame rate; give --fps, or a line in clips.csv")
+        raise Fault(f"{film}: says no frame rate; give --fps, or a line in clips.csv")
     return fps
 
 

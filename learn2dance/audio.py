@@ -1,13 +1,12 @@
-"""Any audio file (or a video's sound) as samples, decoded by imageio-ffmpeg's ffmpeg, and their spectra."""
+"""Any audio file (or a video's sound) as samples, decoded by ffmpeg, and their spectra."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from learn2dance import stage
+from learn2dance import ffmpeg, stage
 from learn2dance.stage import Fault, log
 
 SR = 22050  # samples a second, everywhere in learn2dance
@@ -40,11 +39,9 @@ def load(path: str | Path) -> np.ndarray:
         raise Fault(f"{path}: a folder, expected an audio file")
     if not path.stat().st_size:
         raise Fault(f"{path}: empty (0 bytes), expected sound; was its download or copy cut short?")
-    command = [ffmpeg(), "-nostdin", "-v", "error"]
-    command += ["-i", f"file:{path}", "-map", "0:a:0"]  # file: so that no name is taken for an option or a protocol
     mono = f"aresample={SR}:ochl=mono:rematrix_maxval=1:async=1:first_pts=0"
-    command += ["-af", mono, "-f", "f32le", "pipe:1"]
-    done = subprocess.run(command, capture_output=True)
+    track = ["-i", ffmpeg.url(path), "-map", "0:a:0"]
+    done = ffmpeg.read("-v", "error", *track, "-af", mono, "-f", "f32le", "pipe:1")
     said = re.findall(r"^(?:\[.*?\] )?(.*?)\.?$", done.stderr.decode(errors="replace"), re.MULTILINE)
     said = [line for line in said if line]
     if done.returncode:
@@ -75,19 +72,3 @@ def spectra(y: np.ndarray, n_fft: int, hop: int, frames: int, block: int = 4096)
     for start in range(0, frames, block):
         piece = padded[start * hop : (min(start + block, frames) - 1) * hop + n_fft]
         yield np.square(np.abs(librosa.stft(piece, n_fft=n_fft, hop_length=hop, center=False)))
-
-
-def ffmpeg() -> str:
-    """Return the ffmpeg to run: ``IMAGEIO_FFMPEG_EXE``, the package's own, or the system's, in this order.
-
-    Raises
-    ------
-    Fault
-        If there is none.
-    """
-    import imageio_ffmpeg
-
-    try:
-        return imageio_ffmpeg.get_ffmpeg_exe()
-    except RuntimeError:
-        raise Fault("no ffmpeg; `pip install imageio-ffmpeg` brings one, or set IMAGEIO_FFMPEG_EXE to yours") from None

@@ -25,9 +25,22 @@ class DataRoot:
     path: Path
     keypoints: dict[str, Path]  # clip -> folder, archive or file of poses
     audio: dict[str, Path]
-    videos: dict[str, Path]
     styles: dict[str, str] = field(default_factory=dict)
     fps: dict[str, float] = field(default_factory=dict)
+    videos: dict[str, Path] = field(default_factory=dict)
+    twice: dict[str, dict[str, str]] = field(default_factory=dict)  # kind -> clip -> what two files would be that clip
+
+    def one(self, kind: str, clip: str) -> Path | None:
+        """Return a clip's only file of ``keypoints``, ``audio`` or ``videos``; None where there is none.
+
+        Raises
+        ------
+        Fault
+            If there are two.
+        """
+        if clip in self.twice.get(kind, {}):
+            raise Fault(self.twice[kind][clip])
+        return getattr(self, kind).get(clip)
 
     def file(self, kind: str, clip: str) -> Path:
         """Where the ``poses``, ``music``, ``labels`` … of a clip lie, whether or not they are there yet."""
@@ -108,32 +121,40 @@ def open_root(path: str | Path) -> DataRoot:
     Raises
     ------
     Fault
-        If it is no folder, holds neither keypoints/ nor audio/, ``clips.csv`` cannot be read, or two files of a kind
-        would be the same clip.
+        If it is no folder, holds neither keypoints/ nor audio/, or ``clips.csv`` cannot be read. Two files of a kind
+        that would be the same clip are a fault of that clip's: ``twice``.
     """
     path = stage.existing(path, "data root (a folder with keypoints/ and audio/)")
     if not path.is_dir():
         raise Fault(f"{path}: a file, expected a data root: a folder with keypoints/ and audio/")
-    keypoints = _by_clip(path / "keypoints", (*ARCHIVES, *SINGLE), folders=True)
-    audio, videos = _by_clip(path / "audio", AUDIO), _by_clip(path / "videos", VIDEO)
+    kinds = {"keypoints": (*ARCHIVES, *SINGLE), "audio": AUDIO, "videos": VIDEO}
+    found = {kind: _by_clip(path / kind, endings, kind == "keypoints") for kind, endings in kinds.items()}
     if not (path / "keypoints").is_dir() and not (path / "audio").is_dir() and not (path / "poses").is_dir():
         found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
         raise Fault(f"{path}: expected keypoints/ and audio/ in a data root, found {found}; is it one folder too deep?")
     styles, fps = _table(path / "clips.csv")
-    return DataRoot(path, keypoints, audio, videos, styles, fps)
+    ones = {kind: {clip: files[0] for clip, files in clips.items() if len(files) == 1} for kind, clips in found.items()}
+    twice = {
+        kind: {
+            clip: f"{path / kind}: {', '.join(file.name for file in files)} would be the same clip; keep one of them"
+            for clip, files in clips.items()
+            if len(files) > 1
+        }
+        for kind, clips in found.items()
+    }
+    return DataRoot(path, ones["keypoints"], ones["audio"], styles, fps, ones["videos"], twice)
 
 
-def _by_clip(folder: Path, endings: tuple[str, ...], folders: bool = False) -> dict[str, Path]:
+def _by_clip(folder: Path, endings: tuple[str, ...], folders: bool) -> dict[str, list[Path]]:
     """Map clip names to the files with these endings (and folders) in a folder, sorted by name."""
-    found: dict[str, Path] = {}
+    found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         ending = next((e for e in endings if path.name.lower().endswith(e)), None)
-        if path.name.startswith(".") or FRAME.search(path.name) or not (folders if path.is_dir() else ending):
+        folder_here = path.is_dir()
+        if path.name.startswith(".") or not (folders if folder_here else ending and not FRAME.search(path.name)):
             continue
-        clip = path.name if path.is_dir() else path.name[: -len(ending)]
-        if clip in found:
-            raise Fault(f"{path}: the same clip as {found[clip].name}; keep one of them")
-        found[clip] = path
+        clip = path.name if folder_here else path.name[: -len(ending)]
+        found.setdefault(clip, []).append(path)
     return found
 
 
@@ -159,18 +180,18 @@ def note_fps(path: str | Path, clip: str, fps: float) -> None:
     All else that stands there stays: other clips, styles, columns.
     """
     path = Path(path) / "clips.csv"
-    rows = list(csv.DictReader(_text(path).splitlines())) if path.exists() else []
+    reader = csv.DictReader(_text(path).splitlines() if path.exists() else [])
+    rows = list(reader)
     if any(row["clip"] == clip and row.get("fps") for row in rows):
         return
-    columns = [column for row in rows[:1] for column in row if column] or ["clip", "style"]
+    columns = list(reader.fieldnames or ["clip", "style", "fps"])
+    columns += [column for column in ("clip", "fps") if column not in columns]
     row = next((row for row in rows if row["clip"] == clip), None)
     if row is None:
         rows.append(row := {"clip": clip})
     row["fps"] = f"{fps:.9g}"
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(
-            file, [*columns, *({"fps"} - set(columns))], restval="", extrasaction="ignore", lineterminator="\n"
-        )
+        writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 

@@ -12,6 +12,7 @@ Example: python -m learn2dance.extraction videos data --backend mediapipe --pose
 import contextlib
 import hashlib
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -40,6 +41,7 @@ def main(argv: list[str] | None = None) -> None:
     total, made = len(clips) + len(faults), 0
     for kind in ("keypoints", "audio"):
         (args.data / kind).mkdir(parents=True, exist_ok=True)
+    dataroot.open_root(args.data)  # what is wrong with all of it is told once, not for each video
     log.info("%s: %d videos -> %s, with %s", args.videos, len(clips), args.data / "keypoints", args.backend)
 
     from learn2dance import openpose
@@ -67,7 +69,8 @@ def _clips(folder: Path) -> tuple[dict[str, Path], list[str]]:
     folder = stage.existing(folder, "folder of videos")
     if not folder.is_dir():
         raise Fault(f"{folder}: a file, expected a folder of videos")
-    found = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and not path.is_dir())
+    files = (path for path in folder.iterdir() if path.is_file() or path.is_symlink())  # a pipe would never end
+    found = sorted(path for path in files if not path.name.startswith("."))
     videos = [path for path in found if path.suffix.lower() in dataroot.VIDEO]
     others = ", ".join(path.name for path in found if path not in videos)
     if not videos:
@@ -87,6 +90,9 @@ def _clips(folder: Path) -> tuple[dict[str, Path], list[str]]:
         elif len(os.fsencode(clip)) > LONGEST:
             faults.append(f"{same[0]}: a name of more than {LONGEST} bytes; rename it")
             same.append(same[0])
+        elif clip.splitlines() != [clip] or os.fsencode(clip) != clip.encode(errors="replace"):
+            faults.append(f"{folder}/{clip!a}: a name that is not one line of UTF-8, as clips.csv wants; rename it")
+            same.append(same[0])
     return {clip: same[0] for clip, same in clips.items() if len(same) == 1}, faults
 
 
@@ -96,21 +102,23 @@ def _make(data: Path, clip: str, video: Path, backend: str, image: str, python: 
 
     target = data / "keypoints" / clip
     root = dataroot.open_root(data)  # each time anew: clips.csv may have been edited meanwhile
-    if clip in root.keypoints and root.keypoints[clip] != target:
-        log.info("%s: left alone, there is %s", clip, root.keypoints[clip].name)
+    if (there := root.one("keypoints", clip)) not in (None, target):
+        log.info("%s: left alone, there is %s", clip, there.name)
         return False
+    song = root.one("audio", clip)  # two are told before the work, not after
     fps, digest = root.fps.get(clip), _digest(video)
     source = _source(target)
     whole = source and (source["video"], source["frames"]) == (digest, _count(target))
-    if whole and fps in (None, source["fps"]):
+    if whole and (fps is None or math.isclose(fps, source["fps"], rel_tol=1e-6)):  # clips.csv has nine digits
         dataroot.note_fps(data, clip, source["fps"])
-        if source["sound"] and clip not in root.audio:
+        if source["sound"] and not song:
             _sound(root, clip, footage.look(video, source["fps"]), None)
         log.info("%s: whole, %d frames by %s", clip, source["frames"], source["backend"])
         return False
     film = footage.look(video, fps)
-    if not source and abs(_count(target) - film.frames) <= _missing(film.frames):
-        log.info("%s: left alone, another's %d files for %d frames", clip, _count(target), film.frames)
+    others = 0 if source else _count(target)
+    if others and abs(others - film.frames) <= _missing(film.frames):
+        log.info("%s: left alone, another's %d files for %d frames", clip, others, film.frames)
         dataroot.note_fps(data, clip, film.fps)
         return False
 
@@ -198,11 +206,14 @@ def _source(folder: Path) -> dict:
 
 def _digest(video: Path) -> str:
     """Tell videos apart without reading all of them: a hash of the size and of both ends."""
-    with open(video, "rb") as file:
-        size = os.fstat(file.fileno()).st_size
-        total = hashlib.sha256(f"{size}:".encode() + file.read(1 << 20))
-        file.seek(max(0, size - (1 << 20)))
-        total.update(file.read())
+    try:
+        with open(video, "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            total = hashlib.sha256(f"{size}:".encode() + file.read(1 << 20))
+            file.seek(max(0, size - (1 << 20)))
+            total.update(file.read())
+    except OSError as error:  # a fault of this video's, not of the run
+        raise Fault(f"{video}: cannot be read ({error.strerror or error})") from None
     return total.hexdigest()[:16]
 
 
@@ -214,8 +225,8 @@ def _sound(root, clip: str, film, before: str | None) -> tuple[str, str | None]:
     from learn2dance import footage
 
     target = root.path / "audio" / f"{clip}.wav"
-    if clip in root.audio and not (root.audio[clip] == target and before == _digest(target)):
-        return f"sound {root.audio[clip].name}", None
+    if (song := root.one("audio", clip)) and not (song == target and before == _digest(target)):
+        return f"sound {song.name}", None
     if not film.sound:
         log.warning("%s: no sound in it; put its music into %s", film.path, root.path / "audio" / f"{clip}.mp3")
         return "no sound", None

@@ -5,18 +5,15 @@ are square, and it is turned as the file says that it should be shown.
 """
 
 import contextlib
-import os
 import re
-import shutil
 import subprocess
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from learn2dance import audio, stage
+from learn2dance import audio, ffmpeg, stage
 from learn2dance.stage import Fault, log
 from learn2dance.store import atomic
 
@@ -66,8 +63,7 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
         raise Fault(f"{path}: a folder, expected a video")
     if not path.stat().st_size:
         raise Fault(f"{path}: empty (0 bytes), expected a video; was its download or copy cut short?")
-    command = ["-v", "level+info", *_input(path), "-map", "0:V:0?", "-vf", "showinfo", "-an", "-f", "null", "-"]
-    done = subprocess.run([ffmpeg(), *command], capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    done = ffmpeg.read("-v", "level+info", *_input(path), "-map", "0:V:0?", "-vf", "showinfo", "-an", "-f", "null", "-")
     said = done.stderr.decode(errors="replace").replace("[info] ", "")  # which stands in the middle of lines, too
     wrong = re.findall(r"\[(?:error|fatal|panic)\] (.*)", said)
     streams = re.findall(r"Stream #.*?: (Audio|Video): (?!none)(.*)", said.partition("Output #")[0])
@@ -117,8 +113,8 @@ def _whole(path: Path, said: str, times: np.ndarray, sound: bool, wrong: list[st
 
 def _sound_lasts(path: Path) -> float:
     """Return for how many seconds there is sound in a file, from its beginning."""
-    command = [ffmpeg(), "-v", "quiet", "-nostdin", "-i", f"file:{path.absolute()}", "-map", "0:a:0", "-c", "copy"]
-    done = subprocess.run([*command, "-f", "framecrc", "-"], capture_output=True, check=False).stdout.decode()
+    copied = ffmpeg.read("-v", "quiet", "-i", ffmpeg.url(path), "-map", "0:a:0", "-c", "copy", "-f", "framecrc", "-")
+    done = copied.stdout.decode()
     tick, packets = re.search(r"#tb 0: (\d+)/(\d+)", done), re.findall(r"^0, *-?\d+, *(-?\d+),", done, re.MULTILINE)
     return max(map(int, packets)) * int(tick[1]) / int(tick[2]) if tick and packets else 0.0
 
@@ -160,7 +156,8 @@ def reading(footage: Footage, pixels: str, size: tuple[int, int], fps: float | N
     chain = f"{_even(footage, fps or footage.fps)},scale={size[0]}:{size[1]},trim=start_frame={first}"
     command = [*_input(footage.path), "-map", "0:V:0", "-vf", f"{chain},setpts=PTS-STARTPTS", "-an"]
     command += ["-pix_fmt", pixels, "-f", "rawvideo", "pipe:1"]
-    with running([ffmpeg(), "-v", "quiet", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
+    with ffmpeg.running([ffmpeg.reader(), "-v", "quiet", *command], **pipes) as process:
         yield process
 
 
@@ -169,7 +166,8 @@ def steady(footage: Footage, target: Path) -> None:
     # mpeg4 is in every ffmpeg, and read by every OpenCV; odd sizes are padded, so that the pixels keep their places
     chain = f"{_even(footage, footage.fps)},pad=ceil(iw/2)*2:ceil(ih/2)*2"
     command = [*_input(footage.path), "-map", "0:V:0", "-vf", f"{chain},setpts=PTS-STARTPTS", "-an"]
-    _write([*command, *"-c:v mpeg4 -q:v 2 -pix_fmt yuv420p".split(), f"file:{target.absolute()}"], target)
+    command += [*"-c:v mpeg4 -q:v 2 -pix_fmt yuv420p".split(), ffmpeg.url(target)]
+    ffmpeg.write(ffmpeg.reader(), command, target)
 
 
 def sound(footage: Footage, target: Path) -> None:
@@ -185,35 +183,14 @@ def sound(footage: Footage, target: Path) -> None:
     command = [*_input(footage.path), "-map", "0:a:0", "-af", f"{chain},asetpts=N/SR/TB", "-vn", "-ac", "1"]
     with atomic(target) as temporary:
         bare = "-map_metadata -1 -fflags +bitexact -flags:a +bitexact -c:a pcm_s16le -f wav".split()
-        _write([*command, *bare, f"file:{temporary.absolute()}"], target)
+        ffmpeg.write(ffmpeg.reader(), [*command, *bare, ffmpeg.url(temporary)], target)
         if temporary.stat().st_size < 100:
             raise Fault(f"{footage.path}: its sound is over before its first frame")
 
 
-def ffmpeg() -> str:
-    """Return the ffmpeg to read videos with: ``IMAGEIO_FFMPEG_EXE``, the system's, or else imageio-ffmpeg's."""
-    return os.environ.get("IMAGEIO_FFMPEG_EXE") or shutil.which("ffmpeg") or audio.ffmpeg()
-
-
-@contextlib.contextmanager
-def running(command: list[str], **options) -> Iterator[subprocess.Popen]:
-    """Start a process that is gone when the block ends; Ctrl-C is for this process to hear alone."""
-    process = subprocess.Popen(command, start_new_session=True, **options)
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-        process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
-
-
 def _input(path: Path) -> list[str]:
     """Return what makes ffmpeg read a file on the file's own clock, whatever letters are in its name."""
-    return ["-hide_banner", "-nostdin", "-copyts", "-i", f"file:{path.absolute()}"]
+    return ["-copyts", "-i", ffmpeg.url(path)]
 
 
 def _even(footage: Footage, fps: float) -> str:
@@ -222,18 +199,6 @@ def _even(footage: Footage, fps: float) -> str:
     return (
         f"fps=fps={rate}:start_time={footage.first:.6f}:round=near,scale={footage.size[0]}:{footage.size[1]},setsar=1"
     )
-
-
-def _write(command: list[str], target: Path) -> None:
-    """Run ffmpeg for a file that it is to write."""
-    with running(
-        [ffmpeg(), "-v", "error", "-y", *command], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
-    ) as process:
-        said = process.stderr.read().decode(errors="replace").strip().splitlines()
-        if code := process.wait():
-            full = [line for line in said if "No space left" in line or "too large" in line]
-            reason = _first(full or said or [f"its exit code is {code}"])
-            raise Fault(f"{target}: ffmpeg could not write it ({reason})" + ("; the disk is full" if full else ""))
 
 
 def _first(lines: list[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from learn2dance import footage, landmarks
+from learn2dance import ffmpeg, footage, landmarks
 from learn2dance.stage import Fault
 
 WIDEST = 1280  # pixels that MediaPipe is shown: it looks at 256x256 of the dancer
@@ -42,7 +42,7 @@ def detect(film: footage.Footage, python: str) -> Iterator[np.ndarray | None]:
     surroundings = os.environ | {"PYTHONPATH": str(ROOT), "GLOG_minloglevel": "3", "TF_CPP_MIN_LOG_LEVEL": "3"}
     with tempfile.TemporaryFile() as said, footage.reading(film, "rgb24", size) as frames:
         pipes = {"stdin": frames.stdout, "stdout": subprocess.PIPE, "stderr": said}
-        with footage.running(command, env=surroundings, **pipes) as worker:
+        with ffmpeg.running(command, env=surroundings, **pipes) as worker:
             frames.stdout.close()  # the worker's alone: where it ends, ffmpeg notices
             while len(found := worker.stdout.read(landmarks.COUNT * 3 * 4)) == landmarks.COUNT * 3 * 4:
                 points = np.frombuffer(found, np.float32).reshape(landmarks.COUNT, 3)

@@ -93,14 +93,17 @@ def process(root: DataRoot, jobs: int = 1) -> list[str]:
     Fault
         If audio/ holds no song; or, after all the others were written, if some songs could not be heard.
     """
-    if not root.audio:
+    twice = list(root.twice["audio"].values())
+    if not root.audio and not twice:
         raise Fault(f"{root.path / 'audio'}: no songs, expected audio/<clip>.wav, .flac, .ogg, .mp3, .m4a or .opus")
     work = stage.parallel(partial(_hear, root), root.audio, jobs)
     done = dict(zip(root.audio, stage.progress(work, "music", len(root.audio)), strict=True))
     said = list(done.values())
-    faults = [line for line in said if line not in ("written", "fresh")]
+    faults = twice + [line for line in said if line not in ("written", "fresh")]
     written, fresh = said.count("written"), said.count("fresh")
-    log.info("%d songs: %d written to %s, %d there already", len(said), written, root.path / "music", fresh)
+    log.info(
+        "%d songs: %d written to %s, %d there already", len(said) + len(twice), written, root.path / "music", fresh
+    )
     if faults:
         for fault in faults[:-1]:
             log.error("%s", fault)

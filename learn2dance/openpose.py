@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from learn2dance.footage import running
+from learn2dance.ffmpeg import running
 from learn2dance.stage import Fault
 
 IMAGE = "cwaffles/openpose"  # with CUDA 10, which knows GPUs up to Turing (RTX 20)
@@ -116,13 +116,14 @@ def _killing(process: subprocess.Popen, name: str) -> Iterator[None]:
     finally:
         if process.poll() is None:
             kill = ["docker", "kill", name]
-            subprocess.run(kill, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                subprocess.run(kill, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
 
 
 def _fault(image: str, video: Path, code: int, lines: list[str]) -> Fault:
     """Say what docker or OpenPose failed of."""
     text = "\n".join(lines).lower()
-    ours = code in (125, 126, 127) or "docker" in text
+    ours = code in (125, 126, 127) or any(line.lower().startswith("docker:") for line in lines)
     for pattern, hint in (_HINTS if ours else {}).items():
         if match := re.search(pattern, text):
             line = next((line for line in lines if match[0] in line.lower()), lines[0])

@@ -133,6 +133,8 @@ def _kind(where: Path, content: object, frames: bool) -> str | None:
             return "mmpose"
         if isinstance(element, dict) and "keypoints" in element:
             return "brace"
+        if isinstance(element, dict) and ("people" in element or "bodies" in element):
+            raise Fault(f"{where}: AlphaPose's --format open or cmu; run AlphaPose with its default format")
     elif content == [] or (isinstance(element, dict) and "image_id" in element):
         return "coco"
     elif isinstance(element, dict) and "instances" in element:

@@ -46,7 +46,7 @@ def over(
     Raises
     ------
     Fault
-        If the poses lie outside the picture or begin after its end, or if the film cannot be written.
+        If no joint is known, if they lie outside the picture or begin after its end, or if the film cannot be written.
     """
     count = max(map(len, dances)) - first
     shown = round(film.frames / film.fps * fps) - first
@@ -56,7 +56,9 @@ def over(
         lasts = f"poses of {(count + first) / fps:.1f} s, a video of {(shown + first) / fps:.1f} s"
         log.warning("%s: %s; is it the video that the poses are of?", film.path, lasts)
     for poses in dances:
-        known = poses[np.isfinite(poses).all(-1)]
+        known = poses[first:][np.isfinite(poses[first:]).all(-1)]
+        if not len(known):
+            raise Fault(f"{film.path}: no joint is known from second {first / fps:.2f} on; was anybody seen?")
         if np.mean((known < 0) | (known > film.size)) > 0.25:
             reach = f"reach to ({known[:, 0].max():.0f}, {known[:, 1].max():.0f})"
             raise Fault(

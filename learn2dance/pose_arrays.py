@@ -72,8 +72,7 @@ def _arrays(path: Path, data: bytes) -> dict:
             raise Fault(f"{path}: unpacks to {size >> 20} MiB, expected the poses of one clip; is it damaged?")
         return store.read_npz(path, data)
     if data[:1] == b"\x80":
-        found = safe_pickle.load(path, data)
-        return found if isinstance(found, dict) else {"poses": found}
+        return safe_pickle.load(path, data)
     if data[:6] != b"\x93NUMPY":
         found = "nothing" if not data else f"{data[:6]!r}"
         raise Fault(f"{path}: expected .npy, .npz or a pickle (protocol 2 or later), found {found}; was it cut short?")
@@ -120,7 +119,8 @@ def _fps(path: Path, value: object) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e4:
-        raise Fault(f"{path}: 'fps' is {str(value)[:40]}, expected frames a second")
+        found = value if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
+        raise Fault(f"{path}: 'fps' is {str(found)[:40]}, expected frames a second")
     return float(value)
 
 

@@ -1,16 +1,14 @@
-"""Pickles of numpy arrays, read without running what else a pickle may hold.
+"""Pickles of numpy arrays, read by an unpickler that admits the names they are written with, and no others.
 
-A pickle is a program, and loading one calls whatever it names. Here nothing is loaded: `pickletools` takes the pickle
-apart, and the few instructions with which arrays, and dicts of arrays and numbers, are written (protocols 2 to 5) are
-followed on plain values. Names are compared with those below, never looked up, and nothing from the file is called.
-Not even numpy's own `__setstate__`, which trusts what it is given: sizes are checked here first.
+Loading a pickle calls whatever it names. Even numpy's own names trust what they are given (a dtype told that it holds
+no objects takes any bytes for addresses of some), so that each is admitted for the few lines that stand for it here.
 """
 
-import math
+import io
+import pickle
 import pickletools
-from dataclasses import dataclass
+import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,60 +16,72 @@ from learn2dance.stage import Fault
 
 LONGEST = 10_000  # instructions; a dict of three arrays takes some sixty
 CODES = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split()  # dtypes: no objects, no records, no text
+_NEEDLESS = ("DUP", "PUT", "GET", "APPEND", "APPENDS", "ADDITEMS")  # to extend bytes that an array is made of, too
+_ALONE = re.compile("BYTE|STRING|UNICODE|GLOBAL|REDUCE")  # instructions that leave what has nothing in it
 
-# What numpy writes arrays with, by its modules' older and newer names.
-_NAMES = {"numpy.ndarray", "numpy.dtype", "_codecs.encode"} | {
-    f"numpy.{core}.{name}"
-    for core in ("core", "_core")
-    for name in ("multiarray._reconstruct", "multiarray.scalar", "numeric._frombuffer")
-}
-
-_VALUES = set(
-    "NONE NEWTRUE NEWFALSE BININT BININT1 BININT2 LONG1 BINFLOAT BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES "
-    "BINBYTES8 BYTEARRAY8 BINUNICODE SHORT_BINUNICODE BINUNICODE8".split()
-)
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_DAMAGED = (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError)  # what pickle and numpy raise then
+_DAMAGED += (IndexError, KeyError, OverflowError, MemoryError)
 
 
-class _Name(NamedTuple):
-    """What the pickle would look up and call."""
-
-    name: str
-
-
-@dataclass
-class _Type:
-    """A dtype on its way: its code, and the order of its bytes, which comes later."""
-
-    code: str
-    order: str = "|"
-
-
-@dataclass
-class _Array:
-    """An array on its way: it is named first, and filled later."""
-
-    array: np.ndarray | None = None
-
-
-class _Refused(ValueError):
+class _Refused(pickle.UnpicklingError):
     """What is not an array, a dict, a string or a number."""
 
 
-def load(path: Path, data: bytes) -> dict | np.ndarray:
-    """Read a pickled array, or a pickled dict of arrays and numbers.
+class _Dtype:
+    def __init__(self, code: str, *_) -> None:
+        if code not in CODES:
+            raise _Refused(f"an array of {repr(code[:20])[:30] if type(code) is str else _kind(code)}")
+        self.dtype = np.dtype(code)
 
-    Parameters
-    ----------
-    path : Path
-        Where it comes from, for the fault's line.
-    data : bytes
-        The pickle.
+    def __setstate__(self, state: tuple) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array:  # numpy.ndarray is named first, and filled later
+    array = None
+
+    def __init__(self, *_) -> None: ...
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, fortran, data = state
+        self.array = _array(data, dtype, shape, "F" if fortran else "C")
+
+
+def _array(data: bytes | str, dtype: _Dtype, shape: tuple, order: str = "C") -> np.ndarray:
+    if type(dtype) is not _Dtype:
+        raise _Refused("an array without a dtype")
+    data = data.encode("latin1") if type(data) is str else data  # Python 2's strings were bytes
+    return np.frombuffer(data, dtype.dtype).reshape(shape, order=order)
+
+
+def _kind(found: object) -> str:  # and no more of it: what is nested deep prints for ever
+    return f"a {type(found).__name__.strip('_').lower()}"
+
+
+_STAND_INS = {
+    "numpy.ndarray": _Array,
+    "numpy.dtype": _Dtype,
+    "numpy.core.multiarray._reconstruct": _Array,
+    "numpy.core.multiarray.scalar": lambda dtype, data: _array(data, dtype, ()),
+    "numpy.core.numeric._frombuffer": _array,
+    "_codecs.encode": lambda text, _: text.encode("latin1"),  # protocol 2 writes bytes so
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> object:
+        full = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # since numpy 2
+        if full not in _STAND_INS:
+            raise _Refused(f"a call of {full[:60]!r:.70}")
+        return lambda *arguments: _STAND_INS[full](*arguments)  # another each time: pickles can set attributes
+
+
+def load(path: Path, data: bytes) -> dict:
+    """Read a pickled dict of arrays, numbers and strings, or one array, as ``poses``; ``path`` is for the fault's line.
 
     Returns
     -------
-    dict of str or np.ndarray
+    dict of str
         The arrays are bool, int, unsigned or float, and may be read-only.
 
     Raises
@@ -80,135 +90,32 @@ def load(path: Path, data: bytes) -> dict | np.ndarray:
         If it is cut short, or holds anything else: it may then be a program that does harm.
     """
     try:
-        found = _follow(data)
+        _bound(data)
+        found = _Unpickler(io.BytesIO(data), encoding="latin1").load()
+        found = found if type(found) is dict else {"poses": found}
+        found = {key: value.array if type(value) is _Array else value for key, value in found.items()}
+        for value in found.values():
+            if type(value) not in (np.ndarray, int, float, bool, str, type(None)):
+                raise _Refused(_kind(value))
+        if other := [key for key in found if type(key) is not str]:
+            raise _Refused(f"{_kind(other[0])} as a name")
     except _Refused as refusal:
         raise Fault(f"{path}: holds {refusal}, expected numpy arrays alone: other pickles can run code") from None
-    except (ValueError, IndexError, KeyError, TypeError, OverflowError, MemoryError) as error:
+    except _DAMAGED as error:
         said = " ".join(str(error).split())[:80]
         raise Fault(f"{path}: not a whole pickle of arrays ({said}); was its copying cut short?") from None
-    if isinstance(found, _Array):
-        return found.array
-    if not isinstance(found, dict):
-        raise Fault(f"{path}: a pickled {type(found).__name__}, expected a dict of arrays; is it another data set's?")
-    return {key: value.array if isinstance(value, _Array) else value for key, value in found.items()}
+    return found
 
 
-def _follow(data: bytes) -> object:
-    """Follow the pickle's instructions and return what it leaves."""
-    stack, marks, memo = [], [], {}
-
-    def since_mark() -> list:
-        at = marks.pop()
-        taken = stack[at:]
-        del stack[at:]
-        return taken
-
+def _bound(data: bytes) -> None:
+    """Refuse what takes all time or memory: endless instructions, a memo of 2^31, the hash of tuples doubled often."""
+    last, alone = "", {}
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         name = opcode.name
-        if count > LONGEST:
-            raise _Refused(f"more than {LONGEST} instructions")
-        if name in _VALUES:
-            stack.append(_CONSTANTS.get(name, argument))
-        elif name in ("PROTO", "FRAME"):
-            pass
-        elif name == "STOP":
-            (found,) = stack
-            return found
-        elif name == "MARK":
-            marks.append(len(stack))
-        elif name == "MEMOIZE":
-            memo[len(memo)] = stack[-1]
-        elif name in ("BINPUT", "LONG_BINPUT"):
-            memo[argument] = stack[-1]
-        elif name in ("BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])
-        elif name == "TUPLE":
-            stack.append(tuple(since_mark()))
-        elif name in _TUPLES:
-            at = len(stack) - _TUPLES[name]
-            stack[at:] = [tuple(stack[at:])]
-        elif name == "EMPTY_DICT":
-            stack.append({})
-        elif name in ("SETITEM", "SETITEMS"):
-            pairs = since_mark() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-            _set(stack[-1], pairs)
-        elif name == "GLOBAL":
-            stack.append(_name(*argument.split(" ", 1)))
-        elif name == "STACK_GLOBAL":
-            last = stack.pop()
-            stack.append(_name(stack.pop(), last))
-        elif name == "REDUCE":
-            arguments = stack.pop()
-            stack.append(_call(stack.pop(), arguments))
-        elif name == "BUILD":
-            state = stack.pop()
-            _fill(stack[-1], state)
-        else:
-            raise _Refused("a list" if "LIST" in name else f"the instruction {name}")
-    raise ValueError("it does not end")
-
-
-def _name(module: object, name: object) -> _Name:
-    """Return a name, if it is one of numpy's."""
-    full = f"{str(module).replace('__builtin__', 'builtins')}.{name}"
-    if full not in _NAMES:
-        raise _Refused(f"a call of {full[:60]!r}")
-    return _Name(full)
-
-
-def _set(target: object, pairs: list) -> None:
-    """Put keys and values into a dict; keys are strings, for the hash of a cunning one takes for ever."""
-    if type(target) is not dict or not all(type(key) is str for key in pairs[::2]):
-        raise _Refused("a dict whose keys are no strings")
-    target.update(zip(pairs[::2], pairs[1::2], strict=True))
-
-
-def _call(function: object, arguments: tuple) -> object:
-    """Do what one of numpy's functions would do."""
-    if not isinstance(function, _Name) or type(arguments) is not tuple:
-        raise _Refused(f"a call of a {type(function).__name__}")
-    if function.name.endswith("._reconstruct"):
-        if arguments[0] != _Name("numpy.ndarray"):
-            raise _Refused("an array that is none")
-        return _Array()
-    if function.name.endswith("._frombuffer"):
-        buffer, kind, shape, order = arguments
-        return _Array(_array(buffer, kind, shape, order == "F"))
-    if function.name.endswith(".scalar"):
-        kind, buffer = arguments
-        return _array(buffer, kind, (), False).item()
-    code, *more = arguments
-    if function.name == "numpy.dtype":
-        if code not in CODES:
-            raise _Refused("an array of objects" if str(code)[:1] == "O" else f"an array of {str(code)[:20]!r}")
-        return _Type(code)
-    if function.name == "_codecs.encode" and isinstance(code, str) and more == ["latin1"]:  # protocol 2 writes bytes so
-        return code.encode("latin1")
-    raise _Refused(f"a call of {function.name!r}")
-
-
-def _fill(target: object, state: object) -> None:
-    """Fill an array or a dtype with what numpy's `__setstate__` would be given."""
-    if isinstance(target, _Type) and type(state) is tuple and state[2:5] == (None, None, None):
-        target.order = state[1]
-    elif isinstance(target, _Array) and type(state) is tuple:
-        _, shape, kind, fortran, buffer = state
-        target.array = _array(buffer, kind, shape, fortran)
-    else:
-        raise _Refused(f"a state of a {type(target).__name__.strip('_').lower()}")
-
-
-def _array(buffer: object, kind: object, shape: object, fortran: object) -> np.ndarray:
-    """Make an array of plain numbers of so many bytes."""
-    if not isinstance(kind, _Type) or kind.order not in ("|", "<", ">", "="):
-        raise _Refused("an array without a dtype")
-    if isinstance(buffer, str):
-        buffer = buffer.encode("latin1")  # Python 2's strings were bytes
-    if not isinstance(buffer, (bytes, bytearray)):
-        raise _Refused(f"an array made of a {type(buffer).__name__}")
-    dtype = np.dtype(kind.order + kind.code)
-    if type(shape) is not tuple or not all(type(size) is int and size >= 0 for size in shape):
-        raise ValueError("an array without a shape")
-    if len(shape) > 8 or math.prod(shape) * dtype.itemsize != len(buffer):
-        raise ValueError(f"{len(buffer)} bytes for an array {str(shape)[:60]} of {dtype}")
-    return np.ndarray(shape, dtype, buffer, order="F" if fortran else "C")
+        if count > LONGEST or name in _NEEDLESS or (name == "LONG_BINPUT" and argument > LONGEST):
+            raise _Refused(f"the instruction {name}" if name in _NEEDLESS else f"more than {LONGEST} instructions")
+        if name in ("MEMOIZE", "BINPUT", "LONG_BINPUT"):
+            alone[len(alone) if argument is None else argument] = bool(_ALONE.search(last))
+        if name in ("BINGET", "LONG_BINGET") and not alone.get(argument, True):
+            raise _Refused("a tuple, list or dict twice")
+        last = name

@@ -1,20 +1,14 @@
-"""Moving pictures in and out: raw frames piped to ffmpeg as mp4 or gif, and a look at what a media file holds.
+"""Moving pictures in and out: raw frames piped to ffmpeg as mp4 or gif, and a look at what a media file holds."""
 
-ffmpeg is the one that the PyPI package imageio-ffmpeg brings along.
-"""
-
-import contextlib
 import re
-import signal
-import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from learn2dance.audio import ffmpeg
+from learn2dance import ffmpeg
 from learn2dance.stage import Fault, existing, progress
 from learn2dance.store import atomic
 
@@ -77,18 +71,19 @@ def write(
             f"aresample=async=1:first_pts=0,atrim=start={start:.6f},asetpts=PTS-STARTPTS,"
             f"apad=whole_dur={seconds:.6f},atrim=end={seconds:.6f}"
         )
-        sound = ["-i", _url(audio), "-map", "0:v", "-map", "1:a:0", "-af", cut, *"-c:a aac -b:a 160k".split()]
+        sound = ["-i", ffmpeg.url(audio), "-map", "0:v", "-map", "1:a:0", "-af", cut, *"-c:a aac -b:a 160k".split()]
     with tempfile.TemporaryDirectory() as folder, atomic(path) as temporary:
-        out = [*_BITEXACT, _url(temporary)]
+        out = [*_BITEXACT, ffmpeg.url(temporary)]
         if path.suffix.lower() == ".mp4":
             command = [*video_in, *sound, *_X264, *out]
         else:  # the palette is made of a few frames: made of all, ffmpeg would hold all of them in memory
             palette = Path(folder) / "palette.png"
             few = np.unique(np.linspace(0, count - 1, 24).astype(int))
-            _feed(path, [*video_in, "-vf", "palettegen", "-update", "1", _url(palette)], map(draw, few.tolist()))
+            made = [*video_in, "-vf", "palettegen", "-update", "1", ffmpeg.url(palette)]
+            ffmpeg.write(ffmpeg.encoder(), made, path, map(draw, few.tolist()))
             dither = "paletteuse=dither=none:diff_mode=rectangle"
-            command = [*video_in, "-i", _url(palette), "-lavfi", dither, *out]
-        _feed(path, command, map(draw, progress(range(count), path.name)))
+            command = [*video_in, "-i", ffmpeg.url(palette), "-lavfi", dither, *out]
+        ffmpeg.write(ffmpeg.encoder(), command, path, map(draw, progress(range(count), path.name)))
 
 
 def probe(path: str | Path) -> dict:
@@ -106,9 +101,7 @@ def probe(path: str | Path) -> dict:
         If it is missing or no media file.
     """
     existing(path, "audio or video file")
-    said = subprocess.run(
-        [ffmpeg(), "-hide_banner", "-i", _url(path)], capture_output=True, stdin=subprocess.DEVNULL, check=False
-    ).stderr.decode(errors="replace")
+    said = ffmpeg.read("-i", ffmpeg.url(path)).stderr.decode(errors="replace")
     streams = re.findall(r"^ *Stream #\S+: (Audio|Video): (.*)$", said, re.MULTILINE)
     if not streams:
         reason = said.strip().splitlines()[-1].rsplit(": ", 1)[-1]
@@ -132,45 +125,3 @@ def embed(path: str | Path, width: int | None = None):
     if path.suffix.lower() == ".gif":
         return Image(data=path.read_bytes(), format="gif", width=width)
     return Video(str(path), embed=True, width=width)
-
-
-def _url(path: str | Path) -> str:
-    """Name a file so that ffmpeg takes no letter of it for an option, a protocol or a device."""
-    return f"file:{Path(path).absolute()}"
-
-
-def _feed(path: Path, command: list[str], frames: Iterator[memoryview]) -> None:
-    """Pipe frames into ffmpeg; it is gone when this returns or raises."""
-    command = [ffmpeg(), "-hide_banner", "-loglevel", "error", "-y", *command]
-    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would fill up and stop ffmpeg
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-            start_new_session=True,  # Ctrl-C is ours to hear: ffmpeg would take it as "finish early" and leave a stub
-        )
-        try:
-            with contextlib.suppress(BrokenPipeError):  # ffmpeg gave up: its exit code and last words tell why
-                for frame in frames:
-                    process.stdin.write(frame)
-                process.stdin.close()
-            code = process.wait()
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.close()
-        said.seek(0)
-        lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
-    if code:
-        if code < 0:
-            lines = [f"ended by {signal.Signals(-code).name}"]
-        raise Fault(f"{path}: ffmpeg could not write it ({_reason(lines)}); is the disk full?")
-
-
-def _reason(lines: list[str]) -> str:
-    """Pick the line that tells the cause: ffmpeg ends with general ones."""
-    causes = [line for line in lines if re.search(r"No space|too large|denied|Invalid data|Unknown|No such", line)]
-    return (causes or lines or ["it did not say why"])[0][:200]

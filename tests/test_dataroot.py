@@ -22,8 +22,6 @@ def test_clips_pair_by_name(tmp_path):
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        (["audio/a.mp3", "audio/a.wav"], "the same clip as a.mp3"),
-        (["keypoints/a/0.json", "keypoints/a.tar"], "the same clip as a"),
         (["ballroom/audio/a.mp3"], "found ballroom; is it one folder too deep"),
         (["keypoint/a.tar"], "expected keypoints/ and audio/ in a data root, found keypoint"),
     ],
@@ -31,6 +29,16 @@ def test_clips_pair_by_name(tmp_path):
 def test_roots_that_cannot_be_read(tmp_path, files, said):
     with pytest.raises(Fault, match=said):
         dataroot.open_root(make(tmp_path, *files))
+
+
+def test_two_files_for_one_clip_are_that_clips_fault_alone(tmp_path):
+    both = "keypoints/a/0.json", "keypoints/a.tar", "audio/a.mp3", "audio/b.mp3", "audio/b.wav", "videos/a.mov"
+    root = dataroot.open_root(make(tmp_path, *both, "keypoints/b.pkl", "videos/b.mp4", "videos/b.mov"))
+    assert (list(root.keypoints), list(root.audio), list(root.videos)) == (["b"], ["a"], ["a"])
+    assert root.one("audio", "a").name == "a.mp3" and root.one("audio", "c") is None
+    for kind, clip, names in (("keypoints", "a", "a, a.tar"), ("audio", "b", "b.mp3, b.wav"), ("videos", "b", "b.mov")):
+        with pytest.raises(Fault, match=f"{kind}: {names}.*would be the same clip"):
+            root.one(kind, clip)
 
 
 def test_a_misspelt_root_is_guessed(tmp_path):
@@ -90,3 +98,26 @@ def test_given_splits(tmp_path):
         root.split("train", ["d"])
     with pytest.raises(Fault, match=r"val.txt: no such split"):
         root.split("val", ["a"])
+
+
+def test_a_folder_may_be_named_as_a_frame_is(tmp_path):
+    root = dataroot.open_root(make(tmp_path, "keypoints/take_1_keypoints.json/0.json", "keypoints/b_1_keypoints.json"))
+    assert list(root.keypoints) == ["take_1_keypoints.json"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, "clip,style,fps\na,,29.97\n"),
+        ("clip,dancer\n", "clip,dancer,fps\na,,29.97\n"),  # a header alone
+        ("", "clip,style,fps\na,,29.97\n"),
+        ("clip,fps,style\nb,25\na,,waltz\n", "clip,fps,style\nb,25,\na,29.97,waltz\n"),
+        ("clip,fps\na,25\n", "clip,fps\na,25\n"),
+    ],
+)
+def test_what_stands_in_the_table_stays(tmp_path, before, after):
+    table = tmp_path / "clips.csv"
+    if before is not None:
+        table.write_text(before)
+    dataroot.note_fps(tmp_path, "a", 29.97)
+    assert table.read_text() == after

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from test_video import SIZE, flashing, onsets, song
 
-from learn2dance import audio, footage, stage, video
+from learn2dance import ffmpeg, footage, stage, video
 from learn2dance.stage import Fault
 
 FPS = 25
 CLICKS = [0.6, 1.4, 2.92]  # seconds after the first frame at which the picture flashes, and the sound clicks
-BUNDLED = audio.ffmpeg()
+BUNDLED = ffmpeg.encoder()
 
 
 @pytest.fixture(autouse=True)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.io import wavfile
 
-from learn2dance import music, store
+from learn2dance import dataroot, music, store
 from learn2dance.audio import SR
 from learn2dance.schemas import SCHEMAS
+from learn2dance.stage import Fault
 
 
 @pytest.fixture(scope="module")
@@ -104,3 +106,14 @@ def test_a_beat_beyond_the_last_frame_still_has_features():
     found = music.beat_features(ramp(60, [0.0, 1.0, 1.999]), 60)
     assert np.isfinite(found).all()
     assert found[-1, -1, 0] == pytest.approx(59, abs=0.6)
+
+
+def test_a_song_that_is_there_twice_is_named_and_the_others_are_heard(tmp_path):
+    (tmp_path / "audio").mkdir()
+    y = (0.3 * np.sin(np.arange(4 * 22050) * 0.06)).astype(np.float32)
+    for name in ("a.wav", "b.wav"):
+        wavfile.write(tmp_path / "audio" / name, 22050, y)
+    (tmp_path / "audio" / "a.mp3").touch()
+    with pytest.raises(Fault, match="a.mp3, a.wav would be the same clip"):
+        music.process(dataroot.open_root(tmp_path))
+    assert [path.name for path in (tmp_path / "music").iterdir()] == ["b.npz"]

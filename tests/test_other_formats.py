@@ -377,6 +377,8 @@ BAD = [
     ("a.json", text({"v/img-1.png": {"box": [], "keypoints": [[1, 2]] * 17}}), "34 numbers"),
     ("a.json", text({"v/img-9999999.png": {"box": [], "keypoints": DANCE[0].tolist()}}), "frame numbers up to 9999998"),
     ("a.json", text({"a": {"keypoints": []}}), "picture 'a'"),
+    ("a.json", text({"0.jpg": {"version": "AlphaPose v0.3", "people": []}}), "AlphaPose with its default format"),
+    ("a.json", text({"0.jpg": {"version": "AlphaPose v0.3", "bodies": []}}), "AlphaPose with its default format"),
     ("a.json", text({"v/img-000000.png": {"keypoints": DANCE[0].tolist()}}), "before the video's first"),
     ("a.npy", b"", "found nothing; was it cut short"),
     ("a.npy", npy(DANCE)[:1000], "not a whole .npy"),

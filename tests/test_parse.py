@@ -307,3 +307,15 @@ def test_real_dances_come_out_as_they_were(tmp_path, run_stage, shared, name):
     )
     print(f"another person in {bystander.sum()} of {len(bystander)} frames")
     assert bystander.mean() < (0.005 if name == "crowd" else 0.0001)
+
+
+def test_a_clip_that_is_there_twice_is_named_and_the_others_are_made(run_stage, tmp_path):
+    (tmp_path / "keypoints").mkdir()
+    for name in ("a.npy", "b.npy"):
+        spread = np.random.default_rng(0).uniform(100, 200, size=(15, 2))
+        np.save(tmp_path / "keypoints" / name, np.broadcast_to(spread, (20, 15, 2)))
+    (tmp_path / "keypoints" / "a.pkl").touch()
+    done = run_stage("parse.py", tmp_path, "--fps", 25)
+    assert done.returncode == 2 and "a.npy, a.pkl would be the same clip" in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and "(1 of 2 clips left out)" in done.stderr
+    assert [path.name for path in (tmp_path / "poses").iterdir()] == ["b.npz"]

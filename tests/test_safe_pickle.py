@@ -36,9 +36,8 @@ def test_arrays_and_numbers_come_out_as_pickle_itself_gives_them(protocol):
     for key, value in ARRAYS.items():
         np.testing.assert_array_equal(found[key], value)
         assert not isinstance(value, np.ndarray) or found[key].dtype == value.dtype
-    np.testing.assert_array_equal(
-        safe_pickle.load(HERE, pickle.dumps(ARRAYS["det_scores"], protocol)), ARRAYS["det_scores"]
-    )
+    alone = safe_pickle.load(HERE, pickle.dumps(ARRAYS["det_scores"], protocol))
+    np.testing.assert_array_equal(alone["poses"], ARRAYS["det_scores"])
 
 
 def test_what_numpy_1_wrote_is_read_too():
@@ -129,7 +128,7 @@ def test_the_oldest_protocols_and_written_by_hand(tmp_path):
         b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x0b\x00\x00\x00unicode_escape\x86R.",
     ]
     for data in by_hand:
-        with pytest.raises(Fault, match="expected numpy arrays alone"):
+        with pytest.raises(Fault, match="numpy arrays alone|not a whole pickle"):
             safe_pickle.load(HERE, data)
     assert not mark.exists()
 
@@ -146,11 +145,12 @@ def array_pickle(code="f4", shape=(2, 3), data=bytes(24)):
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (array_pickle(shape=(2, 4)), "24 bytes for an array .2, 4. of float32"),
-        (array_pickle(shape=(1 << 40, 1 << 40)), "24 bytes for an array"),
-        (array_pickle(shape=(-2, -3)), "without a shape"),
-        (array_pickle(shape=(1,) * 40 + (6,)), "24 bytes for an array"),
-        (array_pickle(code="O8"), "an array of objects"),
+        (array_pickle(shape=(2, 4)), "size 6 into shape .2,4."),
+        (array_pickle(shape=(1 << 40, 1 << 40)), "size 6 into shape"),
+        (array_pickle(shape=(1 << 70, 0)), "not a whole pickle"),
+        (array_pickle(shape=(-2, -3)), "not a whole pickle"),
+        (array_pickle(shape=(1,) * 400 + (6,)), "not a whole pickle"),
+        (array_pickle(code="O8"), "an array of 'O8'"),
         (array_pickle(code="V4"), "an array of 'V4'"),
         (array_pickle(code="U6"), "an array of 'U6'"),
         (array_pickle(code="f4,f4"), "an array of 'f4,f4'"),
@@ -164,9 +164,11 @@ def array_pickle(code="f4", shape=(2, 3), data=bytes(24)):
         (b"\x80\x05\x8e" + struct.pack("<Q", 1 << 60) + b"few.", "not a whole pickle"),  # claims 2^60 bytes
         (b"\x80\x05\x96" + struct.pack("<Q", 1 << 62) + b"few.", "not a whole pickle"),
         (b"\x80\x02" + b"}" * 20_000 + b".", "more than 10000 instructions"),
-        (pickle.dumps([1.0, 2.0]), "holds a list"),
-        (pickle.dumps({1: 2}), "keys are no strings"),
-        (pickle.dumps("text"), "a pickled str, expected a dict of arrays"),
+        (pickle.dumps([1.0, 2.0]), "holds the instruction APPENDS"),
+        (pickle.dumps({1: 2}), "a int as a name"),
+        (pickle.dumps((1.0, 2.0)), "holds a tuple"),
+        (pickle.dumps({"a": {1.0}}), "holds the instruction ADDITEMS"),
+        (b"\x80\x02cnumpy\nndarray\n.", "holds a function"),
     ],
 )
 def test_damaged_and_lying_pickles(data, says):
@@ -179,15 +181,58 @@ def test_the_hand_written_pickle_is_one():
     """So that the lies above are refused for their lies alone."""
     data = array_pickle(data=np.arange(6, dtype="<f4").tobytes())
     pickletools.dis(data, io.StringIO())
-    np.testing.assert_array_equal(safe_pickle.load(HERE, data), np.arange(6.0).reshape(2, 3))
+    np.testing.assert_array_equal(safe_pickle.load(HERE, data)["poses"], np.arange(6.0).reshape(2, 3))
     np.testing.assert_array_equal(pickle.loads(data), np.arange(6.0).reshape(2, 3))
 
 
+def test_bytes_are_not_taken_for_addresses_of_objects():
+    """Its state can tell numpy's own dtype that objects are none; reading the array then ends the process, or worse."""
+    lying = (4, "|", None, None, None, -1, -1, 0, None)
+    array = array_pickle("O8", (1,), bytes(8)).replace(b"(K\x03X\x01\x00\x00\x00<NNNJ", b"(K\x03X\x01\x00\x00\x00|NNNJ")
+    kind = b"cnumpy\ndtype\nX\x02\x00\x00\x00O8\x89\x88\x87R" + pickle.dumps(lying, 2)[2:-1] + b"b"
+    for data in (
+        array,
+        array_pickle("f4", (6,)).replace(b"X\x02\x00\x00\x00f4", b"X\x01\x00\x00\x00O"),
+        b"\x80\x02" + kind + b".",
+    ):
+        with pytest.raises(Fault, match="an array of 'O"):
+            safe_pickle.load(HERE, data)
+    # nor is what merely has a dtype taken for one: here a name, given the attribute
+    named = b"cnumpy\nndarray\n}X\x05\x00\x00\x00dtypeX\x01\x00\x00\x00Osb"
+    filled = b"cnumpy\nndarray\n)R(K\x01K\x01\x85" + named + b"\x89C\x08" + bytes(8) + b"tb."
+    with pytest.raises(Fault, match="an array without a dtype"):
+        safe_pickle.load(HERE, b"\x80\x03" + filled)
+
+
+def test_what_a_pickle_sets_is_gone_with_it():
+    named = b"cnumpy\nndarray\n}X\x0c\x00\x00\x00__setstate__K\x01sb0"
+    slots = b"cnumpy\ndtype\nN}X\x0c\x00\x00\x00__defaults__K\x01\x85s\x86b0"
+    assert safe_pickle.load(HERE, b"\x80\x02" + named + slots + b"}.") == {}
+    test_arrays_and_numbers_come_out_as_pickle_itself_gives_them(4)
+
+
 def test_bombs_end_at_once():
-    """A memo index of 2^31 takes pickle 16 GB; a key of tuples of tuples, doubled 60 times, is hashed for ever."""
+    """A memo index of 2^31 takes pickle 16 GB; a tuple of tuples, doubled 60 times, is hashed and printed for ever."""
     doubled = b"K\x01" + b"".join(b"q" + bytes([n]) + b"h" + bytes([n]) + b"\x86" for n in range(60))
-    assert safe_pickle.load(HERE, b"\x80\x02}r\xff\xff\xff\x7f.") == {}
-    with pytest.raises(Fault, match="keys are no strings"):
-        safe_pickle.load(HERE, b"\x80\x02}" + doubled + b"K\x01s.")
-    with pytest.raises(Fault, match="a pickled tuple"):
-        safe_pickle.load(HERE, b"\x80\x02" + doubled + b".")
+    hidden = doubled.replace(b"\x86", b"\x86Nb")  # to set nothing leaves the tuple there
+    sly = doubled.replace(b"\x86", b"\x86\x80\x02")
+    poses = array_pickle(shape=(1, 15, 2), data=bytes(120))[2:-1]
+    with pytest.raises(Fault, match="more than 10000 instructions"):
+        safe_pickle.load(HERE, b"\x80\x02}r\xff\xff\xff\x7f.")
+    for bomb in (doubled, hidden, sly, b"K\x01" + b"2\x86" * 60):
+        for data in (
+            b"}" + bomb + b"K\x01s.",  # a key, which is hashed
+            bomb + b".",
+            b"cnumpy\ndtype\n" + bomb + b"\x85R.",
+            b"}(X\x05\x00\x00\x00poses" + poses + b"X\x03\x00\x00\x00fps" + bomb + b"u.",
+        ):
+            with pytest.raises(Fault, match="twice|instruction"):
+                safe_pickle.load(HERE, b"\x80\x02" + data)
+    deep = b"K\x01" + b"\x85" * 9_000
+    for data in (b"}" + deep + b"K\x01s.", deep + b".", b"cnumpy\ndtype\n" + deep + b"\x85R."):
+        with pytest.raises(Fault, match="a tuple"):
+            safe_pickle.load(HERE, b"\x80\x02" + data)
+    for shape in (deep, b"(" + b"K\x01" * 9_000 + b"t"):
+        with pytest.raises(Fault, match="not a whole pickle") as fault:
+            safe_pickle.load(HERE, array_pickle(shape="here").replace(pickle.dumps("here", 2)[2:-1], shape))
+        assert len(str(fault.value)) < 250

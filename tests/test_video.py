@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from learn2dance import stage, video
+from learn2dance.ffmpeg import encoder
 from learn2dance.stage import Fault
 
 SIZE = (64, 48)
@@ -18,7 +19,7 @@ def progress_bars():
 
 
 def ffmpeg(*arguments) -> bytes:
-    command = [video.ffmpeg(), "-v", "error", *map(str, arguments)]
+    command = [encoder(), "-v", "error", *map(str, arguments)]
     return subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True).stdout
 
 
@@ -123,7 +124,7 @@ def test_the_index_comes_first_and_the_pixels_are_what_players_take(tmp_path):
     video.write(tmp_path / "a.mp4", flashing(), 5, SIZE, 25)
     data = (tmp_path / "a.mp4").read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")
-    about = subprocess.run([video.ffmpeg(), "-i", tmp_path / "a.mp4"], capture_output=True, text=True).stderr
+    about = subprocess.run([encoder(), "-i", tmp_path / "a.mp4"], capture_output=True, text=True).stderr
     assert "h264" in about and "yuv420p" in about and "bt709" in about
 
 

@@ -1,0 +1,47 @@
+import sys
+
+import pytest
+from test_footage import CLICKS, flashes
+from test_video import song
+
+from learn2dance import audio, ffmpeg, footage, video
+from learn2dance.stage import Fault
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """Put an ffmpeg on the PATH that notes that it ran; return where it does."""
+    log, program = tmp_path / "log", tmp_path / "bin" / "ffmpeg"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho ran >> '{log}'\nexec '{ffmpeg.encoder()}' \"$@\"\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE", raising=False)
+    return log
+
+
+def test_videos_and_songs_are_read_by_the_systems_ffmpeg_and_else_by_the_packages(tmp_path, system, monkeypatch):
+    film, wav = flashes(tmp_path / "p.mp4"), song(tmp_path / "s.wav", clicks=CLICKS)
+    assert not system.exists()  # what makes films has H.264, which not every system's has
+    reads = [lambda: footage.look(film), lambda: audio.load(wav), lambda: video.probe(film)]
+    found = []
+    for read in reads:
+        found.append(read())
+        assert system.read_text() == "ran\n"
+        system.unlink()
+    bundled = ffmpeg.encoder()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert ffmpeg.reader() == bundled
+    monkeypatch.setenv("PATH", str(system.parent / "bin"))
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", bundled)
+    assert footage.look(film) == found[0] and video.probe(film) == found[2]
+    assert not system.exists() and ffmpeg.reader() == ffmpeg.encoder() == bundled
+
+
+def test_without_any_it_is_said_what_helps(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "imageio_ffmpeg", type(sys)("none"))
+    monkeypatch.setattr(sys.modules["imageio_ffmpeg"], "get_ffmpeg_exe", lambda: (_ for _ in ()).throw(RuntimeError), 0)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("IMAGEIO_FFMPEG_EXE", raising=False)
+    with pytest.raises(Fault, match="pip install imageio-ffmpeg"):
+        ffmpeg.reader()

@@ -138,9 +138,9 @@ def draw_path(gan: GanDancer, music: np.ndarray, style: int, seed: int, temperat
 
 def between(path: Tensor, clock: float, count: int, fps: float) -> Tensor:
     """Bring a path (T, latent) from its clock to ``count`` frames at another: a cubic spline through its latents."""
-    basis = make_interp_spline(np.arange(len(path)) / clock, np.eye(len(path)), k=min(3, len(path) - 1))
+    spline = make_interp_spline(np.arange(len(path)) / clock, path.double().cpu().numpy(), k=min(3, len(path) - 1))
     times = np.minimum(np.arange(count) / fps, (len(path) - 1) / clock)
-    return torch.from_numpy(basis(times).astype(np.float32)).to(path.device) @ path
+    return torch.from_numpy(spline(times).astype(np.float32)).to(path.device)
 
 
 def decode(gan: GanDancer, path: Tensor, style: int) -> Tensor:

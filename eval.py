@@ -105,7 +105,7 @@ def joints(text: str) -> list[int]:
     found: list[int] = []
     for part in text.split(","):
         first, dash, last = part.partition("-")
-        found += range(int(first), int(last if dash else first) + 1)
+        found += range(int(first), min(int(last if dash else first), 999) + 1)
     if not found:
         raise ValueError
     return found
@@ -119,9 +119,11 @@ def arguments(argv: list[str] | None):
     parser.add_argument("--report", action="store_true", help="judge them beside real dances and other rivals")
     parser.add_argument("--audio", metavar="FILE", nargs="+", help="songs to dance to; no data root needed")
     parser.add_argument(
-        "--model", metavar="FILE", help="(DATA/models/music2pose.pt; with --audio the one that comes along)"
+        "--model",
+        metavar="FILE",
+        help="(DATA/models/music2pose.pt; else weights/music2pose.pt, with --given or --seconds weights/seq_gan.pt)",
     )
-    parser.add_argument("--out", metavar="DIR", help="where to (DATA/dances/<model>/; with --audio out/)")
+    parser.add_argument("--out", metavar="DIR", help="where to (DATA/dances/<model>/; without DATA out/)")
     group = parser.add_argument_group("the dance")
     group.add_argument(
         "--style", help="one that the model has learned (clips.csv; with --audio what the music suggests)"

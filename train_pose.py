@@ -118,7 +118,7 @@ def arguments(argv: list[str] | None):
     group.add_argument("--width", type=number, default=256, help="%(default)s")
     group.add_argument("--layers", type=number, default=3, help="%(default)s")
     group = parser.add_argument_group("training")
-    group.add_argument("--steps", type=number, default=12000, help="of the generator (%(default)s)")
+    group.add_argument("--steps", type=number, default=20000, help="of the generator (%(default)s)")
     group.add_argument("--critic-steps", type=number, default=5, help="for each of the generator's (%(default)s)")
     group.add_argument("--batch", type=number, default=256, help="poses a step (%(default)s)")
     group.add_argument("--lr", type=share, default=2e-4, help="learning rate (%(default)s)")

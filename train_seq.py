@@ -156,7 +156,10 @@ def arguments(argv: list[str] | None):
     group.add_argument("--no-mirror", action="store_true", help="do not learn from mirrored dances too")
     group.add_argument("--every", type=number, default=100, help="steps between looks at the val split (%(default)s)")
     group.add_argument(
-        "--renew", type=number, default=500, help="steps after which dances that do not fit into memory are drawn anew"
+        "--renew",
+        type=number,
+        default=500,
+        help="steps after which dances that do not fit into memory are drawn anew (%(default)s)",
     )
     args = parser.parse_args(argv)
     if bool(args.datadir) == bool(args.datadir_option):

@@ -22,6 +22,7 @@ NEAR = 1.0  # weight of the squared distance of the latents to where they began
 SMALL = 0.01  # weight of the squared changes of single steps, which only known ones have
 UNSURE = 2.0  # seconds after what was given until what is danced is drawn as freely as in any dance
 RATE = 0.05
+LONGEST = 300.0  # seconds: the latents are optimised all at once
 
 
 def straight(given: np.ndarray) -> np.ndarray:
@@ -231,6 +232,8 @@ def complete(
             f"{path}: no joint is known in the frames and joints given; count from 0, there are {len(poses)} frames"
         )
     count = int(np.ceil(seconds * fps)) or len(poses)
+    if count > LONGEST * fps:
+        raise Fault(f"{path}: {count / fps:.0f} s to complete, expected {LONGEST:g} at most; give a part of it")
     poses = np.concatenate([poses, np.full((max(count - len(poses), 0), *poses.shape[1:]), np.nan, np.float32)])[:count]
     beats = np.zeros(0)
     if music is not None:

@@ -98,8 +98,8 @@ def critic_step(pair: Pair, optimiser: torch.optim.Optimizer, real: Tensor, styl
     return apart.detach(), penalty.detach()
 
 
-AGAIN = 10.0  # weight of the squared distance from a real pose to itself made again
-BLUR = 0.02  # torso lengths that each coordinate may be off so
+AGAIN = 2.0  # weight of the squared distance from a real pose to itself made again
+BLUR = 0.04  # torso lengths that each coordinate may be off so
 
 
 def generator_step(pair: Pair, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):

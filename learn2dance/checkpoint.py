@@ -8,7 +8,7 @@ import torch
 
 from learn2dance.schemas import SCHEMA
 from learn2dance.stage import Fault
-from learn2dance.store import atomic
+from learn2dance.temporary import atomic
 
 WRITERS = {"music2pose": "train.py", "pose_gan": "train_pose.py", "seq_gan": "train_seq.py"}
 

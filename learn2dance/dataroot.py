@@ -3,14 +3,13 @@
 import csv
 import hashlib
 import re
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from learn2dance import stage
 from learn2dance.keypoint_files import SINGLE
 from learn2dance.stage import Fault, log
-from learn2dance.store import atomic
+from learn2dance.temporary import atomic, atomic_folder
 
 ARCHIVES = (".tar.gz", ".tar", ".zip", ".tgz")
 AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
@@ -106,12 +105,9 @@ class DataRoot:
             dealt = sorted(clips, key=lambda clip: hashlib.sha256(clip.encode()).digest())
             part = max(1, len(clips) // 10)
             parts = {"train": dealt[2 * part :], "val": dealt[part : 2 * part], "test": dealt[:part]}
-        with tempfile.TemporaryDirectory(dir=self.path, prefix=".splits.") as temporary:
-            folder = Path(temporary) / "splits"
-            folder.mkdir()
+        with atomic_folder(self.path / "splits") as folder:
             for name, part in parts.items():
                 (folder / f"{name}.txt").write_text("".join(f"{clip}\n" for clip in sorted(part)), encoding="utf-8")
-            folder.rename(self.path / "splits")
         log.info("%s: dealt out %s", self.path / "splits", ", ".join(f"{len(p)} {n}" for n, p in parts.items()))
 
 

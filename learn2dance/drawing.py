@@ -14,7 +14,7 @@ from matplotlib.transforms import Bbox
 
 from learn2dance import artists, camera, video
 from learn2dance.artists import ON_PAPER, ON_STAGE
-from learn2dance.store import atomic
+from learn2dance.temporary import atomic
 
 TRAIL, FLASH, GHOST = 0.6, 0.3, 0.4  # seconds
 MOMENTS = 12  # of each dance on a contact sheet

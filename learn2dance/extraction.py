@@ -14,13 +14,12 @@ import hashlib
 import json
 import math
 import os
-import shutil
-import tempfile
 import time
 from pathlib import Path
 
 from learn2dance import dataroot, stage
 from learn2dance.stage import Fault, log
+from learn2dance.temporary import atomic_folder, temporary_folder
 
 SOURCE = ".source"  # in a clip's folder: which video it is of, and how many frames it has
 LONGEST = 200  # bytes of a clip's name: OpenPose adds 28, and file systems take 255
@@ -57,10 +56,7 @@ def main(argv: list[str] | None = None) -> None:
             if isinstance(fault, openpose.Unusable):
                 break
             log.info("%s: failed, why is told at the end", clip)
-    if faults:
-        for line in faults[:-1]:
-            log.error(line)
-        raise Fault(f"{faults[-1]} ({len(faults)} of {total} videos failed)")
+    stage.raise_faults(faults, total, "videos failed")
     log.info("%d clips made, %d were whole; next: parse.py %s", made, total - made, args.data)
 
 
@@ -122,11 +118,7 @@ def _make(data: Path, clip: str, video: Path, backend: str, image: str, python: 
         dataroot.note_fps(data, clip, film.fps)
         return False
 
-    part = data / "keypoints" / f".{hashlib.sha256(os.fsencode(clip)).hexdigest()[:16]}.part"  # docker takes no ':'
-    shutil.rmtree(part, ignore_errors=True)  # of a run that was killed
-    frames = part / "frames"
-    frames.mkdir(parents=True)
-    try:
+    with atomic_folder(target) as frames:  # whose temporary name has no ':', which docker does not take
         begin = time.perf_counter()
         seen = _detect(film, frames, clip, backend, image, python)
         rate = _count(frames) / (time.perf_counter() - begin)
@@ -135,14 +127,6 @@ def _make(data: Path, clip: str, video: Path, backend: str, image: str, python: 
         source = {"video": digest, "frames": _count(frames), "fps": film.fps, "backend": backend, "sound": written}
         (frames / SOURCE).write_text(json.dumps(source), encoding="utf-8")
         dataroot.note_fps(data, clip, film.fps)
-        if target.exists():
-            target.rename(part / "before")
-        frames.rename(target)
-    except OSError as error:
-        error.filename = error.filename or str(target)  # a full disk does not say which file was being written
-        raise
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     people = "" if seen is None else f", a person in {seen / source['frames']:.1%}"
     log.info("%s: %d frames at %g fps%s, %s; %.0f frames/s", clip, source["frames"], film.fps, people, heard, rate)
     if seen == 0:
@@ -165,10 +149,10 @@ def _detect(film, target: Path, clip: str, backend: str, image: str, python: str
 
     from learn2dance import footage, openpose
 
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="video.") as folder:
+    with temporary_folder(target.parent) as folder:
         video = film.path.resolve()  # a link may lead out of the folder that the container sees
         if not film.plain or "%" in video.name:  # OpenCV takes a % for a series of pictures
-            video = Path(folder, "video.mp4")
+            video = folder / "video.mp4"
             log.info("%s: laid on %g frames a second, upright, for OpenPose", clip, film.fps)
             footage.steady(film, video)
         with contextlib.closing(openpose.detect(image, video, target, film.path)) as frames:

@@ -15,7 +15,7 @@ import numpy as np
 
 from learn2dance import audio, ffmpeg, stage
 from learn2dance.stage import Fault, log
-from learn2dance.store import atomic
+from learn2dance.temporary import atomic
 
 USUAL = (
     *map(float, (12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)),

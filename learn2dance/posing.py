@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from learn2dance import checkpoint, features, metrics, skeleton
 from learn2dance.gan import PENALTY, PoseConfig, PoseCritic, PoseEncoder, PoseGenerator, gradient_penalty
 from learn2dance.stage import Fault
+from learn2dance.temporary import atomic
 
 JUDGED = 4000  # poses that a distance is measured on: it falls with their number
 RUNAWAY = 1e3  # body sizes: no critic of slope one tells poses apart by so much
@@ -183,12 +184,12 @@ def sheet(real: np.ndarray, made: np.ndarray, path: Path, board, step: int) -> N
     """Draw real poses (N, J, 2) above made ones, as a PNG and for TensorBoard."""
     from matplotlib.figure import Figure
 
-    from learn2dance import drawing, store
+    from learn2dance import drawing
 
     figure = Figure(figsize=(12, 4), layout="constrained")
     for axes, poses, title in zip(figure.subplots(2, 1), (real, made), ("real", f"made, step {step}"), strict=True):
         drawing.strip(axes, poses, count=len(poses), y_up=True)
         axes.set_title(title, loc="left", fontsize=9)
-    with store.atomic(path) as temporary:
+    with atomic(path) as temporary:
         figure.savefig(temporary, format="png", dpi=80, metadata={"Software": None})
     board.add_figure("poses", figure, step)

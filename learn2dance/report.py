@@ -10,6 +10,7 @@ from learn2dance import clustering, gancard, metrics_beat, rivals, scores, store
 from learn2dance.dancer import Dancer
 from learn2dance.dataroot import DataRoot
 from learn2dance.gandance import GanDancer
+from learn2dance.temporary import atomic
 
 COLUMNS = {  # of the table: heading -> measure and its format
     "FID_k": ("FID_k", "7.1f"),
@@ -92,9 +93,9 @@ def make(
     }
     if gan:
         card |= gancard.make(root, gan, list(model[0]), seed)
-    with store.atomic(out / "scores.json") as path:
+    with atomic(out / "scores.json") as path:
         path.write_text(json.dumps(_plain(card), indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
-    with store.atomic(out / "report.png") as path:
+    with atomic(out / "report.png") as path:
         draw(judged, seen, music, path)
     return table(judged) + (gancard.table(card) if gan else "")
 

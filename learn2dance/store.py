@@ -1,45 +1,18 @@
-"""What the stages leave on disk: atomic, checked saving and loading of .npz."""
+"""What the stages leave on disk: checked saving and loading of .npz."""
 
-import contextlib
 import hashlib
 import io
 import json
-import os
-import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from learn2dance.schemas import SCHEMA, SCHEMAS
 from learn2dance.stage import Fault
-
-
-@contextlib.contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``, renamed to it when the block ends well and removed when it does not.
-
-    The temporary name keeps the ending, so that what chooses its format by the ending still does.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem[:40]}.", suffix=path.suffix)
-    os.close(handle)
-    try:
-        yield Path(name)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(name, 0o666 & ~mask)  # mkstemp makes private files
-        os.replace(name, path)
-    except OSError as error:
-        if error.filename in (None, name):  # a full disk does not say which file was being written
-            error.filename = str(path)
-        raise
-    finally:
-        Path(name).unlink(missing_ok=True)
+from learn2dance.temporary import atomic
 
 
 def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict[str, str], **arrays) -> None:

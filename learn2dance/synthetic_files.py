@@ -2,8 +2,6 @@
 
 import gzip
 import io
-import os
-import shutil
 import tarfile
 import wave
 from collections.abc import Iterator
@@ -12,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from learn2dance import store
+from learn2dance.temporary import atomic, atomic_folder
 
 
 def write(path: Path, content: bytes) -> None:
     """Write a file, atomically."""
-    with store.atomic(path) as temporary:
+    with atomic(path) as temporary:
         temporary.write_bytes(content)
 
 
@@ -45,18 +43,9 @@ def write_keypoints(target: Path, name: str, people: list[list[np.ndarray]]) -> 
     if target.suffix == ".gz":
         write(target, _packed_bytes(name, people))
         return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh, stale = (target.parent / f".{name}.{os.getpid()}.{word}" for word in ("new", "old"))
-    try:
-        fresh.mkdir()
+    with atomic_folder(target) as folder:
         for file, content in _frames(name, people):
-            (fresh / file).write_bytes(content)
-        if target.exists():
-            target.rename(stale)
-        fresh.rename(target)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.rmtree(stale, ignore_errors=True)
+            (folder / file).write_bytes(content)
 
 
 def _frames(name: str, people: list[list[np.ndarray]]) -> Iterator[tuple[str, bytes]]:

@@ -1,7 +1,6 @@
 """Moving pictures in and out: raw frames piped to ffmpeg as mp4 or gif, and a look at what a media file holds."""
 
 import re
-import tempfile
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from learn2dance import ffmpeg
 from learn2dance.stage import Fault, existing, progress
-from learn2dance.store import atomic
+from learn2dance.temporary import atomic, temporary_folder
 
 ENDINGS = (".mp4", ".gif")
 
@@ -72,12 +71,12 @@ def write(
             f"apad=whole_dur={seconds:.6f},atrim=end={seconds:.6f}"
         )
         sound = ["-i", ffmpeg.url(audio), "-map", "0:v", "-map", "1:a:0", "-af", cut, *"-c:a aac -b:a 160k".split()]
-    with tempfile.TemporaryDirectory() as folder, atomic(path) as temporary:
+    with temporary_folder() as folder, atomic(path) as temporary:
         out = [*_BITEXACT, ffmpeg.url(temporary)]
         if path.suffix.lower() == ".mp4":
             command = [*video_in, *sound, *_X264, *out]
         else:  # the palette is made of a few frames: made of all, ffmpeg would hold all of them in memory
-            palette = Path(folder) / "palette.png"
+            palette = folder / "palette.png"
             few = np.unique(np.linspace(0, count - 1, 24).astype(int))
             made = [*video_in, "-vf", "palettegen", "-update", "1", ffmpeg.url(palette)]
             ffmpeg.write(ffmpeg.encoder(), made, path, map(draw, few.tolist()))

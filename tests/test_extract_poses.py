@@ -307,7 +307,7 @@ def test_a_fault_of_one_video_that_speaks_of_docker_is_that_videos_alone(tmp_pat
 def test_ctrl_c_leaves_no_half_clip(tmp_path, extract, two):
     stage = extract(does="hangs", start=subprocess.Popen)
     until = time.monotonic() + 60
-    while len(list((tmp_path / "data").glob("keypoints/.*/frames/*"))) < 6 and time.monotonic() < until:
+    while len(list((tmp_path / "data").glob("keypoints/.*/new/*"))) < 6 and time.monotonic() < until:
         time.sleep(0.05)
     stage.send_signal(signal.SIGINT)
     _, said = stage.communicate(timeout=60)

@@ -127,23 +127,6 @@ def test_fresh_only_with_the_same_arguments_and_parents(tmp_path):
     assert not store.fresh(path, "poses", {"joints": 15}, {"keypoints": "abc"})
 
 
-def test_a_failing_write_leaves_what_was_there(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("before")
-    with pytest.raises(RuntimeError), store.atomic(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
-    assert path.read_text() == "before"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
-
-
-def test_atomic_files_are_as_readable_as_any(tmp_path):
-    with store.atomic(tmp_path / "a.txt") as temporary:
-        temporary.write_text("")
-    (tmp_path / "b.txt").write_text("")
-    assert os.stat(tmp_path / "a.txt").st_mode == os.stat(tmp_path / "b.txt").st_mode
-
-
 def test_digest_follows_content_and_names(tmp_path):
     folder = tmp_path / "a"
     folder.mkdir()

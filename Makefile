@@ -6,23 +6,44 @@ JOBS ?=
 CLUSTERS ?=  # parameters of Clustering.ipynb, e.g. -p CODES 128
 VENV = .venv
 PY = $(VENV)/bin/python
+pip = $(PY) -m pip install --quiet --disable-pip-version-check
+# Empty (make venv LOCK=): the newest versions in the ranges of requirements.txt.
+LOCK = requirements.lock
+# Where torch comes from, if not from PyPI: https://download.pytorch.org/whl/cpu has builds without CUDA.
+TORCH_INDEX ?=
 DEMO = out/demo
 jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv demo video-demo all keypoints poses music films clusters train dances report gan test lint bench clean
+.PHONY: help venv lock newest demo video-demo all keypoints poses music films clusters train dances report gan test lint bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
 
-venv: $(VENV)/installed  ## build .venv from requirements.txt
+venv: $(VENV)/installed  ## build .venv from requirements.lock; LOCK= takes the newest versions of the tested ranges
 
-$(VENV)/installed: requirements.txt
+# The file "installing" is there while packages are installed: where it was left, that was interrupted.
+$(VENV)/installed: requirements.txt requirements.lock $(if $(LOCK),,newest)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
+	@if [ -e $(VENV)/installing ]; then echo "$(VENV): its installation was interrupted; starting again"; rm -rf $(VENV); fi
+	@mkdir -p $(VENV) && touch $(VENV)/installing
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@touch $@
+	$(if $(TORCH_INDEX),$(pip) --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.txt))
+ifneq ($(LOCK),)
+	$(pip) -r $(LOCK) || { echo "$(LOCK) does not fit $$($(PYTHON) --version) (see above); taking the ranges of requirements.txt"; $(pip) -r requirements.txt; }
+else
+	$(pip) --upgrade --upgrade-strategy eager -r requirements.txt
+endif
+	@mv $(VENV)/installing $@ && touch $@
+
+lock: venv  ## renew requirements.lock: the newest versions that requirements.txt allows, for all platforms
+	$(pip) uv
+	@{ echo "# Exact versions for make venv, made from requirements.txt by make lock. torch's CUDA packages are left out: pip adds"; \
+	   echo "# those that the installed build of torch needs."; \
+	   $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate requirements.txt \
+	   | grep -vE '^(nvidia|cuda|triton)(-|=)'; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
 
 demo: venv  ## from nothing to dancing skeletons: toy data, every stage, out/demo/*.mp4
 	$(PY) -m learn2dance.synthetic $(DEMO)/data --jobs 2

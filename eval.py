@@ -20,7 +20,7 @@ WEIGHTS = Path(__file__).parent / "weights"  # trained on the ballroom dances: s
 def main(argv: list[str] | None = None) -> None:
     """Dance as the command line says."""
     args = arguments(argv)
-    stage.setup(args.quiet)
+    stage.setup(args.quiet, args.threads)
     device = stage.device(args.device)
     from learn2dance import audio, dataroot, music, performing, store
 
@@ -113,7 +113,7 @@ def joints(text: str) -> list[int]:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = stage.parser(__doc__, "seed", "device", "no_video", "quiet")
+    parser = stage.parser(__doc__, "seed", "device", "threads", "no_video", "quiet")
     parser.add_argument("data", metavar="DATA", nargs="?", help="data root")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="songs of DATA (%(default)s)")
     parser.add_argument("--report", action="store_true", help="judge them beside real dances and other rivals")

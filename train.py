@@ -18,7 +18,7 @@ from learn2dance.stage import Fault, log
 def main(argv: list[str] | None = None) -> None:
     """Train as the command line says."""
     args = arguments(argv)
-    stage.setup(args.quiet)
+    stage.setup(args.quiet, args.threads)
     import torch
     from torch.utils.tensorboard import SummaryWriter
 
@@ -30,7 +30,8 @@ def main(argv: list[str] | None = None) -> None:
     root = dataroot.open_root(args.data)
     out = Path(args.out or root.path / "models" / ("music2pose.pt" if args.model == "transformer" else "lstm.pt"))
     last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
-    knobs = {key: value for key, value in vars(args).items() if key not in ("data", "out", "resume", "device", "quiet")}
+    outside = ("data", "out", "resume", "device", "threads", "quiet")
+    knobs = {key: value for key, value in vars(args).items() if key not in outside}
     if args.width % Config.heads:
         raise Fault(f"--width {args.width}: expected a multiple of {Config.heads}, the attention's heads")
     data = training.read(root, args.style)
@@ -95,7 +96,7 @@ def schedule(step: int, warmup: int, steps: int) -> float:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = stage.parser(__doc__, "seed", "device", "quiet")
+    parser = stage.parser(__doc__, "seed", "device", "threads", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root")
     parser.add_argument("--out", metavar="FILE", help="where to (DATA/models/music2pose.pt; lstm.pt for the lstm)")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")

@@ -18,19 +18,19 @@ from learn2dance.stage import Fault, log
 def main(argv: list[str] | None = None) -> None:
     """Train as the command line says."""
     args = arguments(argv)
-    stage.setup(args.quiet)
+    stage.setup(args.quiet, args.threads)
     import numpy as np
     import torch
     from torch.utils.tensorboard import SummaryWriter
 
-    from learn2dance import moves, posing, resuming, skeleton
+    from learn2dance import moves, posing, resuming, skeleton, threads
     from learn2dance.gan import PoseConfig
 
     device = stage.device(args.device)
     folder = moves.open_folder(args.datadir)
     out = Path(args.out or folder.path.resolve().parent / "models" / "pose_gan.pt")
     last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
-    outside = ("datadir", "datadir_option", "out", "resume", "device", "quiet")
+    outside = ("datadir", "datadir_option", "out", "resume", "device", "threads", "quiet")
     knobs = {key: value for key, value in vars(args).items() if key not in outside}
     parents = {"poses": folder.digest(), "train": folder.train, "val": folder.val, "styles": list(folder.names())}
     if resuming.fresh(out, last, knobs, parents, "pose_gan"):
@@ -61,6 +61,8 @@ def main(argv: list[str] | None = None) -> None:
     board = SummaryWriter(str(runs), purge_step=state.step)
     bar = stage.progress(range(state.step, args.steps), "train", args.steps - state.step)
     for state.step in bar:
+        if args.threads == 0 and state.step % 50 == 0:
+            threads.limit(0)  # as others come and go
         if not everything and (renewed != state.step // args.renew):
             renewed = state.step // args.renew
             poses, style, _ = moves.pool(folder, folder.train, np.random.default_rng([args.seed, 2, renewed]))
@@ -107,7 +109,8 @@ def main(argv: list[str] | None = None) -> None:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = stage.parser(__doc__, "seed", "device", "quiet")
+    parser = stage.parser(__doc__, "seed", "device", "threads", "quiet")
+    parser.set_defaults(threads=0)  # two threads are half as fast again as one, if no other process takes their cores
     parser.add_argument("datadir", metavar="DATADIR", nargs="?", help="folder of .npz files with poses")
     parser.add_argument("--datadir", metavar="DATADIR", dest="datadir_option", help="the same, as an option")
     parser.add_argument("--out", metavar="FILE", help="where to (models/pose_gan.pt beside DATADIR)")

@@ -19,7 +19,7 @@ from learn2dance.stage import Fault, log
 def main(argv: list[str] | None = None) -> None:
     """Train as the command line says."""
     args = arguments(argv)
-    stage.setup(args.quiet)
+    stage.setup(args.quiet, args.threads)
     import numpy as np
     import torch
     from torch.utils.tensorboard import SummaryWriter
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
         made, there = (f"{c} joints, styles {', '.join(styles) or 'none'}" for c, styles in (
             (poser.config.joints, poser.config.styles), (folder.joints, folder.names())))  # fmt: skip
         raise Fault(f"{pose_gan}: was trained on {made}, {folder.path} has {there}; run train_pose.py on it")
-    outside = ("datadir", "datadir_option", "out", "resume", "device", "quiet", "pose_gan", "no_video")
+    outside = ("datadir", "datadir_option", "out", "resume", "device", "threads", "quiet", "pose_gan", "no_video")
     knobs = {key: value for key, value in vars(args).items() if key not in outside}
     reader = takes.Reader(folder, args.fps)
     parents = {"poses": folder.digest(), "train": folder.train, "val": folder.val, "styles": list(folder.names()),
@@ -47,7 +47,6 @@ def main(argv: list[str] | None = None) -> None:
         return
 
     torch.manual_seed(args.seed)
-    torch.set_num_threads(1)  # a step's layers are so small that threads would only wait for each other
     config = SeqConfig(
         music=reader.heard,
         fps=args.fps,
@@ -130,7 +129,7 @@ def said(found: dict[str, float]) -> str:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = stage.parser(__doc__, "seed", "device", "no_video", "quiet")
+    parser = stage.parser(__doc__, "seed", "device", "threads", "no_video", "quiet")
     parser.add_argument("datadir", metavar="DATADIR", nargs="?", help="folder of .npz files with poses")
     parser.add_argument("--datadir", metavar="DATADIR", dest="datadir_option", help="the same, as an option")
     parser.add_argument("--pose-gan", metavar="FILE", help="of train_pose.py (models/pose_gan.pt beside DATADIR)")

@@ -1,7 +1,5 @@
 """From a song to a dance: choosing words beat by beat, and playing them as motion."""
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -66,18 +64,6 @@ def count(music: dict, tempo: float) -> dict:
     return music | {"beats": beats, "downbeat": downbeat}
 
 
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep torch to one thread: layers for a single beat are so small that threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-@one_thread()
 @torch.inference_mode()
 def choreograph(
     dancer: Dancer,

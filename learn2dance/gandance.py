@@ -154,7 +154,6 @@ def steps(gan: GanDancer, music: np.ndarray, style: int, seed: int) -> np.ndarra
     return decode(gan, draw_path(gan, music, style, seed), style).cpu().numpy()
 
 
-@dancing.one_thread()
 @torch.inference_mode()
 def dance(
     gan: GanDancer,

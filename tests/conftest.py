@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from learn2dance import threads
+
 ROOT = Path(__file__).parents[1]
+threads.limit(1)  # as a stage does
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,44 @@
+"""How many threads numpy, scikit-learn and torch compute with: one, unless a stage knows better.
+
+The threads of one operation wait for each other. As soon as another process takes one of the cores, each operation
+lasts as long as the slowest of its threads, and small operations become many times slower than with a single thread.
+"""
+
+import os
+import sys
+import time
+
+VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def limit(threads: int) -> None:
+    """Compute with this many threads, in this process and those that it starts; 0: one for each `spare` core."""
+    import threadpoolctl
+
+    threads = threads or spare()
+    for variable in VARIABLES:  # for libraries that are not loaded yet, torch's among them
+        os.environ[variable] = str(threads)
+    threadpoolctl.threadpool_limits(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+
+
+def cores() -> int:
+    """Count the CPU cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def spare(seconds: float = 0.2) -> int:
+    """Count the cores that other processes leave to this one, measured over some seconds; at least 1."""
+    import psutil
+
+    def others() -> float:
+        """Return the CPU seconds that other processes have used."""
+        everything, own = psutil.cpu_times(), psutil.Process().cpu_times()
+        idle = everything.idle + getattr(everything, "iowait", 0.0)
+        return sum(everything[:8]) - idle - own.user - own.system  # [8:] are guests, whose time is in the users'
+
+    before, begin = others(), time.perf_counter()
+    time.sleep(seconds)
+    busy = (others() - before) / (time.perf_counter() - begin)
+    return max(1, int(cores() - busy + 0.25))

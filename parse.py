@@ -45,6 +45,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.end is not None and args.end <= args.start:
         raise Fault(f"--end {args.end:g}: expected seconds after --start {args.start:g}")
 
+    from learn2dance import parallel
     from learn2dance.dataroot import open_root
 
     root = open_root(args.data)
@@ -53,20 +54,18 @@ def main(argv: list[str] | None = None) -> None:
         raise _nothing(root.path / "keypoints")
     settings = {key: getattr(args, key) for key in ("start", "end", "joints", "min_confidence", "max_gap")}
     form = {key: value for key in ("format", "camera", "first_frame") if (value := getattr(args, key)) is not None}
-    jobs = [(root, clip, args.fps, settings, form) for clip in root.keypoints]
+    jobs = {clip: (root, clip, args.fps, settings, form) for clip in root.keypoints}
     total = len(faults) + len(jobs)
     log.info("%s: %d clips -> %s", root.path / "keypoints", total, root.path / "poses")
 
-    for outcome, line in stage.progress(stage.parallel(_parse, jobs, args.jobs), "parse", len(jobs)):
-        if outcome == "fault":
-            faults.append(line)
+    for _, result in stage.progress(parallel.run(_parse, jobs, args.jobs), "parse", len(jobs)):
+        if isinstance(result, Fault):
+            faults.append(str(result))
         else:
-            made += outcome == "made"
+            line, new = result
+            made += new
             log.info(line)
-    if faults:
-        for line in faults[:-1]:
-            log.error(line)
-        raise Fault(f"{faults[-1]} ({len(faults)} of {total} clips left out)")
+    stage.raise_faults(faults, total, "clips left out")
     log.info("%d clips made, %d were up to date; next: Process_Waves.ipynb (make music)", made, len(jobs) - made)
 
 
@@ -82,15 +81,9 @@ def _nothing(folder) -> Fault:
     )
 
 
-def _parse(job: tuple) -> tuple[str, str]:
-    """Make one clip's poses; return "made", "fresh" or "fault" and the line that tells of it."""
-    try:
-        return _make(*job)
-    except Fault as fault:
-        return "fault", str(fault)
-
-
-def _make(root, clip: str, fps: float | None, settings: dict, form: dict) -> tuple[str, str]:
+def _parse(job: tuple) -> tuple[str, bool]:
+    """Make one clip's poses; return the line that tells of it, and False where they were up to date."""
+    root, clip, fps, settings, form = job
     import numpy as np
 
     from learn2dance import cleaning, detections, keypoint_files, other_formats, store, tracking
@@ -102,7 +95,7 @@ def _make(root, clip: str, fps: float | None, settings: dict, form: dict) -> tup
     arguments = settings | form | {"fps": fps, "version": cleaning.VERSION}
     parents = {f"keypoints/{source.name}": digest}
     if store.fresh(target, "poses", arguments, parents):
-        return "fresh", f"{clip}: up to date"
+        return f"{clip}: up to date", False
 
     found = found or detections.detect(source, files)
     del files  # as large as the clip
@@ -131,7 +124,7 @@ def _make(root, clip: str, fps: float | None, settings: dict, form: dict) -> tup
     line += f"; joints {filled.mean():.2%} filled, {unknown.mean():.2%} not known in {gaps} gaps"
     line += f"; {found.missing} frames have no file" if found.missing else ""
     line += f"; {found.odd} joints with impossible numbers taken as not seen" if found.odd else ""
-    return "made", line
+    return line, True
 
 
 def _video_fps(root, clip: str) -> float:

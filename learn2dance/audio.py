@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from learn2dance import ffmpeg, stage
+from learn2dance.compiled import load_librosa
 from learn2dance.stage import Fault, log
 
 SR = 22050  # samples a second, everywhere in learn2dance
@@ -66,7 +67,7 @@ def spectra(y: np.ndarray, n_fft: int, hop: int, frames: int, block: int = 4096)
 
     Frame t is centred at sample t x hop; before and after the song there is silence.
     """
-    import librosa
+    librosa = load_librosa()
 
     padded = np.pad(y, (n_fft // 2, n_fft // 2 + hop))
     for start in range(0, frames, block):

@@ -11,6 +11,7 @@ from scipy.linalg import solveh_banded
 from scipy.ndimage import gaussian_filter1d
 
 from learn2dance.audio import SR, spectra
+from learn2dance.compiled import load_librosa
 from learn2dance.stage import log
 
 SLOWEST, FASTEST = 70.0, 160.0  # beats a minute
@@ -93,7 +94,7 @@ def phases(times: np.ndarray, grid: dict) -> dict[str, np.ndarray]:
 
 def _hear(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the log-mel level (T, 40) 90 times a second, and its rise (T, 40) since the frame before."""
-    import librosa
+    librosa = load_librosa()
 
     basis = librosa.filters.mel(sr=SR, n_fft=_N_FFT, n_mels=40)
     mel = [basis @ power for power in spectra(y, _N_FFT, _HOP, -(-len(y) // _HOP))]
@@ -108,7 +109,7 @@ def _periods(groups: np.ndarray) -> np.ndarray:
     its beats, less for tempi far from 100 beats a minute; the best path through the windows may change its tempo by
     a few per cent from one to the next (Viterbi).
     """
-    import librosa
+    librosa = load_librosa()
 
     size = min(len(groups), int(12 * _RATE))
     starts = np.linspace(0, len(groups) - size, 1 + round((len(groups) - size) / _RATE)).astype(int)
@@ -141,7 +142,7 @@ def _follow(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
     Smooth means: least squares of the distance to the strikes that were found (loud ones count more, ones off the
     line less, by reweighting) and of the beats' second differences.
     """
-    import librosa
+    librosa = load_librosa()
 
     tempi = 60 * _RATE / period
     _, found = librosa.beat.beat_track(

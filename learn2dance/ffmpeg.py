@@ -42,7 +42,13 @@ def url(path: str | Path) -> str:
 def read(*arguments: str) -> subprocess.CompletedProcess:
     """Run ffmpeg for what it says of a file, or writes of it to its stdout; whether it succeeds is the caller's."""
     command = [reader(), "-hide_banner", "-nostdin", *arguments]
-    return subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    return subprocess.run(_with_parent(command), capture_output=True, stdin=subprocess.DEVNULL, check=False)
+
+
+def _with_parent(command: list[str]) -> list[str]:
+    """Have Linux end a command when this process ends, even by SIGKILL; other systems cannot."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "TERM", *command] if setpriv and shutil.which(command[0]) else command
 
 
 @contextlib.contextmanager
@@ -51,7 +57,7 @@ def running(command: list[str], **options) -> Iterator[subprocess.Popen]:
 
     ffmpeg would take it for "finish early", and leave a stub.
     """
-    process = subprocess.Popen(command, start_new_session=True, **options)
+    process = subprocess.Popen(_with_parent(command), start_new_session=True, **options)
     try:
         yield process
     finally:

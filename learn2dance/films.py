@@ -33,10 +33,7 @@ def main(argv: list[str] | None = None) -> None:
             made += _make(root, clip)
         except Fault as fault:
             faults.append(str(fault))
-    if faults:
-        for line in faults[:-1]:
-            log.error(line)
-        raise Fault(f"{faults[-1]} ({len(faults)} of {len(clips)} films not made)")
+    stage.raise_faults(faults, len(clips), "films not made")
     log.info("%d films made, %d were up to date; look: %s", made, len(clips) - made, root.path / "films")
 
 

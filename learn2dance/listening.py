@@ -8,6 +8,7 @@ import numpy as np
 
 from learn2dance import audio, store
 from learn2dance.audio import SR
+from learn2dance.compiled import load_librosa
 from learn2dance.dataroot import DataRoot
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _peak(image: np.ndarray) -> float:
 
 def with_clicks(root: DataRoot, clip: str, length: float = 20.0) -> np.ndarray:
     """Return the first seconds of a song with a click on each beat, higher on downbeats: float32 (n,) at 22050 Hz."""
-    import librosa
+    librosa = load_librosa()
 
     heard, y = store.load(root.file("music", clip), "music"), audio.load(root.audio[clip])[: int(length * SR)]
     beats = heard["beats"][heard["beats"] < len(y) / SR]

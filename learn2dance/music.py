@@ -3,12 +3,11 @@
 All of it is of the song brought to one loudness, so that a quiet copy of a song dances as a loud one does.
 """
 
-from functools import partial
-
 import numpy as np
 
-from learn2dance import audio, beats, stage, store
+from learn2dance import audio, beats, compiled, parallel, stage, store
 from learn2dance.audio import SR
+from learn2dance.compiled import load_librosa
 from learn2dance.dataroot import DataRoot
 from learn2dance.stage import Fault, log
 
@@ -44,7 +43,7 @@ def features(y: np.ndarray, name: str = "the song") -> dict:
         ``chroma`` (T, 12) from C; ``onset`` (T,) and ``rms`` (T,); ``beat_phase`` and ``bar_phase`` (T, 2). And
         ``beats``, ``downbeat``, ``beats_per_bar``, ``tempo``, ``duration``, ``fps``.
     """
-    import librosa
+    librosa = load_librosa()
 
     loudness = np.sqrt(np.mean(np.square(y, dtype=np.float64)))
     if loudness > QUIETEST:
@@ -73,15 +72,15 @@ def features(y: np.ndarray, name: str = "the song") -> dict:
     return found | grid | beats.phases(np.arange(frames) / FPS, grid) | {"duration": duration, "fps": FPS}
 
 
-def process(root: DataRoot, jobs: int = 1) -> list[str]:
+def process(root: DataRoot, processes: int = 1) -> list[str]:
     """Hear every song in a data root's audio/ that is new or has changed, and write music/<clip>.npz.
 
     Parameters
     ----------
     root : DataRoot
         As `dataroot.open_root` returns it.
-    jobs : int
-        Processes to run at once.
+    processes : int
+        How many to run at once.
 
     Returns
     -------
@@ -96,34 +95,27 @@ def process(root: DataRoot, jobs: int = 1) -> list[str]:
     twice = list(root.twice["audio"].values())
     if not root.audio and not twice:
         raise Fault(f"{root.path / 'audio'}: no songs, expected audio/<clip>.wav, .flac, .ogg, .mp3, .m4a or .opus")
-    work = stage.parallel(partial(_hear, root), root.audio, jobs)
-    done = dict(zip(root.audio, stage.progress(work, "music", len(root.audio)), strict=True))
-    said = list(done.values())
-    faults = twice + [line for line in said if line not in ("written", "fresh")]
-    written, fresh = said.count("written"), said.count("fresh")
-    log.info(
-        "%d songs: %d written to %s, %d there already", len(said) + len(twice), written, root.path / "music", fresh
-    )
-    if faults:
-        for fault in faults[:-1]:
-            log.error("%s", fault)
-        raise Fault(faults[-1])
-    return sorted(done)
+    compiled.prepare()  # before the workers, which would wait for each other
+    jobs = {clip: (root, clip) for clip in root.audio}
+    results = dict(stage.progress(parallel.run(_hear, jobs, processes), "music", len(jobs)))
+    total, written = len(twice) + len(jobs), sum(result is True for result in results.values())
+    faults = twice + [str(result) for result in results.values() if isinstance(result, Fault)]
+    there = total - written - len(faults)
+    log.info("%d songs: %d written to %s, %d there already", total, written, root.path / "music", there)
+    stage.raise_faults(faults, total, "songs left out")
+    return sorted(results)
 
 
-def _hear(root: DataRoot, clip: str) -> str:
-    """Write one clip's music; return ``"written"``, ``"fresh"``, or the line that says what is wrong with it."""
+def _hear(job: tuple[DataRoot, str]) -> bool:
+    """Write one clip's music; return False where it is up to date."""
+    root, clip = job
     source, target = root.audio[clip], root.file("music", clip)
     arguments, parents = {"version": VERSION}, {"audio": store.digest(source)}
     if store.fresh(target, "music", arguments, parents):
-        return "fresh"
-    try:
-        store.save(
-            target, "music", "Process_Waves.ipynb", arguments, parents, **features(audio.load(source), str(source))
-        )
-    except Fault as fault:
-        return str(fault)
-    return "written"
+        return False
+    found = features(audio.load(source), str(source))
+    store.save(target, "music", "Process_Waves.ipynb", arguments, parents, **found)
+    return True
 
 
 def beat_features(music: dict, steps_per_beat: int) -> np.ndarray:

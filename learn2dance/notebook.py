@@ -12,11 +12,11 @@ import logging
 import os
 import re
 import sys
-import tempfile
 from pathlib import Path
 
-from learn2dance import dataroot, stage, store
+from learn2dance import dataroot, stage
 from learn2dance.stage import Fault, log
+from learn2dance.temporary import atomic, temporary_folder
 
 ROOT = Path(__file__).parents[1]  # the kernel's folder, so that the cells import learn2dance from here
 
@@ -55,6 +55,7 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
         cell raises ends this process as it would have ended a script: Ctrl-C and a failing disk as themselves, a bug
         with its traceback.
     """
+    import nbclient
     import nbformat
     import papermill
 
@@ -67,15 +68,15 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise Fault(f"{notebook}: not a notebook ({str(error).splitlines()[0][:100]})") from None
     parameters = {name: _value(notebook, known, name, text) for name, text in parameters.items()}
-    with tempfile.TemporaryDirectory() as private, store.atomic(target) as temporary:
+    with temporary_folder() as private, atomic(target) as temporary:
         os.environ |= {  # the kernel of this environment, and nothing written into the user's home
             "JUPYTER_PREFER_ENV_PATH": "1",
-            "JUPYTER_DATA_DIR": private,
-            "JUPYTER_RUNTIME_DIR": private,
-            "IPYTHONDIR": private,
+            "JUPYTER_DATA_DIR": str(private),
+            "JUPYTER_RUNTIME_DIR": str(private),
+            "IPYTHONDIR": str(private),
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
         }
-        profile = Path(private, "profile_default")
+        profile = private / "profile_default"
         profile.mkdir()
         (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 'CRITICAL'\n")
         try:
@@ -91,6 +92,9 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
             )
         except papermill.PapermillExecutionError as error:
             _end(notebook, error)
+        except nbclient.exceptions.DeadKernelError:
+            cause = "probably because memory ran out or compiled code crashed"
+            raise Fault(f"{notebook}: its kernel died, {cause}; what its cells had written stays") from None
 
 
 def _end(notebook: Path, error: Exception) -> None:

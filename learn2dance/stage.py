@@ -12,18 +12,48 @@ import logging
 import os
 import signal
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NoReturn
+
+from learn2dance.threads import cores, limit
 
 log = logging.getLogger("learn2dance")
 
 
 class Fault(ValueError):
     """Something that the user can mend; its one line names file, expectation, finding and likely cause."""
+
+
+def one_line(error: Fault | OSError) -> str:
+    """Say in one line what is wrong; an ``OSError`` with the file that it names."""
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
+def raise_faults(faults: list[str], total: int, outcome: str) -> None:
+    """Report the clips that failed, if there are any; the others were done all the same.
+
+    Parameters
+    ----------
+    faults : list of str
+        A line for each clip that failed.
+    total : int
+        How many clips there were.
+    outcome : str
+        What happened to those that failed, e.g. ``"clips left out"``.
+
+    Raises
+    ------
+    Fault
+        With the last line; those before it are logged.
+    """
+    for line in faults[:-1]:
+        log.error(line)
+    if faults:
+        raise Fault(f"{faults[-1]} ({len(faults)} of {total} {outcome})")
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -42,7 +72,8 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
     doc : str
         The stage's ``__doc__``: printed as it stands by ``--help``.
     *shared : str
-        Any of ``"quiet"``, ``"jobs"``, ``"device"``, ``"seed"``, ``"no_video"``; they mean the same in every stage.
+        Any of ``"quiet"``, ``"jobs"``, ``"threads"``, ``"device"``, ``"seed"``, ``"no_video"``; they mean the same in
+        every stage.
 
     Returns
     -------
@@ -55,6 +86,9 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
         group.add_argument("--jobs", type=positive(int), default=cores(), metavar="N", help="processes (%(default)s)")
     if "device" in shared:
         group.add_argument("--device", default="auto", help="cpu, cuda, mps, or auto: the fastest there is (auto)")
+    if "threads" in shared:
+        said = "to compute with; 0: one for each core that is idle (%(default)s)"
+        group.add_argument("--threads", type=whole, default=1, metavar="N", help=said)
     if "seed" in shared:
         group.add_argument("--seed", type=whole, default=0, help="same seed, same bytes on CPU (%(default)s)")
     if "no_video" in shared:
@@ -101,11 +135,6 @@ def between(least: float, most: float) -> Callable[[str], float]:
     return convert
 
 
-def cores() -> int:
-    """Count the CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def device(name: str) -> str:
     """Resolve ``--device``: ``auto`` is cuda, else mps, else cpu.
 
@@ -139,8 +168,13 @@ class AboveTheBar(logging.StreamHandler):
         self.flush()  # so that a log file can be followed
 
 
-def setup(quiet: bool = False) -> None:
-    """Send what a stage says to stdout and what it warns of to stderr; ``quiet`` leaves the warnings alone."""
+def setup(quiet: bool = False, threads: int = 1) -> None:
+    """Prepare this process to run a stage.
+
+    What it says goes to stdout and what it warns of to stderr; ``quiet`` leaves the warnings alone. It computes with as
+    many ``threads`` (see `threads.limit`).
+    """
+    limit(threads)
     say, warn = AboveTheBar(sys.stdout), AboveTheBar(sys.stderr)
     say.addFilter(lambda record: record.levelno < logging.WARNING)
     warn.setLevel(logging.WARNING)
@@ -155,37 +189,6 @@ def progress(items: Iterable, what: str, total: int | None = None) -> Iterator:
     from tqdm import tqdm
 
     return tqdm(items, desc=what, total=total, disable=None if log.isEnabledFor(logging.INFO) else True, leave=False)
-
-
-def parallel(function: Callable, items: Iterable, jobs: int) -> Iterator:
-    """Yield ``function(item)`` for each item, in order, from as many processes; in this one where ``jobs`` is 1.
-
-    Ctrl-C ends the workers quietly: the parent alone reports it.
-    """
-    items = list(items)
-    if min(jobs, len(items)) <= 1:
-        yield from map(function, items)
-        return
-    pool = ProcessPoolExecutor(
-        min(jobs, len(items)), initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)
-    )
-    try:
-        yield from pool.map(function, items)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _work_for(parent: int) -> None:
-    """Prepare a worker: Ctrl-C is its parent's to hear, and without its parent it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 class Terminated(KeyboardInterrupt):
@@ -215,14 +218,10 @@ def run(main: Callable[[list[str] | None], None]) -> None:
         said = "interrupted: what was written stays whole; run it again for the rest (a trainer with --resume)"
         print(said, file=sys.stderr)
         code = 128 + (signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT)
-    except Fault as fault:
-        print(f"error: {fault}", file=sys.stderr)
-        code = 2
     except BrokenPipeError:  # the reader of our output went away (`| head`): no fault, but nothing left to say
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (flushed once more by the interpreter at exit)
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+    except (Fault, OSError) as error:
+        print(f"error: {one_line(error)}", file=sys.stderr)
         code = 2
     with contextlib.suppress(OSError):
         sys.stdout.flush()

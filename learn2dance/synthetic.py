@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from learn2dance import stage, store, synthetic_camera, synthetic_music
+from learn2dance import parallel, stage, store, synthetic_camera, synthetic_music
 from learn2dance.stage import Fault, log
 from learn2dance.synthetic_dance import cast
 from learn2dance.synthetic_figures import STYLES
@@ -63,15 +63,16 @@ def make(path: str | Path, clips: int = 24, seconds: float = 20.0, seed: int = 0
     parents = {"choreographer": store.digest(*sorted(Path(__file__).parent.glob("synthetic*.py")))}
     arguments = {"seed": seed, "seconds": float(seconds)}
     all_jobs = [(path, index, name, arguments, parents) for index, name in enumerate(names)]
-    todo = [job for job in all_jobs if not _made(*job)]
-    for _ in stage.progress(stage.parallel(_make_clip, todo, jobs), "toy clips", len(todo)):
-        pass
+    todo = {job[2]: job for job in all_jobs if not _made(*job)}
+    results = stage.progress(parallel.run(_make_clip, todo, jobs), "toy clips", len(todo))
+    faults = [str(result) for _, result in results if isinstance(result, Fault)]
+    stage.raise_faults(faults, clips, "clips not made")
     rows = [f"{name},{name.split('_')[0]},{_fps(index)}" for index, name in enumerate(names)]
     write(path / "clips.csv", "\n".join(["clip,style,fps", *rows, ""]).encode())
     for split in ("train", "val", "test"):
         listed = [name for index, name in enumerate(names) if _split(index) == split]
         write(path / "splits" / f"{split}.txt", "\n".join([*listed, ""]).encode())
-    return [job[2] for job in todo]
+    return list(todo)
 
 
 def _split(index: int) -> str:

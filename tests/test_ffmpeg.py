@@ -1,6 +1,10 @@
+import shutil
+import subprocess
 import sys
 
+import psutil
 import pytest
+from conftest import ROOT
 from test_footage import CLICKS, flashes
 from test_video import song
 
@@ -45,3 +49,20 @@ def test_without_any_it_is_said_what_helps(tmp_path, monkeypatch):
     monkeypatch.delenv("IMAGEIO_FFMPEG_EXE", raising=False)
     with pytest.raises(Fault, match="pip install imageio-ffmpeg"):
         ffmpeg.reader()
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="setpriv is Linux's alone")
+def test_what_it_runs_ends_with_it_even_if_it_is_killed():
+    script = """
+import subprocess
+from learn2dance import ffmpeg
+with ffmpeg.running(["sleep", "60"]) as process:
+    print(process.pid, flush=True)
+    process.wait()
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    run = psutil.Process(int(process.stdout.readline()))
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs([run], timeout=2)
+    assert not alive

@@ -33,7 +33,7 @@ def test_how_a_stage_ends(body, code, said):
 
 def test_terminated_it_leaves_nothing_half_written(tmp_path):
     body = f"""
-    from learn2dance.store import atomic
+    from learn2dance.temporary import atomic
     with atomic({str(tmp_path / "a.npz")!r}) as path:
         path.write_text("half")
         print("writing", flush=True)
@@ -50,17 +50,11 @@ def test_a_bug_of_ours_keeps_its_traceback():
     assert ended.returncode == 1 and "ZeroDivisionError" in ended.stderr and "Traceback" in ended.stderr
 
 
-def test_parallel_keeps_the_order_and_passes_faults_on():
-    assert list(stage.parallel(abs, range(-5, 0), 2)) == [5, 4, 3, 2, 1]
-    assert list(stage.parallel(abs, range(-5, 0), 1)) == [5, 4, 3, 2, 1]
-    with pytest.raises(ValueError):
-        list(stage.parallel(int, ["1", "x"], 2))
-
-
 def test_shared_flags(capsys):
-    parser = stage.parser("What it does.", "seed", "jobs", "device", "no_video", "quiet")
+    parser = stage.parser("What it does.", "seed", "jobs", "threads", "device", "no_video", "quiet")
     args = parser.parse_args(["--seed", "3", "--jobs", "2", "--no-video"])
-    assert (args.seed, args.jobs, args.device, args.no_video, args.quiet) == (3, 2, "auto", True, False)
+    assert (args.seed, args.jobs, args.threads, args.device) == (3, 2, 1, "auto")
+    assert args.no_video and not args.quiet
     with pytest.raises(SystemExit) as ended:
         parser.parse_args(["--jobs", "0"])
     assert ended.value.code == 2 and "positive int" in capsys.readouterr().err
@@ -79,3 +73,17 @@ def test_missing_files_are_guessed(tmp_path):
         stage.existing(tmp_path / "sing.mp3", "song")
     with pytest.raises(Fault, match=r"no such song$"):
         stage.existing(tmp_path / "no" / "where", "song")
+
+
+def test_threads_are_limited_also_of_libraries_that_are_loaded_later():
+    script = """
+import numpy
+from learn2dance import stage
+stage.setup(threads=1)
+import torch, sklearn.cluster, threadpoolctl
+print({pool["num_threads"] for pool in threadpoolctl.threadpool_info()}, torch.get_num_threads())
+stage.setup(threads=2)
+print(torch.get_num_threads(), {pool["num_threads"] for pool in threadpoolctl.threadpool_info()})
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines() == ["{1} 1", "2 {2}"]

@@ -1,0 +1,186 @@
+"""Work on many clips at once in worker processes. A worker that dies costs its own clip, not the others.
+
+Each worker has a pipe of its own, so that the parent knows which clip a dead worker was working on; the executors of
+the standard library do not tell. Workers end when their parent ends, however it ends.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from multiprocessing.connection import Connection, wait
+from typing import NoReturn
+
+from learn2dance.stage import Fault, one_line
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class WorkerTraceback(Exception):
+    """Where in a worker an exception was raised: the cause of the exception that the parent raises."""
+
+    def __str__(self) -> str:
+        """Show the worker's traceback."""
+        return f"\n{self.args[0]}"
+
+
+def run(function: Callable, jobs: Mapping[str, object], processes: int) -> Iterator[tuple[str, object]]:
+    """Yield ``(name, function(job))`` for each named job, in the order of ``jobs``, from worker processes.
+
+    Parameters
+    ----------
+    function : callable
+        Called in a worker with one job. The function, the jobs and the results can be pickled.
+    jobs : mapping of str to object
+        Clip names, which errors mention, and what ``function`` is called with.
+    processes : int
+        How many workers at most; at least one is started where there are jobs.
+
+    Yields
+    ------
+    name : str
+    result : object
+        What ``function`` returned. A `Fault` where it raised one or an ``OSError``, or where its worker died; the other
+        jobs are done all the same.
+
+    Raises
+    ------
+    Exception
+        Any other exception of ``function``: a bug, which ends the run.
+    """
+    waiting, results = deque(jobs.items()), {}
+    workers = [_Worker(function) for _ in range(min(processes, len(jobs)))]
+    try:
+        for name in jobs:
+            while name not in results:
+                for worker in workers:
+                    if worker.name is None and waiting:
+                        worker.take(*waiting.popleft())
+                busy = [worker for worker in workers if worker.name is not None]
+                ready = wait([worker.connection for worker in busy])
+                for worker in busy:
+                    if worker.connection in ready:
+                        finished = worker.name
+                        results[finished] = worker.result()
+                        if not worker.alive:
+                            workers.remove(worker)
+                            workers += [_Worker(function)] if waiting else []
+            yield name, results.pop(name)
+    finally:
+        for worker in workers:
+            worker.end()
+        for worker in workers:
+            worker.join()
+
+
+class _Worker:
+    """A worker process, seen from its parent."""
+
+    def __init__(self, function: Callable) -> None:
+        """Start the process."""
+        context = multiprocessing.get_context()
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, function), daemon=True)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the worker says what they are to do
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        theirs.close()  # the worker's alone, so that the connection ends when the worker does
+        self.name: str | None = None  # the clip that it works on
+        self.alive = True
+
+    def take(self, name: str, job: object) -> None:
+        """Begin a job."""
+        self.name = name
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died while idle: `result` finds out
+            self.connection.send(job)
+
+    def result(self) -> object:
+        """Return the result of the job, or the Fault that the worker died with; raise what is a bug."""
+        name, self.name = self.name, None
+        try:
+            result, text = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self.alive = False
+            self.process.join()
+            return Fault(f"{name}: {_cause(self.process.exitcode)}")
+        if text:
+            raise result from WorkerTraceback(text)
+        return result
+
+    def end(self) -> None:
+        """Tell the process to stop; it removes its temporary files."""
+        if self.process.is_alive():
+            self.process.terminate()
+
+    def join(self) -> None:
+        """Wait until the process has ended; kill one that does not."""
+        self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.connection.close()
+
+
+def _cause(code: int) -> str:
+    """Say why a process with this exit code has probably died."""
+    if code >= 0:
+        return f"its worker process ended with exit code {code}"
+    name = signal.Signals(-code).name
+    if name == "SIGKILL":
+        return "its worker process was killed (SIGKILL), probably because memory ran out; try fewer processes (jobs 1)"
+    if name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        return f"its worker process was ended from outside ({name}); run it again"
+    return f"its worker process crashed ({name}) in compiled code; is the file damaged? If not, please report it"
+
+
+def _work(connection: Connection, function: Callable) -> None:
+    """Do one job after another, in a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
+    signal.signal(signal.SIGTERM, _exit)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    end_with_parent()
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            return
+        text = ""
+        try:
+            result = function(job)
+        except (Fault, OSError) as error:
+            result = Fault(one_line(error))
+        except Exception as error:
+            result, text = _picklable(error), traceback.format_exc()
+        connection.send((result, text))
+
+
+def _picklable(error: Exception) -> Exception:
+    """Return the exception, or a plain one of the same text where it cannot be sent to the parent."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # whatever its own pickling raises
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _exit(*_) -> NoReturn:
+    sys.exit(128 + signal.SIGTERM)  # SystemExit runs what removes temporary files
+
+
+def end_with_parent() -> None:
+    """End this process as soon as the process that started it with `multiprocessing` has ended, even by SIGKILL."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

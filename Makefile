@@ -66,7 +66,7 @@ music: venv  ## Process_Waves.ipynb: DATA/audio -> DATA/music
 	$(PY) -m learn2dance.notebook Process_Waves.ipynb "$(DATA)" $(if $(JOBS),-p JOBS $(JOBS))
 
 films: venv  ## the poses over their videos: DATA/videos, DATA/poses, DATA/audio -> DATA/films/*.mp4
-	$(PY) -m learn2dance.films "$(DATA)"
+	$(PY) -m learn2dance.render.films "$(DATA)"
 
 clusters: venv  ## Clustering.ipynb: DATA/poses, DATA/music -> DATA/clusters.npz, DATA/labels
 	$(PY) -m learn2dance.notebook Clustering.ipynb "$(DATA)" $(CLUSTERS)

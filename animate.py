@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from learn2dance import stage
-from learn2dance.stage import Fault, log
-from learn2dance.store import load_poses
+from learn2dance import cli
+from learn2dance.cli import log
+from learn2dance.data.npz import load_poses
+from learn2dance.errors import UserError
 
 ENDINGS = (".mp4", ".gif", ".png")
 ASSUMED_FPS = 30.0
@@ -35,8 +36,8 @@ def size(text: str) -> tuple[int, int]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
-    parser = stage.parser(__doc__, "quiet")
-    add, positive = parser.add_argument, stage.positive
+    parser = cli.parser(__doc__, "quiet")
+    add, positive = parser.add_argument, cli.positive
     add("poses", nargs="+", type=Path, metavar="POSES.npz", help="one file a dancer")
     add("--audio", type=Path, help="the song: wav, flac, ogg, mp3, m4a …, or a film with sound")
     add(
@@ -45,24 +46,24 @@ def main(argv: list[str] | None = None) -> None:
     add("--out", type=Path, help="ends in .mp4, .gif or .png (<first file>.mp4)")
     add("--fps", type=positive(float), help="frames a second of the film (the files' own)")
     add("--size", type=size, metavar="WxH|N", help="pixels of the picture (640 high; a .png 1600 wide)")
-    add("--start", type=stage.between(0, 86400), default=0.0, metavar="S", help="leave out so many seconds (0)")
-    add("--length", type=stage.between(0.001, 86400), metavar="S", help="draw so many seconds (all)")
+    add("--start", type=cli.between(0, 86400), default=0.0, metavar="S", help="leave out so many seconds (0)")
+    add("--length", type=cli.between(0.001, 86400), metavar="S", help="draw so many seconds (all)")
     add("--titles", nargs="+", metavar="TITLE", help="one a file (the files' names, where there are several)")
     add("--trail", action="store_true", help="wrists and ankles leave a fading trail")
     add("--beats", action="store_true", help="the floor lights up on the beats, where the file holds them")
     arguments = parser.parse_args(argv)
-    stage.setup(arguments.quiet)
+    cli.setup(arguments.quiet)
 
     files, out = arguments.poses, arguments.out or arguments.poses[0].with_suffix(".mp4")
     if out.suffix.lower() not in ENDINGS:
-        raise Fault(f"{out}: expected a name that ends in .mp4, .gif or .png, found '{out.suffix}'")
+        raise UserError(f"{out}: expected a name that ends in .mp4, .gif or .png, found '{out.suffix}'")
     if arguments.audio and out.resolve() == arguments.audio.resolve():
-        raise Fault(f"{out}: is the song and would be overwritten; give another --out")
+        raise UserError(f"{out}: is the song and would be overwritten; give another --out")
     if arguments.over:
         _check_over(arguments, out)
     titles = arguments.titles or ([file.stem for file in files] if len(files) > 1 else None)
     if titles and len(titles) != len(files):
-        raise Fault(f"--titles: {len(titles)} titles for {len(files)} files; put quotes around those with spaces")
+        raise UserError(f"--titles: {len(titles)} titles for {len(files)} files; put quotes around those with spaces")
     loaded = [load_poses(file) for file in files]
     for file, dance in zip(files, loaded, strict=True):
         if dance["fps"] is None:
@@ -71,11 +72,12 @@ def main(argv: list[str] | None = None) -> None:
         if arguments.beats and dance["beats"] is None:
             log.warning("%s: no beats in it, none are shown (eval.py's dances have them)", file)
 
-    from learn2dance import camera, drawing, skeleton
+    from learn2dance.motion import kinematics, skeleton
+    from learn2dance.render import animation
 
     fps = arguments.fps or max(dance["fps"] for dance in loaded)
     if not 0.1 <= fps <= 1000:
-        raise Fault(f"{out}: {fps:g} frames a second, expected 0.1 to 1000; give another --fps")
+        raise UserError(f"{out}: {fps:g} frames a second, expected 0.1 to 1000; give another --fps")
     if out.suffix.lower() == ".gif" and fps > GIF_FPS:
         log.warning("%s: a gif shows at most %g frames a second, not %g", out, GIF_FPS, fps)
         fps = GIF_FPS
@@ -89,20 +91,20 @@ def main(argv: list[str] | None = None) -> None:
     dances, beats = [], []
     for file, dance in zip(files, loaded, strict=True):
         poses = skeleton.plant(dance["poses"], dance["fps"]) if dance["y_up"] else dance["poses"]
-        poses = camera.resample(poses, dance["fps"], fps)
+        poses = kinematics.resample(poses, dance["fps"], fps)
         if first >= len(poses):
-            raise Fault(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
+            raise UserError(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
         poses = poses[first:last] * (1 if dance["y_up"] else (1, -1))
         if not np.isfinite(poses).all(-1).any():
-            raise Fault(f"{file}: no joint is known in any of these {len(poses)} frames; was anybody seen?")
+            raise UserError(f"{file}: no joint is known in any of these {len(poses)} frames; was anybody seen?")
         dances.append(poses)
         beats.append(dance["beats"] - first / fps if arguments.beats and dance["beats"] is not None else None)
     drawn = {"titles": titles, "y_up": True, "size": arguments.size, "start": first / fps}
     if out.suffix.lower() == ".png":
-        drawing.contact_sheet(dances, fps, out, **drawn)
-        log.info("%s: %d moments of %.1f s", out, drawing.MOMENTS * len(dances), max(map(len, dances)) / fps)
+        animation.contact_sheet(dances, fps, out, **drawn)
+        log.info("%s: %d moments of %.1f s", out, animation.MOMENTS * len(dances), max(map(len, dances)) / fps)
         return
-    drawing.animate(dances, fps, out, audio=arguments.audio, beats=beats, trail=arguments.trail, **drawn)
+    animation.animate(dances, fps, out, audio=arguments.audio, beats=beats, trail=arguments.trail, **drawn)
     log.info("%s: %.1f s at %g frames a second", out, max(map(len, dances)) / fps, fps)
 
 
@@ -110,29 +112,33 @@ def _check_over(arguments, out: Path) -> None:
     """Refuse what a film over a video has not."""
     for name in ("titles", "trail", "beats"):
         if getattr(arguments, name):
-            raise Fault(f"--{name}: not with --over")
+            raise UserError(f"--{name}: not with --over")
     if out.suffix.lower() == ".png":
-        raise Fault(f"{out}: --over makes a film, expected a name that ends in .mp4 or .gif")
+        raise UserError(f"{out}: --over makes a film, expected a name that ends in .mp4 or .gif")
     if out.resolve() == arguments.over.resolve():
-        raise Fault(f"{out}: is the video and would be overwritten; give another --out")
+        raise UserError(f"{out}: is the video and would be overwritten; give another --out")
 
 
 def _draw_over(arguments, out: Path, loaded: list[dict], fps: float, first: int) -> None:
     """Draw the poses over their video."""
-    from learn2dance import camera, footage, overlay
+    from learn2dance.media import video_reader
+    from learn2dance.motion import kinematics
+    from learn2dance.render import overlay
 
     for file, dance in zip(arguments.poses, loaded, strict=True):
         if dance["y_up"]:
-            raise Fault(f"{file}: a dance that was made, expected poses measured in a video, in its pixels (parse.py)")
+            raise UserError(
+                f"{file}: a dance that was made, expected poses measured in a video, in its pixels (parse.py)"
+            )
     length = None if arguments.length is None else first + max(1, round(arguments.length * fps))
-    dances = [camera.resample(dance["poses"], dance["fps"], fps)[:length] for dance in loaded]
+    dances = [kinematics.resample(dance["poses"], dance["fps"], fps)[:length] for dance in loaded]
     for file, poses in zip(arguments.poses, dances, strict=True):
         if first >= len(poses):
-            raise Fault(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
-    film = footage.look(arguments.over)
+            raise UserError(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
+    film = video_reader.look(arguments.over)
     overlay.over(film, dances, fps, out, arguments.audio, arguments.size, first)
     log.info("%s: poses over %s, %g frames a second", out, arguments.over.name, fps)
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    cli.run(main)

@@ -11,8 +11,9 @@ Examples: python eval.py --audio song.mp3 --style waltz --n 3
 
 from pathlib import Path
 
-from learn2dance import stage
-from learn2dance.stage import Fault, log
+from learn2dance import cli
+from learn2dance.cli import log
+from learn2dance.errors import UserError
 
 WEIGHTS = Path(__file__).parent / "weights"  # trained on the ballroom dances: see README.md
 
@@ -20,16 +21,19 @@ WEIGHTS = Path(__file__).parent / "weights"  # trained on the ballroom dances: s
 def main(argv: list[str] | None = None) -> None:
     """Dance as the command line says."""
     args = arguments(argv)
-    stage.setup(args.quiet, args.threads)
-    device = stage.device(args.device)
-    from learn2dance import audio, dataroot, music, performing, store
+    cli.setup(args.quiet, args.threads)
+    device = cli.device(args.device)
+    from learn2dance import generation
+    from learn2dance.data import data_root, npz
+    from learn2dance.media import audio
+    from learn2dance.music import features
 
-    root = dataroot.open_root(args.data) if args.data else None
+    root = data_root.open_root(args.data) if args.data else None
     along = WEIGHTS / ("seq_gan.pt" if args.given or args.seconds else "music2pose.pt")
     model = Path(args.model or (root.path / "models" / "music2pose.pt" if root else along))
-    who = performing.load(model, device, root)
-    options = performing.options(who, args)
-    rivals = performing.rivals(root, model, who) if args.report else {}
+    who = generation.load(model, device, root)
+    options = generation.options(who, args)
+    rivals = generation.rivals(root, model, who) if args.report else {}
 
     out = Path(args.out or (root.path / "dances" / model.stem if root else "out"))
     if root:
@@ -42,31 +46,31 @@ def main(argv: list[str] | None = None) -> None:
     elif not songs:
         songs = [("dance", None)]
     if len({name for name, _ in songs}) < len(songs):
-        raise Fault(
+        raise UserError(
             f"--audio: two songs of the same name would be written to one file in {out}; dance to one at a time"
         )
 
     danced: list[dict[str, Path]] = [{} for _ in range(args.n)]
-    for name, sound in stage.progress(songs, "songs"):
-        heard, parents = None, {"model": store.digest(model)}
+    for name, sound in cli.progress(songs, "songs"):
+        heard, parents = None, {"model": npz.digest(model)}
         if root:
             file = root.file("music", name)
-            heard, parents["music"] = store.load(file, "music"), store.digest(file)
+            heard, parents["music"] = npz.load(file, "music"), npz.digest(file)
         elif sound:
-            heard, parents["audio"] = music.features(audio.load(sound), name), store.digest(sound)
+            heard, parents["audio"] = features.features(audio.load(sound), name), npz.digest(sound)
         style = args.style or (root.styles.get(name) if root else None)
-        parents |= {key: store.digest(path) for key in ("prefix", "given") if (path := getattr(args, key))}
+        parents |= {key: npz.digest(path) for key in ("prefix", "given") if (path := getattr(args, key))}
         for seed in range(args.seed, args.seed + args.n):
             target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{seed}.npz")
             film = target.with_suffix(".mp4")
             for given_file in filter(None, (sound, args.prefix, args.given)):
                 if Path(given_file).resolve() in (target.resolve(), film.resolve()):
-                    raise Fault(f"{given_file}: would be overwritten by the dance; give another --out")
+                    raise UserError(f"{given_file}: would be overwritten by the dance; give another --out")
             how = {"seed": seed, "style": style} | options
-            if not store.fresh(target, "dance", how, parents):
-                store.save(target, "dance", "eval.py", how, parents, **performing.dance(who, heard, seed, style, args))
+            if not npz.fresh(target, "dance", how, parents):
+                npz.save(target, "dance", "eval.py", how, parents, **generation.dance(who, heard, seed, style, args))
             if not args.no_video and not (film.exists() and film.stat().st_mtime >= target.stat().st_mtime):
-                render(store.load(target, "dance"), film, sound)
+                render(npz.load(target, "dance"), film, sound)
             log.info("%s", target if args.no_video else film)
             danced[seed - args.seed][name] = target
     if args.report:
@@ -75,20 +79,22 @@ def main(argv: list[str] | None = None) -> None:
 
 def judge(root, rivals: dict, model: Path, danced: list[dict[str, Path]], seed: int, out: Path) -> None:
     """Judge the dances (song -> file, for each seed) beside their rivals."""
-    from learn2dance import report, store
+    from learn2dance.data import npz
+    from learn2dance.evaluation import report
 
-    loaded = [{song: store.load(path, "dance") for song, path in dances.items()} for dances in danced]
+    loaded = [{song: npz.load(path, "dance") for song, path in dances.items()} for dances in danced]
     made = [{song: (dance["poses"][:, :15], dance["fps"]) for song, dance in dances.items()} for dances in loaded]
-    parents = {"model": store.digest(model), "dances": store.digest(*(p for d in danced for p in d.values()))}
+    parents = {"model": npz.digest(model), "dances": npz.digest(*(p for d in danced for p in d.values()))}
     log.info("%s", report.make(root, model=made, seed=seed, out=out, parents=parents, **rivals))
     log.info("%s, %s", out / "scores.json", out / "report.png")
 
 
 def render(dance: dict, film: Path, sound: Path | None) -> None:
     """Draw a dance with its music."""
-    from learn2dance import drawing, skeleton
+    from learn2dance.motion import skeleton
+    from learn2dance.render import animation
 
-    drawing.animate([skeleton.plant(dance["poses"], dance["fps"])], dance["fps"], film, audio=sound, y_up=True)
+    animation.animate([skeleton.plant(dance["poses"], dance["fps"])], dance["fps"], film, audio=sound, y_up=True)
 
 
 def frames(text: str) -> list[str]:
@@ -113,7 +119,7 @@ def joints(text: str) -> list[int]:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = stage.parser(__doc__, "seed", "device", "threads", "no_video", "quiet")
+    parser = cli.parser(__doc__, "seed", "device", "threads", "no_video", "quiet")
     parser.add_argument("data", metavar="DATA", nargs="?", help="data root")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="songs of DATA (%(default)s)")
     parser.add_argument("--report", action="store_true", help="judge them beside real dances and other rivals")
@@ -129,16 +135,16 @@ def arguments(argv: list[str] | None):
         "--style", help="one that the model has learned (clips.csv; with --audio what the music suggests)"
     )
     group.add_argument(
-        "--temperature", type=stage.positive(float), default=1.0, help="lower: likelier moves (%(default)s)"
+        "--temperature", type=cli.positive(float), default=1.0, help="lower: likelier moves (%(default)s)"
     )
-    group.add_argument("--top-k", type=stage.whole, default=0, help="draw among so many words; 0: all (%(default)s)")
-    group.add_argument("--n", type=stage.positive(int), help="so many dances, seeds SEED, SEED + 1 … (1; --report: 5)")
+    group.add_argument("--top-k", type=cli.whole, default=0, help="draw among so many words; 0: all (%(default)s)")
+    group.add_argument("--n", type=cli.positive(int), help="so many dances, seeds SEED, SEED + 1 … (1; --report: 5)")
     group.add_argument("--prefix", metavar="POSES.npz", help="go on from these poses, which begin with the song")
     group = parser.add_argument_group("with a GAN (train_seq.py)")
     group.add_argument("--given", metavar="POSES.npz", help="dance what is not --known of these poses")
     group.add_argument("--known", type=frames, metavar="A:B,C:D", help="frames of them, from A to before B (all)")
     group.add_argument("--known-joints", type=joints, metavar="A-B,C", help="and of those frames these joints (all)")
-    group.add_argument("--seconds", type=stage.between(0.1, 86400), metavar="S", help="length, where no song says it")
+    group.add_argument("--seconds", type=cli.between(0.1, 86400), metavar="S", help="length, where no song says it")
     args = parser.parse_args(argv)
     if args.data and args.audio:
         parser.error("give a data root or --audio FILE, not both")
@@ -161,4 +167,4 @@ def arguments(argv: list[str] | None):
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    cli.run(main)

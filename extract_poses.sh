@@ -101,5 +101,5 @@ elif [ "$backend" = mediapipe ]; then
 fi
 
 export PYTHONPATH="$here${PYTHONPATH:+:$PYTHONPATH}"
-exec "$python" -m learn2dance.extraction --backend "$backend" --pose-python "$pose_python" \
+exec "$python" -m learn2dance.poses.extract --backend "$backend" --pose-python "$pose_python" \
     ${OPENPOSE_IMAGE:+--image "$OPENPOSE_IMAGE"} ${quiet:+"$quiet"} -- "${folders[@]}"

@@ -15,22 +15,23 @@ missing or stale is made. A clip with a fault is named and left out; the others 
 Example: python parse.py data/ballroom --fps 25
 """
 
-from learn2dance import stage
-from learn2dance.keypoint_files import FORMATS
-from learn2dance.stage import Fault, log
+from learn2dance import cli
+from learn2dance.cli import log
+from learn2dance.errors import UserError
+from learn2dance.poses.formats.clip_files import FORMATS
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
-    parser = stage.parser(__doc__, "jobs", "quiet")
+    parser = cli.parser(__doc__, "jobs", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root: a folder with keypoints/")
-    seconds = stage.between(0, 1e6)
-    parser.add_argument("--fps", type=stage.between(0.1, 1000), help="frames a second, of all clips")
+    seconds = cli.between(0, 1e6)
+    parser.add_argument("--fps", type=cli.between(0.1, 1000), help="frames a second, of all clips")
     parser.add_argument("--start", type=seconds, default=0.0, metavar="S", help="seconds: frames before are NaN (0)")
     parser.add_argument("--end", type=seconds, metavar="S", help="seconds: frames from here on are NaN")
     parser.add_argument("--joints", type=int, choices=(15, 25), default=15, help="the first 15 of BODY_25, or all (15)")
     parser.add_argument(
-        "--min-confidence", type=stage.between(0, 1), default=0.25, metavar="C", help="below: not seen (0.25)"
+        "--min-confidence", type=cli.between(0, 1), default=0.25, metavar="C", help="below: not seen (0.25)"
     )
     parser.add_argument("--max-gap", type=seconds, default=0.5, metavar="S", help="seconds: longer gaps stay NaN (0.5)")
     parser.add_argument("--format", choices=FORMATS, help="of all clips' poses (as their content tells)")
@@ -38,15 +39,15 @@ def main(argv: list[str] | None = None) -> None:
         "--camera", type=int, choices=range(1, 10), help="AIST++'s: which camera saw them (1: in front)"
     )
     parser.add_argument(
-        "--first-frame", type=stage.whole, metavar="N", help="number of the video's first frame in other tools' JSON"
+        "--first-frame", type=cli.whole, metavar="N", help="number of the video's first frame in other tools' JSON"
     )
     args = parser.parse_args(argv)
-    stage.setup(args.quiet)
+    cli.setup(args.quiet)
     if args.end is not None and args.end <= args.start:
-        raise Fault(f"--end {args.end:g}: expected seconds after --start {args.start:g}")
+        raise UserError(f"--end {args.end:g}: expected seconds after --start {args.start:g}")
 
     from learn2dance import parallel
-    from learn2dance.dataroot import open_root
+    from learn2dance.data.data_root import open_root
 
     root = open_root(args.data)
     faults, made = list(root.twice["keypoints"].values()), 0
@@ -58,25 +59,25 @@ def main(argv: list[str] | None = None) -> None:
     total = len(faults) + len(jobs)
     log.info("%s: %d clips -> %s", root.path / "keypoints", total, root.path / "poses")
 
-    for _, result in stage.progress(parallel.run(_parse, jobs, args.jobs), "parse", len(jobs)):
-        if isinstance(result, Fault):
+    for _, result in cli.progress(parallel.run(_parse, jobs, args.jobs), "parse", len(jobs)):
+        if isinstance(result, UserError):
             faults.append(str(result))
         else:
             line, new = result
             made += new
             log.info(line)
-    stage.raise_faults(faults, total, "clips left out")
+    cli.raise_faults(faults, total, "clips left out")
     log.info("%d clips made, %d were up to date; next: Process_Waves.ipynb (make music)", made, len(jobs) - made)
 
 
-def _nothing(folder) -> Fault:
+def _nothing(folder) -> UserError:
     """Say what is there instead of clips."""
     if not folder.is_dir():
-        return Fault(f"{folder}: no such folder; put OpenPose's JSON or other poses there, clip by clip")
+        return UserError(f"{folder}: no such folder; put OpenPose's JSON or other poses there, clip by clip")
     found = sorted(path.name for path in folder.iterdir())
     loose = any(name.endswith(".json") for name in found)
     hint = "each clip's JSON lies in a folder of its own" if loose else "is it the right data root?"
-    return Fault(
+    return UserError(
         f"{folder}: expected folders, .tar.gz or files of poses, found {', '.join(found[:3]) or 'nothing'}; {hint}"
     )
 
@@ -86,37 +87,39 @@ def _parse(job: tuple) -> tuple[str, bool]:
     root, clip, fps, settings, form = job
     import numpy as np
 
-    from learn2dance import cleaning, detections, keypoint_files, other_formats, store, tracking
+    from learn2dance.data import npz
+    from learn2dance.poses import cleaning, tracking
+    from learn2dance.poses.formats import clip_files, openpose_json, other_tools
 
     source, target = root.keypoints[clip], root.file("poses", clip)
-    files, digest = keypoint_files.read(source)
-    found = other_formats.detect(source, files, **form)
+    files, digest = clip_files.read(source)
+    found = other_tools.detect(source, files, **form)
     fps = fps or root.fps.get(clip) or (found and found.fps) or _video_fps(root, clip)
     arguments = settings | form | {"fps": fps, "version": cleaning.VERSION}
     parents = {f"keypoints/{source.name}": digest}
-    if store.fresh(target, "poses", arguments, parents):
+    if npz.fresh(target, "poses", arguments, parents):
         return f"{clip}: up to date", False
 
-    found = found or detections.detect(source, files)
+    found = found or openpose_json.detect(source, files)
     del files  # as large as the clip
-    people = detections.to_body_25(source, found.people, settings["joints"])
+    people = openpose_json.to_body_25(source, found.people, settings["joints"])
     seconds = found.frame / fps
     inside = (seconds >= settings["start"]) & (seconds < (settings["end"] or np.inf))
     people, frame = people[inside], found.frame[inside]
     sure = people * (people[..., 2:] >= np.float32(settings["min_confidence"]))
-    dancer = np.flatnonzero(tracking.body_size(sure)) if found.chosen else tracking.follow(sure, frame, fps)
+    dancer = np.flatnonzero(openpose_json.body_size(sure)) if found.chosen else tracking.follow(sure, frame, fps)
     if not len(dancer):
         odd = f" ({found.odd} joints had impossible numbers)" if found.odd else ""
         said = "was a dancer there, from --start to --end?"
         if 0 < (surest := people[..., 2].max(initial=0)) < settings["min_confidence"]:
             said = f"the surest joint has {surest:.2g}: lower --min-confidence?"
-        raise Fault(f"{source}: nobody in {found.frames} frames{odd}; {said}")
+        raise UserError(f"{source}: nobody in {found.frames} frames{odd}; {said}")
     keypoints = np.zeros((found.frames, settings["joints"], 3), np.float32)
     keypoints[frame[dancer]] = people[dancer]
     poses, filled = cleaning.clean(keypoints, fps, settings["min_confidence"], settings["max_gap"])
     confidence = keypoints[..., 2]
     arrays = {"poses": poses, "confidence": confidence, "filled": filled, "fps": fps}
-    store.save(target, "poses", "parse.py", arguments, parents, **arrays)
+    npz.save(target, "poses", "parse.py", arguments, parents, **arrays)
 
     unknown = np.isnan(poses[..., 0])
     gaps = (np.diff(unknown, axis=0, prepend=False) & unknown).sum()
@@ -129,15 +132,15 @@ def _parse(job: tuple) -> tuple[str, bool]:
 
 def _video_fps(root, clip: str) -> float:
     """Return the frame rate of a clip's video."""
-    from learn2dance import video
+    from learn2dance.media import video_writer
 
     if not (film := root.one("videos", clip)):
-        raise Fault(f"{clip}: no frame rate known; give --fps 25, a line in clips.csv, or videos/{clip}.mp4")
-    fps = video.probe(film)["fps"]
+        raise UserError(f"{clip}: no frame rate known; give --fps 25, a line in clips.csv, or videos/{clip}.mp4")
+    fps = video_writer.probe(film)["fps"]
     if not fps:
-        raise Fault(f"{film}: says no frame rate; give --fps, or a line in clips.csv")
+        raise UserError(f"{film}: says no frame rate; give --fps, or a line in clips.csv")
     return fps
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    cli.run(main)

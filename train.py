@@ -11,31 +11,33 @@ Example: python train.py data/ballroom --steps 3000
 import math
 from pathlib import Path
 
-from learn2dance import stage
-from learn2dance.stage import Fault, log
+from learn2dance import cli
+from learn2dance.cli import log
+from learn2dance.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:
     """Train as the command line says."""
     args = arguments(argv)
-    stage.setup(args.quiet, args.threads)
+    cli.setup(args.quiet, args.threads)
     import torch
     from torch.utils.tensorboard import SummaryWriter
 
-    from learn2dance import dataroot, resuming, songs, training
-    from learn2dance.dancer import save_dancer
-    from learn2dance.networks import Config
+    from learn2dance.data import data_root, training_run
+    from learn2dance.music2pose import dataset, training
+    from learn2dance.music2pose.model import save_dancer
+    from learn2dance.music2pose.networks import Config
 
-    device = stage.device(args.device)
-    root = dataroot.open_root(args.data)
+    device = cli.device(args.device)
+    root = data_root.open_root(args.data)
     out = Path(args.out or root.path / "models" / ("music2pose.pt" if args.model == "transformer" else "lstm.pt"))
     last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
     outside = ("data", "out", "resume", "device", "threads", "quiet")
     knobs = {key: value for key, value in vars(args).items() if key not in outside}
     if args.width % Config.heads:
-        raise Fault(f"--width {args.width}: expected a multiple of {Config.heads}, the attention's heads")
+        raise UserError(f"--width {args.width}: expected a multiple of {Config.heads}, the attention's heads")
     data = training.read(root, args.style)
-    if resuming.fresh(out, last, knobs, data.parents):
+    if training_run.fresh(out, last, knobs, data.parents):
         log.info("%s: fresh", out)
         return
 
@@ -44,20 +46,24 @@ def main(argv: list[str] | None = None) -> None:
     network, config = dancer.network.to(device), dancer.config
     train, val = training.prepare(data.train, dancer), training.prepare(data.val, dancer)
     optimiser = training.optimiser(network, args.lr, args.weight_decay)
-    state = resuming.State(rng=resuming.generator(args.seed))
+    state = training_run.State(rng=training_run.generator(args.seed))
     if args.resume and last.exists():
-        resuming.resume(last, knobs, data.parents, network, optimiser, state)
+        training_run.resume(last, knobs, data.parents, network, optimiser, state)
     size = sum(p.numel() for p in network.parameters()) / 1e6
     log.info("%s, %.1f million weights, %d songs (%d windows) to learn from, %d to judge by, on %s",
              args.model, size, len(train), sum(len(s.tokens) for s in train), len(val), device)  # fmt: skip
 
     runs = SummaryWriter(str(out.parent / "runs" / out.stem), purge_step=state.step)
-    bar = stage.progress(range(state.step, args.steps), "train", args.steps - state.step)
+    bar = cli.progress(range(state.step, args.steps), "train", args.steps - state.step)
     for state.step in bar:
-        batch = [part.to(device) for part in songs.batch(train, args.batch, args.beats, config, data.mirror, state.rng)]
+        batch = [
+            part.to(device) for part in dataset.batch(train, args.batch, args.beats, config, data.mirror, state.rng)
+        ]
         losses, norm = training.step(network, optimiser, batch, args.lr * schedule(state.step, args.warmup, args.steps))
         if not torch.isfinite(norm):
-            raise Fault(f"step {state.step}: the gradient is not finite; {out} is the last good one, try a lower --lr")
+            raise UserError(
+                f"step {state.step}: the gradient is not finite; {out} is the last good one, try a lower --lr"
+            )
 
         if (state.step + 1) % args.every == 0 or state.step + 1 == args.steps:
             judged = training.judge(network, val, config)  # (L,)
@@ -70,12 +76,12 @@ def main(argv: list[str] | None = None) -> None:
             better = state.note(float(judged.mean()), network)
             if better or not out.exists():
                 save_dancer(out, dancer, state.best_network, **state.found(), arguments=knobs, parents=data.parents)
-            resuming.save_state(last, knobs, data.parents, network, optimiser, state)
+            training_run.save_state(last, knobs, data.parents, network, optimiser, state)
             log.info("step %d: train %.3f, val %.3f%s", state.step, losses.mean(), judged.mean(), ", the best" * better)
             if state.waited >= args.patience:
                 break
     runs.close()
-    resuming.save_state(last, knobs, data.parents, network, optimiser, state, done=True)
+    training_run.save_state(last, knobs, data.parents, network, optimiser, state, done=True)
     network.load_state_dict(state.best_network)
     if not out.exists():
         save_dancer(out, dancer, state.best_network, **state.found(), arguments=knobs, parents=data.parents)
@@ -96,25 +102,25 @@ def schedule(step: int, warmup: int, steps: int) -> float:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = stage.parser(__doc__, "seed", "device", "threads", "quiet")
+    parser = cli.parser(__doc__, "seed", "device", "threads", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root")
     parser.add_argument("--out", metavar="FILE", help="where to (DATA/models/music2pose.pt; lstm.pt for the lstm)")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
     parser.add_argument("--style", help="learn from this style alone (from all, told which each is)")
-    number, share = stage.positive(int), stage.positive(float)
+    number, share = cli.positive(int), cli.positive(float)
     group = parser.add_argument_group("network")
     group.add_argument("--model", choices=("transformer", "lstm"), default="transformer",
                        help="lstm: the original's architecture, the baseline (%(default)s)")  # fmt: skip
     group.add_argument("--width", type=number, default=64, help="%(default)s")
     group.add_argument("--layers", type=number, default=1, help="of the transformer (%(default)s)")
-    group.add_argument("--dropout", type=stage.between(0, 1), default=0.4, help="%(default)s")
+    group.add_argument("--dropout", type=cli.between(0, 1), default=0.4, help="%(default)s")
     group.add_argument("--context", type=number, default=8, help="beats the transformer looks back (%(default)s)")
     group = parser.add_argument_group("training")
     group.add_argument("--steps", type=number, default=900, help="at most (%(default)s)")
     group.add_argument("--batch", type=number, default=16, help="sequences a step (%(default)s)")
     group.add_argument("--beats", type=number, default=48, help="beats in a sequence (%(default)s)")
     group.add_argument("--lr", type=share, default=3e-3, help="highest learning rate (%(default)s)")
-    group.add_argument("--weight-decay", type=stage.between(0, 1), default=0.05, help="%(default)s")
+    group.add_argument("--weight-decay", type=cli.between(0, 1), default=0.05, help="%(default)s")
     group.add_argument("--warmup", type=number, default=100, help="steps (%(default)s)")
     group.add_argument("--every", type=number, default=25, help="steps between looks at the val split (%(default)s)")
     group.add_argument(
@@ -124,4 +130,4 @@ def arguments(argv: list[str] | None):
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    cli.run(main)

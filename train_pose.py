@@ -11,47 +11,53 @@ Example: python train_pose.py data/ballroom/poses
 
 from pathlib import Path
 
-from learn2dance import stage
-from learn2dance.stage import Fault, log
+from learn2dance import cli
+from learn2dance.cli import log
+from learn2dance.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:
     """Train as the command line says."""
     args = arguments(argv)
-    stage.setup(args.quiet, args.threads)
+    cli.setup(args.quiet, args.threads)
     import numpy as np
     import torch
     from torch.utils.tensorboard import SummaryWriter
 
-    from learn2dance import moves, posing, resuming, skeleton, threads
-    from learn2dance.gan import PoseConfig
+    from learn2dance import threads
+    from learn2dance.data import training_run
+    from learn2dance.gan import pose_folder, pose_training
+    from learn2dance.gan.pose_networks import PoseConfig
+    from learn2dance.motion import skeleton
 
-    device = stage.device(args.device)
-    folder = moves.open_folder(args.datadir)
+    device = cli.device(args.device)
+    folder = pose_folder.open_folder(args.datadir)
     out = Path(args.out or folder.path.resolve().parent / "models" / "pose_gan.pt")
     last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
     outside = ("datadir", "datadir_option", "out", "resume", "device", "threads", "quiet")
     knobs = {key: value for key, value in vars(args).items() if key not in outside}
     parents = {"poses": folder.digest(), "train": folder.train, "val": folder.val, "styles": list(folder.names())}
-    if resuming.fresh(out, last, knobs, parents, "pose_gan"):
+    if training_run.fresh(out, last, knobs, parents, "pose_gan"):
         log.info("%s: fresh", out)
         return
 
     torch.manual_seed(args.seed)
-    poses, style, everything = moves.pool(folder, folder.train, np.random.default_rng([args.seed, 0]))
-    judged = moves.pool(folder, folder.val, np.random.default_rng([args.seed, 1]))[:2]
-    pair = posing.Pair(PoseConfig(folder.joints, folder.names(), args.latent, args.width, args.layers), args.decay)
+    poses, style, everything = pose_folder.pool(folder, folder.train, np.random.default_rng([args.seed, 0]))
+    judged = pose_folder.pool(folder, folder.val, np.random.default_rng([args.seed, 1]))[:2]
+    pair = pose_training.Pair(
+        PoseConfig(folder.joints, folder.names(), args.latent, args.width, args.layers), args.decay
+    )
     pair.fit(poses)
     mirrored = pair.generator.config.told if folder.joints in skeleton.JOINTS and not args.no_mirror else 0
     pair.to(device)
-    optimisers = posing.Optimisers(pair, args.lr)
-    state = resuming.State(rng=resuming.generator(args.seed), kind="pose_gan")
+    optimisers = pose_training.Optimisers(pair, args.lr)
+    state = training_run.State(rng=training_run.generator(args.seed), kind="pose_gan")
     if args.resume and last.exists():
-        resuming.resume(last, knobs, parents, pair, optimisers, state)
-    drawn = np.random.default_rng(args.seed).permutation(len(judged[0]))[: posing.JUDGED]
+        training_run.resume(last, knobs, parents, pair, optimisers, state)
+    drawn = np.random.default_rng(args.seed).permutation(len(judged[0]))[: pose_training.JUDGED]
     real, told = judged[0][drawn], judged[1][drawn]
     alike = np.random.default_rng(args.seed).integers(len(poses), size=len(real))
-    floor = posing.judge(poses[alike], real)
+    floor = pose_training.judge(poses[alike], real)
     many = f"{len(poses)} poses of {folder.joints} joints" + ("" if everything else " at a time")
     log.info("%s to learn from, %d to judge by; FID of those to these %.2f; on %s",
              many, len(judged[0]), floor["FID"], device)  # fmt: skip
@@ -59,37 +65,37 @@ def main(argv: list[str] | None = None) -> None:
     renewed = 0  # times that poses were drawn anew
     runs = out.parent / "runs" / out.stem
     board = SummaryWriter(str(runs), purge_step=state.step)
-    bar = stage.progress(range(state.step, args.steps), "train", args.steps - state.step)
+    bar = cli.progress(range(state.step, args.steps), "train", args.steps - state.step)
     for state.step in bar:
         if args.threads == 0 and state.step % 50 == 0:
             threads.limit(0)  # as others come and go
         if not everything and (renewed != state.step // args.renew):
             renewed = state.step // args.renew
-            poses, style, _ = moves.pool(folder, folder.train, np.random.default_rng([args.seed, 2, renewed]))
-        optimisers.set_rate(args.lr * posing.fall(state.step, args.steps))
+            poses, style, _ = pose_folder.pool(folder, folder.train, np.random.default_rng([args.seed, 2, renewed]))
+        optimisers.set_rate(args.lr * pose_training.fall(state.step, args.steps))
         rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # of latents and of the penalty's points
         for _ in range(args.critic_steps):
-            batch = posing.batch(poses, style, args.batch, mirrored, state.rng)
+            batch = pose_training.batch(poses, style, args.batch, mirrored, state.rng)
             seen = [part.to(device) for part in batch]
-            apart, penalty = posing.critic_step(pair, optimisers.critic, *seen, rng)
-        off, kl = posing.generator_step(pair, optimisers.generator, *seen, rng)
-        if not (torch.isfinite(apart) and posing.finite(pair.generator)) or abs(apart) > posing.RUNAWAY:
+            apart, penalty = pose_training.critic_step(pair, optimisers.critic, *seen, rng)
+        off, kl = pose_training.generator_step(pair, optimisers.generator, *seen, rng)
+        if not (torch.isfinite(apart) and pose_training.finite(pair.generator)) or abs(apart) > pose_training.RUNAWAY:
             kept = f"{out} is the last good one" if out.exists() else "no good one was saved"
-            raise Fault(f"step {state.step}: the critic ran away (real and made {apart:.3g} apart); "
+            raise UserError(f"step {state.step}: the critic ran away (real and made {apart:.3g} apart); "
                         f"{kept}, try a lower --lr")  # fmt: skip
         if (state.step + 1) % args.every and state.step + 1 < args.steps:
             continue
-        made = posing.make(pair.average.module, told, args.seed)
-        found = posing.judge(made, real)
+        made = pose_training.make(pair.average.module, told, args.seed)
+        found = pose_training.judge(made, real)
         state.step += 1
         for name, value in found.items():
             board.add_scalar(f"val/{name}", value, state.step)
         board.add_scalar("train/apart", apart, state.step)
         board.add_scalar("train/penalty", penalty, state.step)
-        posing.sheet(real[:12], made[:12], runs / f"step_{state.step:06d}.png", board, state.step)
+        pose_training.sheet(real[:12], made[:12], runs / f"step_{state.step:06d}.png", board, state.step)
         if better := state.note(found["FID"], pair.average.module):
-            posing.save_poses(out, pair, **state.found(), arguments=knobs, parents=parents)
-        resuming.save_state(last, knobs, parents, pair, optimisers, state)
+            pose_training.save_poses(out, pair, **state.found(), arguments=knobs, parents=parents)
+        training_run.save_state(last, knobs, parents, pair, optimisers, state)
         scores = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
         log.info(
             "step %d: apart %.3f, penalty %.3f, off %.4f, KL %.1f; %s%s",
@@ -102,20 +108,20 @@ def main(argv: list[str] | None = None) -> None:
             ", the best" * better,
         )
     board.close()
-    resuming.save_state(last, knobs, parents, pair, optimisers, state, done=True)
+    training_run.save_state(last, knobs, parents, pair, optimisers, state, done=True)
     log.info("%s: FID %.2f at step %d of %d (real poses of the train split: %.2f)",
              out, state.best, state.best_step, state.step, floor["FID"])  # fmt: skip
 
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = stage.parser(__doc__, "seed", "device", "threads", "quiet")
+    parser = cli.parser(__doc__, "seed", "device", "threads", "quiet")
     parser.set_defaults(threads=0)  # two threads are half as fast again as one, if no other process takes their cores
     parser.add_argument("datadir", metavar="DATADIR", nargs="?", help="folder of .npz files with poses")
     parser.add_argument("--datadir", metavar="DATADIR", dest="datadir_option", help="the same, as an option")
     parser.add_argument("--out", metavar="FILE", help="where to (models/pose_gan.pt beside DATADIR)")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
-    number, share = stage.positive(int), stage.positive(float)
+    number, share = cli.positive(int), cli.positive(float)
     group = parser.add_argument_group("networks")
     group.add_argument("--latent", type=number, default=32, help="numbers in a latent (%(default)s)")
     group.add_argument("--width", type=number, default=256, help="%(default)s")
@@ -125,7 +131,7 @@ def arguments(argv: list[str] | None):
     group.add_argument("--critic-steps", type=number, default=5, help="for each of the generator's (%(default)s)")
     group.add_argument("--batch", type=number, default=256, help="poses a step (%(default)s)")
     group.add_argument("--lr", type=share, default=2e-4, help="learning rate (%(default)s)")
-    group.add_argument("--decay", type=stage.between(0, 1), default=0.999, help="of the moving average (%(default)s)")
+    group.add_argument("--decay", type=cli.between(0, 1), default=0.999, help="of the moving average (%(default)s)")
     group.add_argument("--no-mirror", action="store_true", help="do not learn from mirrored poses too")
     group.add_argument("--every", type=number, default=1000, help="steps between looks at the val split (%(default)s)")
     group.add_argument(
@@ -142,4 +148,4 @@ def arguments(argv: list[str] | None):
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    cli.run(main)

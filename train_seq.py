@@ -12,37 +12,40 @@ Example: python train_seq.py data/ballroom/poses
 
 from pathlib import Path
 
-from learn2dance import stage
-from learn2dance.stage import Fault, log
+from learn2dance import cli
+from learn2dance.cli import log
+from learn2dance.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:
     """Train as the command line says."""
     args = arguments(argv)
-    stage.setup(args.quiet, args.threads)
+    cli.setup(args.quiet, args.threads)
     import numpy as np
     import torch
     from torch.utils.tensorboard import SummaryWriter
 
-    from learn2dance import gandance, moves, posing, resuming, sequences, sequencing, skeleton, store, takes
-    from learn2dance.seqgan import SeqConfig
+    from learn2dance.data import npz, training_run
+    from learn2dance.gan import dataset, generate, pose_folder, pose_training, sampler, sequence_training
+    from learn2dance.gan.sequence_networks import SeqConfig
+    from learn2dance.motion import skeleton
 
-    device = stage.device(args.device)
-    folder = moves.open_folder(args.datadir)
+    device = cli.device(args.device)
+    folder = pose_folder.open_folder(args.datadir)
     models = folder.path.resolve().parent / "models"
     pose_gan, out = Path(args.pose_gan or models / "pose_gan.pt"), Path(args.out or models / "seq_gan.pt")
     last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
-    poser, encoder = posing.load_poses(pose_gan, device)
+    poser, encoder = pose_training.load_poses(pose_gan, device)
     if poser.config.joints != folder.joints or poser.config.styles != folder.names():
         made, there = (f"{c} joints, styles {', '.join(styles) or 'none'}" for c, styles in (
             (poser.config.joints, poser.config.styles), (folder.joints, folder.names())))  # fmt: skip
-        raise Fault(f"{pose_gan}: was trained on {made}, {folder.path} has {there}; run train_pose.py on it")
+        raise UserError(f"{pose_gan}: was trained on {made}, {folder.path} has {there}; run train_pose.py on it")
     outside = ("datadir", "datadir_option", "out", "resume", "device", "threads", "quiet", "pose_gan", "no_video")
     knobs = {key: value for key, value in vars(args).items() if key not in outside}
-    reader = takes.Reader(folder, args.fps)
+    reader = dataset.Reader(folder, args.fps)
     parents = {"poses": folder.digest(), "train": folder.train, "val": folder.val, "styles": list(folder.names()),
-               "pose_gan": store.digest(pose_gan), "music": reader.digest()}  # fmt: skip
-    if resuming.fresh(out, last, knobs, parents, "seq_gan"):
+               "pose_gan": npz.digest(pose_gan), "music": reader.digest()}  # fmt: skip
+    if training_run.fresh(out, last, knobs, parents, "seq_gan"):
         log.info("%s: fresh", out)
         return
 
@@ -56,18 +59,20 @@ def main(argv: list[str] | None = None) -> None:
         channels=args.channels,
     )
     mirrored = poser.config.told if folder.joints in skeleton.JOINTS and not args.no_mirror else 0
-    learned, everything = takes.pool(reader, folder.train, np.random.default_rng([args.seed, 0]))
-    drawer = sequences.Drawer(learned, config, mirrored)
-    judged = takes.pool(reader, folder.val, np.random.default_rng([args.seed, 1]), takes.JUDGED)[0]
-    pair = sequencing.Pair(config, poser, encoder, args.decay, args.batch)
+    learned, everything = dataset.pool(reader, folder.train, np.random.default_rng([args.seed, 0]))
+    drawer = sampler.Drawer(learned, config, mirrored)
+    judged = dataset.pool(reader, folder.val, np.random.default_rng([args.seed, 1]), dataset.JUDGED)[0]
+    pair = sequence_training.Pair(config, poser, encoder, args.decay, args.batch)
     pair.fit(learned)
     pair.to(device)
-    optimisers = posing.Optimisers(pair, args.lr, momentum=0.5)
-    state = resuming.State(rng=resuming.generator(args.seed), kind="seq_gan")
+    optimisers = pose_training.Optimisers(pair, args.lr, momentum=0.5)
+    state = training_run.State(rng=training_run.generator(args.seed), kind="seq_gan")
     if args.resume and last.exists():
-        resuming.resume(last, knobs, parents, pair, optimisers, state)
+        training_run.resume(last, knobs, parents, pair, optimisers, state)
     real = [take.poses for take in judged]
-    floor = sequencing.judge([take.poses for take in learned[:: max(1, len(learned) // len(real))]], real, args.fps)
+    floor = sequence_training.judge(
+        [take.poses for take in learned[:: max(1, len(learned) // len(real))]], real, args.fps
+    )
     log.info("%d dances to learn from%s, %d to judge by, %s; %s of those to these; on %s", len(learned),
              "" if everything else " at a time", len(judged), "with music" if reader.ear else "without music",
              said(floor), device)  # fmt: skip
@@ -76,48 +81,53 @@ def main(argv: list[str] | None = None) -> None:
     renewed = 0  # times that dances were drawn anew
     runs = out.parent / "runs" / out.stem
     board = SummaryWriter(str(runs), purge_step=state.step)
-    bar = stage.progress(range(state.step, args.steps), "train", args.steps - state.step)
+    bar = cli.progress(range(state.step, args.steps), "train", args.steps - state.step)
     for state.step in bar:
         if not everything and (renewed != state.step // args.renew):
             renewed = state.step // args.renew
-            learned, _ = takes.pool(reader, folder.train, np.random.default_rng([args.seed, 2, renewed]))
-            drawer = sequences.Drawer(learned, config, mirrored)
+            learned, _ = dataset.pool(reader, folder.train, np.random.default_rng([args.seed, 2, renewed]))
+            drawer = sampler.Drawer(learned, config, mirrored)
             if state.step % args.renew == 0:  # else a resumed run, whose paths are in these dances already
                 pair.paths.forget()
         judging = state.step >= args.alone
         if state.step == args.alone:
             pair.paths.forget()  # where they were is not where a dance got to
-        optimisers.set_rate(args.lr * (posing.fall(state.step, args.steps) if judging else sequencing.ALONE))
+        optimisers.set_rate(
+            args.lr * (pose_training.fall(state.step, args.steps) if judging else sequence_training.ALONE)
+        )
         rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # of noise and of the penalty's points
         for _ in range(args.critic_steps if judging else 0):
             where = drawer.go_on(pair.paths, state.rng, device)
-            apart, penalty = sequencing.critic_step(pair, optimisers.critic, where, rng)
+            apart, penalty = sequence_training.critic_step(pair, optimisers.critic, where, rng)
         where = drawer.go_on(pair.paths, state.rng, device)
-        sequencing.generator_step(pair, optimisers.generator, where, rng, judging)
-        if not (torch.isfinite(apart) and posing.finite(pair.generator)) or abs(apart) > sequencing.RUNAWAY:
+        sequence_training.generator_step(pair, optimisers.generator, where, rng, judging)
+        if (
+            not (torch.isfinite(apart) and pose_training.finite(pair.generator))
+            or abs(apart) > sequence_training.RUNAWAY
+        ):
             kept = f"{out} is the last good one" if out.exists() else "no good one was saved"
-            raise Fault(f"step {state.step}: training ran away (the critic holds real and made {apart:.3g} apart); "
+            raise UserError(f"step {state.step}: training ran away (the critic holds real and made {apart:.3g} apart); "
                         f"{kept}, try a lower --lr")  # fmt: skip
         if (state.step + 1) % args.every and state.step + 1 < args.steps:
             continue
-        dancer = gandance.GanDancer.of(pair, reader, learned)
-        made = [gandance.steps(dancer, take.music, take.style, args.seed) for take in judged]
-        found = sequencing.judge(made, real, args.fps) | reader.lock(judged, made)
+        dancer = generate.GanDancer.of(pair, reader, learned)
+        made = [generate.steps(dancer, take.music, take.style, args.seed) for take in judged]
+        found = sequence_training.judge(made, real, args.fps) | reader.lock(judged, made)
         state.step += 1
         for name, value in found.items():
             board.add_scalar(f"val/{name}", value, state.step)
         board.add_scalar("train/apart", apart, state.step)
         board.add_scalar("train/penalty", penalty, state.step)
         if better := state.note(found["FID"], pair.average.module):
-            gandance.save(out, dancer, **state.found(), arguments=knobs, parents=parents)
+            generate.save(out, dancer, **state.found(), arguments=knobs, parents=parents)
         if not args.no_video:
-            sequencing.film(real[0], made[0], args.fps, runs / f"step_{state.step:06d}.mp4")
-        resuming.save_state(last, knobs, parents, pair, optimisers, state)
+            sequence_training.film(real[0], made[0], args.fps, runs / f"step_{state.step:06d}.mp4")
+        training_run.save_state(last, knobs, parents, pair, optimisers, state)
         log.info(
             "step %d: apart %.2f, penalty %.3f; %s%s", state.step, apart, penalty, said(found), ", the best" * better
         )
     board.close()
-    resuming.save_state(last, knobs, parents, pair, optimisers, state, done=True)
+    training_run.save_state(last, knobs, parents, pair, optimisers, state, done=True)
     log.info("%s: FID %.1f at step %d of %d; next: python eval.py --model %s --audio song.mp3",
              out, state.best, state.best_step, state.step, out)  # fmt: skip
 
@@ -129,29 +139,27 @@ def said(found: dict[str, float]) -> str:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = stage.parser(__doc__, "seed", "device", "threads", "no_video", "quiet")
+    parser = cli.parser(__doc__, "seed", "device", "threads", "no_video", "quiet")
     parser.add_argument("datadir", metavar="DATADIR", nargs="?", help="folder of .npz files with poses")
     parser.add_argument("--datadir", metavar="DATADIR", dest="datadir_option", help="the same, as an option")
     parser.add_argument("--pose-gan", metavar="FILE", help="of train_pose.py (models/pose_gan.pt beside DATADIR)")
     parser.add_argument("--out", metavar="FILE", help="where to (models/seq_gan.pt beside DATADIR)")
     parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
-    number, share = stage.positive(int), stage.positive(float)
+    number, share = cli.positive(int), cli.positive(float)
     group = parser.add_argument_group("sequences")
     group.add_argument("--sequence", type=number, default=50, help="steps that the critic judges (%(default)s)")
-    group.add_argument("--fps", type=stage.between(12.5, 240), default=15.0, help="steps a second (%(default)s)")
+    group.add_argument("--fps", type=cli.between(12.5, 240), default=15.0, help="steps a second (%(default)s)")
     group = parser.add_argument_group("networks")
     group.add_argument("--noise", type=number, default=16, help="numbers drawn every few steps (%(default)s)")
     group.add_argument("--width", type=number, default=192, help="of the generator (%(default)s)")
     group.add_argument("--channels", type=number, default=96, help="of the critic (%(default)s)")
     group = parser.add_argument_group("training")
     group.add_argument("--steps", type=number, default=3000, help="of the generator (%(default)s)")
-    group.add_argument(
-        "--alone", type=stage.whole, default=300, help="of these before the critics join in (%(default)s)"
-    )
+    group.add_argument("--alone", type=cli.whole, default=300, help="of these before the critics join in (%(default)s)")
     group.add_argument("--critic-steps", type=number, default=2, help="for each of the generator's (%(default)s)")
     group.add_argument("--batch", type=number, default=48, help="sequences a step (%(default)s)")
     group.add_argument("--lr", type=share, default=2e-4, help="learning rate (%(default)s)")
-    group.add_argument("--decay", type=stage.between(0, 1), default=0.99, help="of the moving average (%(default)s)")
+    group.add_argument("--decay", type=cli.between(0, 1), default=0.99, help="of the moving average (%(default)s)")
     group.add_argument("--no-mirror", action="store_true", help="do not learn from mirrored dances too")
     group.add_argument("--every", type=number, default=100, help="steps between looks at the val split (%(default)s)")
     group.add_argument(
@@ -170,4 +178,4 @@ def arguments(argv: list[str] | None):
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    cli.run(main)

@@ -14,23 +14,25 @@ import re
 import sys
 from pathlib import Path
 
-from learn2dance import dataroot, stage
-from learn2dance.stage import Fault, log
-from learn2dance.temporary import atomic, temporary_folder
+from learn2dance import cli
+from learn2dance.cli import log
+from learn2dance.data import data_root
+from learn2dance.data.temporary import atomic, temporary_folder
+from learn2dance.errors import UserError
 
 ROOT = Path(__file__).parents[1]  # the kernel's folder, so that the cells import learn2dance from here
 
 
 def main(argv: list[str] | None = None) -> None:
     """Execute the notebook with papermill and report its end as any stage's."""
-    parser = stage.parser(__doc__, "quiet")
+    parser = cli.parser(__doc__, "quiet")
     parser.add_argument("notebook", help="e.g. Process_Waves.ipynb")
     parser.add_argument("data", metavar="DATA", help="data root: the notebook's parameter DATA")
     parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="another parameter")
     args = parser.parse_args(argv)
-    stage.setup(args.quiet)
-    notebook = stage.existing(args.notebook, "notebook")
-    data = dataroot.open_root(args.data).path.resolve()
+    cli.setup(args.quiet)
+    notebook = cli.existing(args.notebook, "notebook")
+    data = data_root.open_root(args.data).path.resolve()
     target = data / "notebooks" / f"{notebook.stem}.ipynb"
     execute(notebook, target, {"DATA": str(data)} | dict(args.p), args.quiet)
     log.info("%s executed: look at it in %s", notebook.name, target)
@@ -50,8 +52,8 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
 
     Raises
     ------
-    Fault
-        If it is no notebook, a parameter is unknown or of another type, or a cell raised a Fault. Whatever else a
+    UserError
+        If it is no notebook, a parameter is unknown or of another type, or a cell raised a UserError. Whatever else a
         cell raises ends this process as it would have ended a script: Ctrl-C and a failing disk as themselves, a bug
         with its traceback.
     """
@@ -60,13 +62,13 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
     import papermill
 
     if notebook.suffix != ".ipynb":
-        raise Fault(f"{notebook}: not a notebook, expected a name that ends in .ipynb")
+        raise UserError(f"{notebook}: not a notebook, expected a name that ends in .ipynb")
     for noisy in ("papermill", "asyncio"):  # asyncio reports a kernel that Ctrl-C ended as one that died
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         known = papermill.inspect_notebook(str(notebook))
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        raise Fault(f"{notebook}: not a notebook ({str(error).splitlines()[0][:100]})") from None
+        raise UserError(f"{notebook}: not a notebook ({str(error).splitlines()[0][:100]})") from None
     parameters = {name: _value(notebook, known, name, text) for name, text in parameters.items()}
     with temporary_folder() as private, atomic(target) as temporary:
         os.environ |= {  # the kernel of this environment, and nothing written into the user's home
@@ -94,14 +96,14 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
             _end(notebook, error)
         except nbclient.exceptions.DeadKernelError:
             cause = "probably because memory ran out or compiled code crashed"
-            raise Fault(f"{notebook}: its kernel died, {cause}; what its cells had written stays") from None
+            raise UserError(f"{notebook}: its kernel died, {cause}; what its cells had written stays") from None
 
 
 def _end(notebook: Path, error: Exception) -> None:
     """End as the cell ended that raised this PapermillExecutionError."""
     kind = getattr(builtins, error.ename, Exception)
-    if error.ename == "Fault" or issubclass(kind, OSError):
-        raise Fault(error.evalue) from None
+    if error.ename == "UserError" or issubclass(kind, OSError):
+        raise UserError(error.evalue) from None
     if kind is KeyboardInterrupt:
         raise KeyboardInterrupt from None
     lines = "\n".join([f"{notebook}, cell {error.exec_count}:", *error.traceback])
@@ -112,15 +114,15 @@ def _end(notebook: Path, error: Exception) -> None:
 def _value(notebook: Path, known: dict, name: str, text: str) -> object:
     """Read a parameter's value from the command line: a string, or a literal of the default's type."""
     if name not in known:
-        raise Fault(f"{notebook}: no parameter {name}, expected one of {', '.join(known)}")
+        raise UserError(f"{notebook}: no parameter {name}, expected one of {', '.join(known)}")
     default = ast.literal_eval(known[name]["default"])
     if isinstance(default, str):
         return text
     try:
         return type(default)(ast.literal_eval(text))
     except (ValueError, SyntaxError, TypeError):
-        raise Fault(f"{notebook}: {name} is {text!r}, expected {type(default).__name__}, as {default!r}") from None
+        raise UserError(f"{notebook}: {name} is {text!r}, expected {type(default).__name__}, as {default!r}") from None
 
 
 if __name__ == "__main__":
-    stage.run(main)
+    cli.run(main)

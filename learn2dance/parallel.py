@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from multiprocessing.connection import Connection, wait
 from typing import NoReturn
 
-from learn2dance.stage import Fault, one_line
+from learn2dance.errors import UserError, one_line
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -46,8 +46,8 @@ def run(function: Callable, jobs: Mapping[str, object], processes: int) -> Itera
     ------
     name : str
     result : object
-        What ``function`` returned. A `Fault` where it raised one or an ``OSError``, or where its worker died; the other
-        jobs are done all the same.
+        What ``function`` returned. A `UserError` where it raised one or an ``OSError``, or where its worker died; the
+        other jobs are done all the same.
 
     Raises
     ------
@@ -103,14 +103,14 @@ class _Worker:
             self.connection.send(job)
 
     def result(self) -> object:
-        """Return the result of the job, or the Fault that the worker died with; raise what is a bug."""
+        """Return the result of the job, or the UserError that the worker died with; raise what is a bug."""
         name, self.name = self.name, None
         try:
             result, text = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.alive = False
             self.process.join()
-            return Fault(f"{name}: {_cause(self.process.exitcode)}")
+            return UserError(f"{name}: {_cause(self.process.exitcode)}")
         if text:
             raise result from WorkerTraceback(text)
         return result
@@ -155,8 +155,8 @@ def _work(connection: Connection, function: Callable) -> None:
         text = ""
         try:
             result = function(job)
-        except (Fault, OSError) as error:
-            result = Fault(one_line(error))
+        except (UserError, OSError) as error:
+            result = UserError(one_line(error))
         except Exception as error:
             result, text = _picklable(error), traceback.format_exc()
         connection.send((result, text))

@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from learn2dance import camera, drawing, skeleton, video  # noqa: E402
+from learn2dance.media import video_writer
+from learn2dance.motion import skeleton
+from learn2dance.render import animation, viewport
 
 FPS, SIZE = 25, (640, 640)
 
@@ -41,7 +43,7 @@ def plain(poses: np.ndarray, out: Path, new_figure: bool) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    seen = camera.view(poses)
+    seen = viewport.view(poses)
 
     def set_up():
         figure = Figure((SIZE[0] / 100, SIZE[1] / 100), dpi=100)
@@ -61,7 +63,7 @@ def plain(poses: np.ndarray, out: Path, new_figure: bool) -> None:
         canvas.draw()
         return canvas.buffer_rgba()
 
-    video.write(out, draw, len(poses), SIZE, FPS)
+    video_writer.write(out, draw, len(poses), SIZE, FPS)
 
 
 def rates(make: Callable[[], None], frames: int, repeats: int) -> tuple[float, float]:
@@ -87,8 +89,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "dance.mp4"
         films = {
-            "animate": lambda: drawing.animate([poses], FPS, out, y_up=True, size=SIZE),
-            "animate, trail and beats": lambda: drawing.animate(
+            "animate": lambda: animation.animate([poses], FPS, out, y_up=True, size=SIZE),
+            "animate, trail and beats": lambda: animation.animate(
                 [poses], FPS, out, beats=beats, y_up=True, size=SIZE, trail=True
             ),
             "plain: figure.canvas.draw()": lambda: plain(poses[:few], out, new_figure=False),

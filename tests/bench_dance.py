@@ -12,27 +12,30 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from learn2dance import audio, dancing, gandance, music  # noqa: E402
-from learn2dance.dancer import load_dancer  # noqa: E402
+from learn2dance.gan import generate as gan_generate
+from learn2dance.media import audio
+from learn2dance.music import features
+from learn2dance.music2pose import generate as music2pose_generate
+from learn2dance.music2pose.model import load_dancer
 
 
 def main(argv: list[str]) -> None:
     """Dance to a minute of music and print the times."""
     model = Path(argv[0]) if argv else ROOT / "weights" / "music2pose.pt"
-    dancer, gan = load_dancer(model), gandance.load(ROOT / "weights" / "seq_gan.pt")
+    dancer, gan = load_dancer(model), gan_generate.load(ROOT / "weights" / "seq_gan.pt")
     sound = audio.load(argv[1]) if len(argv) > 1 else clicks()
-    sound = np.resize(sound, 60 * music.SR)  # a minute: repeated, or cut short
-    music.features(sound[: 10 * music.SR])  # librosa compiles on its first call
+    sound = np.resize(sound, 60 * features.SR)  # a minute: repeated, or cut short
+    features.features(sound[: 10 * features.SR])  # librosa compiles on its first call
     rows = {"hear": [], "dance": [], "GAN's": []}
     for seed in range(5):
         start = time.perf_counter()
-        heard = music.features(sound)
+        heard = features.features(sound)
         middle = time.perf_counter()
-        dance = dancing.dance(dancer, heard, seed)
+        dance = music2pose_generate.dance(dancer, heard, seed)
         end = time.perf_counter()
         rows["hear"].append(middle - start)
         rows["dance"].append(end - middle)
-        gandance.dance(gan, heard, seed)
+        gan_generate.dance(gan, heard, seed)
         rows["GAN's"].append(time.perf_counter() - end)
     rows["both"] = [a + b for a, b in zip(rows["hear"], rows["dance"], strict=True)]
     print(f"{len(dance['tokens'])} beats in 60 s of music, median of 5 once loaded; {model.name}")
@@ -43,9 +46,9 @@ def main(argv: list[str]) -> None:
 def clicks() -> np.ndarray:
     """Return ten seconds of clicks at 120 BPM over noise."""
     rng = np.random.default_rng(0)
-    sound = rng.normal(0, 0.01, 10 * music.SR).astype(np.float32)
+    sound = rng.normal(0, 0.01, 10 * features.SR).astype(np.float32)
     for beat in range(20):
-        at = beat * music.SR // 2
+        at = beat * features.SR // 2
         sound[at : at + 1000] += np.exp(-np.arange(1000) / 150) * np.sin(np.arange(1000) * 0.3)
     return sound
 

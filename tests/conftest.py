@@ -39,13 +39,16 @@ def trained(tmp_path_factory) -> Path:
     """Return a toy data root on which every stage has run, quickly: nine clips of 8 s, 3 levels of 16 codes."""
     import parse
     import train
-    from learn2dance import clustering, dataroot, music, synthetic
+    from learn2dance.data import data_root
+    from learn2dance.music import features
+    from learn2dance.synthetic import toy_data
+    from learn2dance.tokens import tokenize
 
     path = tmp_path_factory.mktemp("toy") / "data root"
-    synthetic.make(path, clips=9, seconds=8.0)
+    toy_data.make(path, clips=9, seconds=8.0)
     parse.main([str(path), "--quiet"])
-    music.process(dataroot.open_root(path))
-    clustering.cluster(dataroot.open_root(path), clustering.Settings(levels=3, codes=16))
+    features.process(data_root.open_root(path))
+    tokenize.cluster(data_root.open_root(path), tokenize.Settings(levels=3, codes=16))
     train.main([str(path), "--quiet", *QUICK])
     return path
 

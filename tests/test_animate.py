@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib import image
-from test_drawing import STAND
-from test_video import onsets, packets, pictures, samples, song
+from test_animation import STAND
+from test_video_writer import onsets, packets, pictures, samples, song
 
-from learn2dance import store, video
+from learn2dance.data import npz
+from learn2dance.media import video_writer
 
 ROOT = Path(__file__).parents[1]
 
@@ -25,7 +26,7 @@ def dance(path, frames=50, fps=25.0, beats=(), lift=None):
     """Write what eval.py writes: a dancer who stands, lifted in some frames by some body heights."""
     poses = np.repeat(STAND[None, :15], frames, 0) + (0 if lift is None else lift[:, None, None] * [0, 1])
     arrays = {"poses": poses, "tokens": np.zeros((1, 2)), "beats": np.array(beats, float), "seed": 0, "fps": fps}
-    store.save(path, "dance", "test", {}, {}, **arrays)
+    npz.save(path, "dance", "test", {}, {}, **arrays)
     return path
 
 
@@ -50,7 +51,7 @@ def test_a_strangers_poses_become_a_film_beside_them(run_stage, tmp_path):
     done = run_stage("animate.py", file, "--size", "161x120")
     assert done.returncode == 0, done.stderr
     assert "no fps in it, 30 assumed" in done.stderr and str(tmp_path / "own.mp4") in done.stdout
-    about = video.probe(tmp_path / "own.mp4")
+    about = video_writer.probe(tmp_path / "own.mp4")
     assert (about["size"], about["fps"], about["audio"]) == ((162, 120), 30, False)
     assert len(pictures(tmp_path / "own.mp4")) == 45
     first = (tmp_path / "own.mp4").read_bytes()

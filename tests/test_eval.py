@@ -8,14 +8,14 @@ import pytest
 from conftest import ROOT
 from test_train import full_disk
 
-from learn2dance import dataroot, store
-from learn2dance.stage import Fault
+from learn2dance.data import data_root, npz
+from learn2dance.errors import UserError
 
 
 @pytest.fixture
 def song(trained, tmp_path):
     """Return a song under a name that needs care, beside no data root."""
-    root = dataroot.open_root(trained)
+    root = data_root.open_root(trained)
     return shutil.copy(root.audio[root.split("test", root.have("music"))[0]], tmp_path / "my 'söng' -1.wav")
 
 
@@ -29,7 +29,7 @@ def test_a_dance_to_any_file(run_stage, song, model, tmp_path):
         "eval.py", "--audio", song, "--model", model, "--out", tmp_path / "out", "--no-video", "--seed", 5
     )
     assert ended.returncode == 0, ended.stderr
-    dance = store.load(tmp_path / "out" / "my 'söng' -1.npz", "dance")
+    dance = npz.load(tmp_path / "out" / "my 'söng' -1.npz", "dance")
     assert len(dance["poses"]) == 8 * 30 and dance["seed"] == 5 and dance["fps"] == 30
     assert str(tmp_path / "out" / "my 'söng' -1.npz") in ended.stdout
 
@@ -39,18 +39,18 @@ def test_the_weights_that_come_along_dance_without_more_ado(run_stage, song, tmp
         "eval.py", "--audio", song, "--style", "waltz", "--out", tmp_path / "out", "--no-video", "--quiet"
     )
     assert ended.returncode == 0 and not ended.stdout, ended.stderr
-    poses = store.load(tmp_path / "out" / "my 'söng' -1.npz", "dance")["poses"]
+    poses = npz.load(tmp_path / "out" / "my 'söng' -1.npz", "dance")["poses"]
     assert poses.shape == (240, 15, 2)
     speed = np.linalg.norm(np.diff(poses, axis=0), axis=-1).mean(1) * 30
     assert speed.reshape(-1)[:210].reshape(7, 30).mean(1).min() > 0.2  # torso lengths a second: it never freezes
 
 
 def test_a_film_with_sound(run_stage, song, model, tmp_path):
-    from learn2dance import video
+    from learn2dance.media import video_writer
 
     ended = run_stage("eval.py", "--audio", song, "--model", model, "--out", tmp_path)
     assert ended.returncode == 0, ended.stderr
-    found = video.probe(tmp_path / "my 'söng' -1.mp4")
+    found = video_writer.probe(tmp_path / "my 'söng' -1.mp4")
     assert found["audio"] and abs(found["duration"] - 8) < 0.1
 
 
@@ -59,10 +59,10 @@ def test_several_dances_differ_and_each_can_be_had_again(run_stage, song, model,
         "eval.py", "--audio", song, "--model", model, "--out", tmp_path, "--no-video", "--n", 2, "--seed", 7
     )
     assert several.returncode == 0, several.stderr
-    seven, eight = (store.load(tmp_path / f"my 'söng' -1_{seed}.npz", "dance") for seed in (7, 8))
+    seven, eight = (npz.load(tmp_path / f"my 'söng' -1_{seed}.npz", "dance") for seed in (7, 8))
     assert (seven["tokens"] != eight["tokens"]).any()
     run_stage("eval.py", "--audio", song, "--model", model, "--out", tmp_path / "one", "--no-video", "--seed", 8)
-    np.testing.assert_array_equal(store.load(tmp_path / "one" / "my 'söng' -1.npz", "dance")["poses"], eight["poses"])
+    np.testing.assert_array_equal(npz.load(tmp_path / "one" / "my 'söng' -1.npz", "dance")["poses"], eight["poses"])
 
 
 def test_the_songs_of_a_split(root, run_stage):
@@ -79,7 +79,7 @@ def test_the_songs_of_a_split(root, run_stage):
 def test_goes_on_from_poses(root, run_stage):
     clip = (root / "splits" / "test.txt").read_text().split()[0]
     take = root / "poses" / f"{clip}.npz"
-    audio, model = dataroot.open_root(root).audio[clip], root / "models" / "music2pose.pt"
+    audio, model = data_root.open_root(root).audio[clip], root / "models" / "music2pose.pt"
     ended = run_stage("eval.py", "--audio", audio, "--model", model, "--prefix", take, "--out", root, "--no-video")
     assert ended.returncode == 0, ended.stderr
 
@@ -131,9 +131,9 @@ def test_what_it_dances_to_and_from_is_not_overwritten(run_stage, song, model, t
 
 def test_a_model_of_another_codebook(root, run_stage):
     clusters = root / "clusters.npz"
-    arrays = store.load(clusters, "clusters")
+    arrays = npz.load(clusters, "clusters")
     arrays.pop("meta")
-    store.save(clusters, "clusters", "", {"seed": 1}, {}, **arrays)
+    npz.save(clusters, "clusters", "", {"seed": 1}, {}, **arrays)
     ended = run_stage("eval.py", root, "--split", "test", "--no-video")
     assert ended.returncode == 2 and "trained on codebook" in ended.stderr and ended.stderr.count("\n") == 1
 
@@ -143,7 +143,7 @@ def test_a_full_disk(run_stage, song, model, tmp_path):
     assert ended.returncode == 2 and "Traceback" not in ended.stderr and ended.stderr.startswith("error: ")
     left = list((tmp_path / "out").iterdir())
     assert [p.suffix for p in left] == [".npz"]  # what was written stays whole, and nothing half-written is left
-    store.load(left[0], "dance")
+    npz.load(left[0], "dance")
 
 
 def test_ctrl_c(song, model, tmp_path):
@@ -155,12 +155,12 @@ def test_ctrl_c(song, model, tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and said.startswith("interrupted") and said.count("\n") == 1
     for path in (tmp_path / "out").iterdir():
-        store.load(path, "dance")
+        npz.load(path, "dance")
 
 
 @pytest.fixture
 def toy_root(trained):
-    return dataroot.open_root(trained)
+    return data_root.open_root(trained)
 
 
 def evaluate(*asked):
@@ -176,24 +176,24 @@ def test_a_gan_dances_to_the_songs_of_a_split(root, run_stage, gan):
     assert ended.returncode == 0, ended.stderr
     made = sorted((root / "dances" / "mine").glob("*.npz"))
     assert [p.stem for p in made] == sorted((root / "splits" / "test.txt").read_text().split())
-    dances = [store.load(path, "dance") for path in made]
+    dances = [npz.load(path, "dance") for path in made]
     assert all(dance["poses"].shape == (240, 15, 2) and not dance["tokens"].size for dance in dances)
     assert all((a["poses"] != b["poses"]).any() for a, b in zip(dances, dances[1:], strict=False))
 
 
 def test_a_gan_dances_to_any_file_with_a_film(run_stage, song, gan, tmp_path):
-    from learn2dance import video
+    from learn2dance.media import video_writer
 
     ended = run_stage("eval.py", "--audio", song, "--model", gan, "--out", tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert len(store.load(tmp_path / "my 'söng' -1.npz", "dance")["poses"]) == 240
-    found = video.probe(tmp_path / "my 'söng' -1.mp4")
+    assert len(npz.load(tmp_path / "my 'söng' -1.npz", "dance")["poses"]) == 240
+    found = video_writer.probe(tmp_path / "my 'söng' -1.mp4")
     assert found["audio"] and abs(found["duration"] - 8) < 0.1
 
 
 def test_a_gan_dances_without_music(gan, tmp_path):
     evaluate("--seconds", "2.5", "--model", gan, "--out", tmp_path, "--no-video", "--quiet", "--n", 2)
-    one, other = (store.load(tmp_path / f"dance_{seed}.npz", "dance") for seed in (0, 1))
+    one, other = (npz.load(tmp_path / f"dance_{seed}.npz", "dance") for seed in (0, 1))
     assert one["poses"].shape == (75, 15, 2) and (one["poses"] != other["poses"]).any()
 
 
@@ -209,13 +209,13 @@ def test_given_frames_are_gone_on_from(run_stage, take, gan, tmp_path):
     ended = run_stage("eval.py", "--given", take, *asked, "--out", tmp_path / "out")
     assert ended.returncode == 0, ended.stderr
     assert "what is given is met to" in ended.stdout and "% of a torso's length" in ended.stdout
-    first = store.load(tmp_path / "out" / "take.npz", "dance")
+    first = npz.load(tmp_path / "out" / "take.npz", "dance")
     assert first["poses"].shape == (200, 15, 2) and first["fps"] == 25
     arrays = dict(np.load(take))
     arrays["poses"][25:] = arrays["poses"][24]
     np.savez(take, **arrays)
     evaluate("--given", take, *asked, "--out", tmp_path / "again", "--quiet")
-    again = store.load(tmp_path / "again" / "take.npz", "dance")
+    again = npz.load(tmp_path / "again" / "take.npz", "dance")
     np.testing.assert_array_equal(again["poses"], first["poses"])  # what is not given is not looked at
     assert again["meta"]["parents"] != first["meta"]["parents"]
 
@@ -224,14 +224,14 @@ def test_given_joints_between_given_frames_to_music(take, song, gan, tmp_path):
     asked = ["--given", take, "--model", gan, "--out", tmp_path / "out", "--no-video", "--quiet"]
     evaluate(*asked, "--known", "0:10,60:70", "--known-joints", "8-14,1", "--audio", song, "--seconds", 5)
     path = tmp_path / "out" / "take.npz"
-    dance = store.load(path, "dance")
+    dance = npz.load(path, "dance")
     assert dance["poses"].shape == (125, 15, 2) and len(dance["beats"]) > 5
     assert set(dance["meta"]["parents"]) == {"model", "audio", "given"}
     before = path.stat().st_mtime_ns
     evaluate(*asked, "--known", "0:10,60:70", "--known-joints", "8-14,1", "--audio", song, "--seconds", 5)
     assert path.stat().st_mtime_ns == before  # fresh
     evaluate(*asked, "--known", "0:10,60:70", "--audio", song, "--seconds", 5)
-    assert (store.load(path, "dance")["poses"] != dance["poses"]).any()
+    assert (npz.load(path, "dance")["poses"] != dance["poses"]).any()
 
 
 @pytest.mark.parametrize(
@@ -251,7 +251,7 @@ def test_given_joints_between_given_frames_to_music(take, song, gan, tmp_path):
 def test_what_a_gan_cannot_do(song, model, gan, take, tmp_path, wrong, said):
     asked = [word.format(tmp=tmp_path, song=song, model=model, gan=gan, take=take) for word in wrong]
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
-    with pytest.raises(Fault) as fault:
+    with pytest.raises(UserError) as fault:
         evaluate(*asked, *([] if "--out" in asked else ["--out", tmp_path / "out"]), "--no-video", "--quiet")
     assert said in str(fault.value) and "\n" not in str(fault.value)
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}

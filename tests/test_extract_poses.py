@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from test_animate import running
-from test_footage import BUNDLED, CLICKS, corner, flashes, make, noise, onset_seconds
-from test_video import pictures, song
+from test_video_reader import BUNDLED, CLICKS, corner, flashes, make, noise, onset_seconds
+from test_video_writer import pictures, song
 
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "extract_poses.sh"

@@ -8,7 +8,7 @@ import pytest
 from conftest import ROOT
 from test_train import full_disk
 
-from learn2dance import store
+from learn2dance.data import npz
 
 NOTEBOOKS = ("Process_Waves.ipynb", "Clustering.ipynb", "Model.ipynb")
 
@@ -58,7 +58,7 @@ def test_model_notebook_trains_and_dances(root, run_stage):
     assert ended.returncode == 0, ended.stderr
     song, film = sorted((root / "dances" / "notebook").iterdir(), key=lambda path: path.suffix, reverse=True)
     assert song.stem == film.stem in (root / "splits" / "val.txt").read_text().split()
-    assert len(store.load(song, "dance")["poses"]) == 8 * 30
+    assert len(npz.load(song, "dance")["poses"]) == 8 * 30
     assert film.suffix == ".mp4" and film.stat().st_size > 10_000
     executed = outputs(root / "notebooks" / "Model.ipynb")
     assert any("video/mp4" in json.dumps(output) for output in executed)
@@ -80,7 +80,7 @@ def test_faults_in_clustering(root, run_stage):
 def left_over(root):
     """Return what a stage that was stopped must not leave: temporary files, and codebooks that are not whole."""
     if (root / "clusters.npz").exists():
-        store.load(root / "clusters.npz", "clusters")
+        npz.load(root / "clusters.npz", "clusters")
     return [path for path in root.rglob(".*") if not path.name.startswith(".ipynb")]
 
 

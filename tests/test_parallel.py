@@ -11,8 +11,9 @@ import psutil
 import pytest
 from conftest import ROOT
 
-from learn2dance import parallel, store
-from learn2dance.stage import Fault
+from learn2dance import parallel
+from learn2dance.data import npz
+from learn2dance.errors import UserError
 
 
 class OddError(Exception):
@@ -53,7 +54,7 @@ def test_results_come_in_the_order_of_the_jobs():
         (("signal", signal.SIGABRT), "sick: its worker process crashed (SIGABRT)"),
         (("signal", signal.SIGTERM), "sick: its worker process ended with exit code 143"),
         (("exit", 3), "sick: its worker process ended with exit code 3"),
-        (("raise", Fault("sick.json: empty")), "sick.json: empty"),
+        (("raise", UserError("sick.json: empty")), "sick.json: empty"),
         (("raise", OSError(28, "No space left on device", "sick.npz")), "sick.npz: No space left on device"),
     ],
 )
@@ -62,13 +63,13 @@ def test_a_job_that_fails_costs_the_others_nothing(job, said, processes):
     jobs = {"first": ("wait", 0), "sick": job, "third": ("wait", 0.1), "fourth": ("wait", 0)}
     results = dict(parallel.run(work, jobs, processes))
     failed = results.pop("sick")
-    assert isinstance(failed, Fault) and str(failed).startswith(said) and "\n" not in str(failed)
+    assert isinstance(failed, UserError) and str(failed).startswith(said) and "\n" not in str(failed)
     assert results == {"first": 0, "third": 0.1, "fourth": 0}
 
 
 def test_every_worker_may_die():
     jobs = {str(i): ("exit", 1) for i in range(5)}
-    assert all(isinstance(result, Fault) for _, result in parallel.run(work, jobs, 2))
+    assert all(isinstance(result, UserError) for _, result in parallel.run(work, jobs, 2))
 
 
 @pytest.mark.parametrize(("job", "kind"), [(("raise", KeyError("poses")), KeyError), (("odd", "b"), RuntimeError)])
@@ -166,7 +167,7 @@ def test_a_killed_worker_of_a_stage_is_one_line_that_names_its_clip(root, kind, 
     assert said.count("\n") == 1 and said.startswith("error: slow: its worker process was killed (SIGKILL)"), said
     assert "(1 of 10 " in said
     assert sorted(path.name for path in (root / made).iterdir()) == others
-    store.load(root / made / others[0], made)
+    npz.load(root / made / others[0], made)
 
 
 @pytest.mark.parametrize(("kind", "name", "made", "depth", "command"), STAGES)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from learn2dance import store
+from learn2dance.data import npz
 
 ROOT = Path(__file__).parents[1]
 
@@ -41,7 +41,7 @@ def data(tmp_path):
 
 
 def poses(data, clip="clip"):
-    return store.load(data / "poses" / f"{clip}.npz", "poses")
+    return npz.load(data / "poses" / f"{clip}.npz", "poses")
 
 
 def left(data):
@@ -67,7 +67,7 @@ def test_poses_come_out_and_a_second_run_leaves_them(data, run_stage):
     assert np.abs(found["poses"] - truth[..., :2]).max() < 1
     np.testing.assert_array_equal(found["confidence"], truth[..., 2].astype(np.float32))
     assert not found["filled"].any()
-    assert found["meta"]["parents"] == {"keypoints/clip": store.digest(data / "keypoints" / "clip")}
+    assert found["meta"]["parents"] == {"keypoints/clip": npz.digest(data / "keypoints" / "clip")}
 
     file = data / "poses" / "clip.npz"
     before = file.stat().st_mtime_ns

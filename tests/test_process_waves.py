@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
-from learn2dance import store
+from learn2dance.data import npz
 
 ROOT = Path(__file__).parents[1]
 RUN = ("-m", "learn2dance.notebook")
@@ -50,7 +50,7 @@ def test_it_runs_whole_then_rewrites_nothing_then_names_what_is_no_song(songs, r
     assert done.stderr == ""
     assert "2 written" in done.stdout
     assert "three" in done.stdout and "90.0" in done.stdout
-    heard = store.load(songs / "music" / "three.npz", "music")
+    heard = npz.load(songs / "music" / "three.npz", "music")
     assert heard["tempo"] == pytest.approx(90, abs=1)
     assert heard["beats_per_bar"] == 3
     executed = json.loads((songs / "notebooks" / "Process_Waves.ipynb").read_text())

@@ -8,9 +8,10 @@ import pytest
 import torch
 from conftest import QUICK, ROOT
 
-from learn2dance import checkpoint, dataroot, store, training
-from learn2dance.networks import Config
-from learn2dance.songs import Song
+from learn2dance.data import checkpoint, data_root, npz
+from learn2dance.music2pose import training
+from learn2dance.music2pose.dataset import Song
+from learn2dance.music2pose.networks import Config
 
 LONGER = [*QUICK, "--steps", "100", "--every", "5", "--patience", "99"]
 
@@ -147,14 +148,14 @@ def break_root(root, how):
         for file in (root / "labels").iterdir():
             file.unlink()
     elif how == "other codebook":
-        arrays = store.load(root / "clusters.npz", "clusters")
+        arrays = npz.load(root / "clusters.npz", "clusters")
         meta = arrays.pop("meta")
-        store.save(root / "clusters.npz", "clusters", "", meta["arguments"] | {"seed": 1}, meta["parents"], **arrays)
+        npz.save(root / "clusters.npz", "clusters", "", meta["arguments"] | {"seed": 1}, meta["parents"], **arrays)
     elif how == "other music":
         for file in (root / "music").iterdir():
-            arrays = store.load(file, "music")
+            arrays = npz.load(file, "music")
             meta = arrays.pop("meta")
-            store.save(file, "music", "", {}, meta["parents"], **arrays | {"beats": arrays["beats"] + 0.1})
+            npz.save(file, "music", "", {}, meta["parents"], **arrays | {"beats": arrays["beats"] + 0.1})
     elif how == "no root":
         (root / "music").rename(root / "musik")
     elif how == "split changed":
@@ -166,7 +167,7 @@ def break_root(root, how):
         with open(root / "splits" / "val.txt", "a") as file:
             file.write((root / "splits" / "train.txt").read_text())
     elif how == "cut short":
-        clip = dataroot.open_root(root).split("train", dataroot.open_root(root).have("music"))[0]
+        clip = data_root.open_root(root).split("train", data_root.open_root(root).have("music"))[0]
         path = root / "music" / f"{clip}.npz"
         path.write_bytes(path.read_bytes()[:5000])
 

@@ -7,7 +7,9 @@ import pytest
 from conftest import ROOT
 from test_train import same
 
-from learn2dance import checkpoint, posing, training
+from learn2dance.data import checkpoint
+from learn2dance.gan import pose_training
+from learn2dance.music2pose import training
 
 QUICK = "--steps 40 --every 10 --width 16 --layers 1 --batch 16 --latent 4 --critic-steps 2".split()
 
@@ -19,7 +21,7 @@ def test_the_poses_of_a_data_root(root, run_stage):
     assert [p.name for p in sorted(runs.glob("*.png"))] == [f"step_{step:06d}.png" for step in (10, 20, 30, 40)]
     assert (runs / "step_000040.png").read_bytes()[:4] == b"\x89PNG"
     assert {"val/FID", "val/FID_g", "val/precision", "train/penalty"} <= set(training.history(runs))
-    generator, _ = posing.load_poses(root / "models" / "pose_gan.pt")
+    generator, _ = pose_training.load_poses(root / "models" / "pose_gan.pt")
     assert generator.config.joints == 15 and len(generator.config.styles) > 1
     best = checkpoint.load(root / "models" / "pose_gan.pt", "pose_gan")
     assert best["loss"] == pytest.approx(training.history(runs)["val/FID"][:, 1].min(), rel=1e-5)
@@ -35,7 +37,7 @@ def test_a_strangers_folder(tmp_path, run_stage):
     ended = run_stage("train_pose.py", "--datadir", tmp_path / "mine", "--out", out, *QUICK)
     assert ended.returncode == 0, ended.stderr
     assert "30 frames a second assumed" in ended.stdout
-    assert posing.make(posing.load_poses(out)[0], np.zeros(5, int), 0).shape == (5, 9, 2)
+    assert pose_training.make(pose_training.load_poses(out)[0], np.zeros(5, int), 0).shape == (5, 9, 2)
 
 
 def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, run_stage):

@@ -11,8 +11,10 @@ from test_train import same
 
 import train_pose
 import train_seq
-from learn2dance import checkpoint, gandance, posing, sequencing, takes, training
-from learn2dance.stage import Fault
+from learn2dance.data import checkpoint
+from learn2dance.errors import UserError
+from learn2dance.gan import dataset, generate, pose_training, sequence_training
+from learn2dance.music2pose import training
 
 
 @pytest.fixture
@@ -40,8 +42,8 @@ def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
     best = checkpoint.load(models / "seq_gan.pt", "seq_gan")
     assert best["loss"] == pytest.approx(curve["val/FID"][:, 1].min(), rel=1e-5)
     np.testing.assert_allclose(curve["val/FID"][:, 1], curve["val/FID_k"][:, 1] + curve["val/FID_g"][:, 1], rtol=1e-5)
-    dancer = gandance.load(models / "seq_gan.pt")
-    poser, encoder = posing.load_poses(pose_gan)  # which stay frozen, and come along
+    dancer = generate.load(models / "seq_gan.pt")
+    poser, encoder = pose_training.load_poses(pose_gan)  # which stay frozen, and come along
     assert same(dict(dancer.networks["poser"].state_dict()), dict(poser.state_dict()))
     assert same(dict(dancer.networks["encoder"].state_dict()), dict(encoder.state_dict()))
     before = (models / "seq_gan.pt").stat().st_mtime_ns
@@ -69,7 +71,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, gan, pose_gan, 
 
 def stop_at(step, monkeypatch):
     """Let training be interrupted in this step of the generator, counted from 0."""
-    take_step, steps = sequencing.generator_step, []
+    take_step, steps = sequence_training.generator_step, []
 
     def counted(*given):
         steps.append(1)
@@ -77,14 +79,14 @@ def stop_at(step, monkeypatch):
             raise KeyboardInterrupt
         return take_step(*given)
 
-    monkeypatch.setattr(sequencing, "generator_step", counted)
+    monkeypatch.setattr(sequence_training, "generator_step", counted)
 
 
 @pytest.mark.parametrize("stop", [7, 9])  # resumed at 6, where dances are drawn anew, or at 8, between
 def test_of_dances_that_do_not_fit_it_resumes_exactly_too(root, pose_gan, tmp_path, monkeypatch, stop):
     """Of three dances two are held at a time."""
-    read, size = takes.pool, 2 * 120 * (15 * 2 + 14) * 4 - 1
-    monkeypatch.setattr(takes, "pool", lambda reader, names, rng, most=size: read(reader, names, rng, most))
+    read, size = dataset.pool, 2 * 120 * (15 * 2 + 14) * 4 - 1
+    monkeypatch.setattr(dataset, "pool", lambda reader, names, rng, most=size: read(reader, names, rng, most))
     more = ["--steps", "12", "--every", "2", "--renew", "3", "--sequence", "10"]  # short: most paths go on
     train(root, pose_gan, tmp_path / "whole.pt", *more)
     with monkeypatch.context() as patch:
@@ -112,9 +114,9 @@ def test_a_strangers_folder(tmp_path, run_stage):
     ended = run_stage("train_seq.py", "--datadir", mine, "--no-video", *QUICK_PATHS)
     assert ended.returncode == 0, ended.stderr
     assert "30 frames a second assumed" in ended.stdout and "without music" in ended.stdout
-    dancer = gandance.load(tmp_path / "models" / "seq_gan.pt")
+    dancer = generate.load(tmp_path / "models" / "seq_gan.pt")
     assert dancer.ear is None and dancer.tempi == () and dancer.styles == () and dancer.poses.joints == 9
-    assert gandance.dance(dancer, None, 0, seconds=2)["poses"].shape == (60, 9, 2)
+    assert generate.dance(dancer, None, 0, seconds=2)["poses"].shape == (60, 9, 2)
 
 
 @pytest.mark.parametrize(("joints", "more"), [(9, []), (15, []), (15, ["waltz"])])
@@ -124,9 +126,9 @@ def test_a_pose_gan_of_other_joints_or_styles_is_refused(root, tmp_path, joints,
     made = tmp_path / "models" / "pose_gan.pt"
     parts = torch.load(made, weights_only=True)
     if more:
-        pair = posing.Pair(posing.PoseConfig(15, tuple(more), 4, 16, 1), 0.5)
-        posing.save_poses(made, pair)
-    with pytest.raises(Fault, match=f"trained on {joints} joints, styles .*run train_pose.py") as fault:
+        pair = pose_training.Pair(pose_training.PoseConfig(15, tuple(more), 4, 16, 1), 0.5)
+        pose_training.save_poses(made, pair)
+    with pytest.raises(UserError, match=f"trained on {joints} joints, styles .*run train_pose.py") as fault:
         train(root, made, tmp_path / "s.pt")
     assert "\n" not in str(fault.value) and parts["kind"] == "pose_gan"
 
@@ -135,20 +137,22 @@ def test_a_pose_gan_of_other_joints_or_styles_is_refused(root, tmp_path, joints,
 def test_training_that_runs_away_is_stopped_and_the_last_good_one_is_kept(root, gan, pose_gan, tmp_path, alone):
     out = shutil.copy(gan, tmp_path / "s.pt")
     good = out.read_bytes()
-    with pytest.raises(Fault, match=r"ran away \(.* apart\); .*s\.pt is the last good one, try a lower --lr") as fault:
+    with pytest.raises(
+        UserError, match=r"ran away \(.* apart\); .*s\.pt is the last good one, try a lower --lr"
+    ) as fault:
         train(root, pose_gan, out, "--lr", "1e7", "--alone", alone)
     assert "\n" not in str(fault.value) and out.read_bytes() == good
-    with pytest.raises(Fault, match="no good one was saved"):
+    with pytest.raises(UserError, match="no good one was saved"):
         train(root, pose_gan, tmp_path / "none.pt", "--lr", "1e7", "--alone", alone)
     assert not (tmp_path / "none.pt").exists()
 
 
 def test_a_critic_that_runs_away_is_stopped(root, pose_gan, tmp_path, monkeypatch, run_stage):
-    whole = sequencing.critic_step
-    monkeypatch.setattr(sequencing, "critic_step", lambda *given: (torch.tensor(1e9), whole(*given)[1]))
-    with pytest.raises(Fault, match="step 4: training ran away .*holds real and made 1e.09 apart"):
+    whole = sequence_training.critic_step
+    monkeypatch.setattr(sequence_training, "critic_step", lambda *given: (torch.tensor(1e9), whole(*given)[1]))
+    with pytest.raises(UserError, match="step 4: training ran away .*holds real and made 1e.09 apart"):
         train(root, pose_gan, tmp_path / "s.pt")
-    assert gandance.load(tmp_path / "s.pt")  # of step 4, the last good one
+    assert generate.load(tmp_path / "s.pt")  # of step 4, the last good one
     ended = run_stage(
         "train_seq.py", root / "poses", "--pose-gan", pose_gan, "--out", tmp_path / "t.pt", "--lr", "1e7", *QUICK_PATHS
     )
@@ -158,7 +162,7 @@ def test_a_critic_that_runs_away_is_stopped(root, pose_gan, tmp_path, monkeypatc
 def test_dances_too_short(tmp_path):
     mine = stranger(tmp_path / "mine", frames=60)
     train_pose.main([str(mine), "--quiet", *QUICK_POSES, "--steps", "1"])
-    with pytest.raises(Fault, match=r"no dance has 3\.3 s of known poses in a row"):
+    with pytest.raises(UserError, match=r"no dance has 3\.3 s of known poses in a row"):
         train_seq.main([str(mine), "--quiet", *QUICK_PATHS])
 
 
@@ -175,7 +179,7 @@ def test_wrong_arguments_end_in_one_line(tmp_path, run_stage):
 
 
 def test_without_a_pose_gan_it_says_what_to_run(root):
-    with pytest.raises(Fault, match="pose_gan.pt: no such model; .*train_pose.py"):
+    with pytest.raises(UserError, match="pose_gan.pt: no such model; .*train_pose.py"):
         train_seq.main([str(root / "poses"), "--quiet"])
-    with pytest.raises(Fault, match="expected a 'pose_gan' checkpoint, found 'music2pose'"):
+    with pytest.raises(UserError, match="expected a 'pose_gan' checkpoint, found 'music2pose'"):
         train_seq.main([str(root / "poses"), "--quiet", "--pose-gan", str(root / "models" / "music2pose.pt")])

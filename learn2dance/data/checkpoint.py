@@ -1,0 +1,51 @@
+"""Trained models on disk: tensors and plain values, saved atomically, loaded without running any code in them."""
+
+import io
+import pickle
+from pathlib import Path
+
+import torch
+
+from learn2dance.data.schemas import SCHEMA
+from learn2dance.data.temporary import atomic
+from learn2dance.errors import UserError
+
+WRITERS = {"music2pose": "train.py", "pose_gan": "train_pose.py", "seq_gan": "train_seq.py"}
+
+
+def save(path: str | Path, kind: str, **parts) -> None:
+    """Save tensors and plain Python values (no objects) atomically; the same content gives the same bytes."""
+    buffer = io.BytesIO()  # saved to a path, torch would write the temporary file's name into the file
+    torch.save({"kind": kind, "schema": SCHEMA, **parts}, buffer)
+    with atomic(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load(path: str | Path, *kinds: str) -> dict:
+    """Load what `save` wrote, if it is of one of these kinds, to the CPU; with ``weights_only=True`` no code can run.
+
+    Raises
+    ------
+    UserError
+        If it is missing, cut short, of another kind, or of another version.
+    """
+    try:
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        writers = " or ".join(WRITERS[kind.split()[0]] for kind in kinds)
+        raise UserError(f"{path}: no such model; {writers} writes it") from None
+    try:
+        parts = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise UserError(f"{path}: no checkpoint of tensors and plain values; is it another program's file?") from None
+    except Exception as error:  # torch has no error of its own for damaged files: it passes on whatever they cause
+        raise UserError(
+            f"{path}: not a whole checkpoint ({type(error).__name__}); was its writing cut short?"
+        ) from None
+    found = parts.get("kind") if isinstance(parts, dict) else type(parts).__name__
+    if found not in kinds:
+        wanted = " or ".join(f"'{kind}'" for kind in kinds)
+        raise UserError(f"{path}: expected a {wanted} checkpoint, found {found!r}; was it written by another trainer?")
+    if parts.get("schema") != SCHEMA:
+        raise UserError(f"{path}: schema {parts.get('schema')}, expected {SCHEMA}; train it anew with this version")
+    return parts

@@ -1,0 +1,241 @@
+"""A data root: a folder whose clips pair by name across keypoints/, audio/, videos/, clips.csv and splits/."""
+
+import csv
+import hashlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from learn2dance import cli
+from learn2dance.cli import log
+from learn2dance.data import npz
+from learn2dance.data.temporary import atomic, atomic_folder
+from learn2dance.errors import UserError
+from learn2dance.motion import kinematics, skeleton, sync
+
+ARCHIVES = (".tar.gz", ".tar", ".zip", ".tgz")
+AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
+VIDEO = tuple(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .flv .3gp .mts .m2ts".split())
+FRAME = re.compile(r"_\d+_keypoints\.json$")  # OpenPose's file of one frame: no clip of its own
+ARRAYS = (".npz", ".npy", ".pkl")
+SINGLE = (".json", *ARRAYS)  # a whole clip in one file
+
+
+@dataclass(frozen=True)
+class DataRoot:
+    """What a data root holds: see `open_root`."""
+
+    path: Path
+    keypoints: dict[str, Path]  # clip -> folder, archive or file of poses
+    audio: dict[str, Path]
+    styles: dict[str, str] = field(default_factory=dict)
+    fps: dict[str, float] = field(default_factory=dict)
+    videos: dict[str, Path] = field(default_factory=dict)
+    twice: dict[str, dict[str, str]] = field(default_factory=dict)  # kind -> clip -> what two files would be that clip
+
+    def one(self, kind: str, clip: str) -> Path | None:
+        """Return a clip's only file of ``keypoints``, ``audio`` or ``videos``; None where there is none.
+
+        Raises
+        ------
+        UserError
+            If there are two.
+        """
+        if clip in self.twice.get(kind, {}):
+            raise UserError(self.twice[kind][clip])
+        return getattr(self, kind).get(clip)
+
+    def file(self, kind: str, clip: str) -> Path:
+        """Where the ``poses``, ``music``, ``labels`` … of a clip lie, whether or not they are there yet."""
+        return self.path / kind / f"{clip}.npz"
+
+    def have(self, *kinds: str) -> list[str]:
+        """Name the clips that have a file of every one of these kinds, sorted; warn of those that have only some.
+
+        Raises
+        ------
+        UserError
+            If no clip has them all.
+        """
+        found = [{p.stem for p in (self.path / kind).glob("*.npz") if p.name[0] != "."} for kind in kinds]
+        whole = set.intersection(*found)
+        for clip in sorted(set.union(*found) - whole):
+            lacking = [f"{kind}/{clip}.npz" for kind, clips in zip(kinds, found, strict=True) if clip not in clips]
+            log.warning("%s: left out, no %s", clip, ", ".join(lacking))
+        if not whole:
+            counts = ", ".join(f"{len(clips)} in {kind}/" for kind, clips in zip(kinds, found, strict=True))
+            raise UserError(
+                f"{self.path}: no clip has all of {', '.join(kinds)} (found {counts}); run the stages in order"
+            )
+        return sorted(whole)
+
+    def split(self, name: str, clips: list[str]) -> list[str]:
+        """Of these clips, name those in the split ``train``, ``val`` or ``test``.
+
+        Where there is no ``splits/`` folder it is written: the clips are dealt out by the hash of their names, a tenth
+        each, and at least one, to val and test.
+
+        Raises
+        ------
+        UserError
+            If the split's file is missing, or none of its clips is among these.
+        """
+        if not (self.path / "splits").is_dir():
+            self._deal(clips)
+        file = self.path / "splits" / f"{name}.txt"
+        if not file.exists():
+            raise UserError(
+                f"{file}: no such split; list its clips, or remove {file.parent} to have all three dealt out"
+            )
+        listed, here = _lines(file), set(clips)
+        for other in sorted((self.path / "splits").glob("*.txt")):
+            both = sorted(set(listed) & set(_lines(other)))
+            if other != file and both and set(listed) != set(_lines(other)):
+                raise UserError(
+                    f"{file}: '{both[0]}' is in {other.name} too; no dance may be learned from and judged by"
+                )
+        for clip in listed:
+            if clip not in here:
+                log.warning("%s: '%s' is listed but was not made by the stages before", file, clip)
+        if not here.intersection(listed):
+            raise UserError(f"{file}: none of its {len(listed)} clips is there; do the names match the files' names?")
+        return sorted(here.intersection(listed))
+
+    def in_no_split(self, clips: list[str]) -> list[str]:
+        """Of these clips, name those that no file in ``splits/`` lists."""
+        listed = {clip for file in (self.path / "splits").glob("*.txt") for clip in _lines(file)}
+        return [clip for clip in clips if clip not in listed]
+
+    def _deal(self, clips: list[str]) -> None:
+        """Write ``splits/`` for these clips."""
+        if len(clips) < 3:
+            log.warning("%s: %d clips cannot be split: train, val and test are the same", self.path, len(clips))
+            parts = dict.fromkeys(("train", "val", "test"), clips)
+        else:
+            dealt = sorted(clips, key=lambda clip: hashlib.sha256(clip.encode()).digest())
+            part = max(1, len(clips) // 10)
+            parts = {"train": dealt[2 * part :], "val": dealt[part : 2 * part], "test": dealt[:part]}
+        with atomic_folder(self.path / "splits") as folder:
+            for name, part in parts.items():
+                (folder / f"{name}.txt").write_text("".join(f"{clip}\n" for clip in sorted(part)), encoding="utf-8")
+        log.info("%s: dealt out %s", self.path / "splits", ", ".join(f"{len(p)} {n}" for n, p in parts.items()))
+
+
+def open_root(path: str | Path) -> DataRoot:
+    """Look at what a data root holds.
+
+    Raises
+    ------
+    UserError
+        If it is no folder, holds neither keypoints/ nor audio/, or ``clips.csv`` cannot be read. Two files of a kind
+        that would be the same clip are a fault of that clip's: ``twice``.
+    """
+    path = cli.existing(path, "data root (a folder with keypoints/ and audio/)")
+    if not path.is_dir():
+        raise UserError(f"{path}: a file, expected a data root: a folder with keypoints/ and audio/")
+    kinds = {"keypoints": (*ARCHIVES, *SINGLE), "audio": AUDIO, "videos": VIDEO}
+    found = {kind: _by_clip(path / kind, endings, kind == "keypoints") for kind, endings in kinds.items()}
+    if not (path / "keypoints").is_dir() and not (path / "audio").is_dir() and not (path / "poses").is_dir():
+        found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+        raise UserError(
+            f"{path}: expected keypoints/ and audio/ in a data root, found {found}; is it one folder too deep?"
+        )
+    styles, fps = _table(path / "clips.csv")
+    ones = {kind: {clip: files[0] for clip, files in clips.items() if len(files) == 1} for kind, clips in found.items()}
+    twice = {
+        kind: {
+            clip: f"{path / kind}: {', '.join(file.name for file in files)} would be the same clip; keep one of them"
+            for clip, files in clips.items()
+            if len(files) > 1
+        }
+        for kind, clips in found.items()
+    }
+    return DataRoot(path, ones["keypoints"], ones["audio"], styles, fps, ones["videos"], twice)
+
+
+def _by_clip(folder: Path, endings: tuple[str, ...], folders: bool) -> dict[str, list[Path]]:
+    """Map clip names to the files with these endings (and folders) in a folder, sorted by name."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        ending = next((e for e in endings if path.name.lower().endswith(e)), None)
+        folder_here = path.is_dir()
+        if path.name.startswith(".") or not (folders if folder_here else ending and not FRAME.search(path.name)):
+            continue
+        clip = path.name if folder_here else path.name[: -len(ending)]
+        found.setdefault(clip, []).append(path)
+    return found
+
+
+def _table(path: Path) -> tuple[dict[str, str], dict[str, float]]:
+    """Read clips.csv: the style and the fps of each clip; both may be left empty."""
+    if not path.exists():
+        return {}, {}
+    rows = list(csv.DictReader(_text(path).splitlines()))
+    if rows and "clip" not in rows[0]:
+        raise UserError(
+            f"{path}: no column 'clip', found {', '.join(map(str, rows[0]))}; the first line is clip,style,fps"
+        )
+    try:
+        fps = {row["clip"]: float(row["fps"]) for row in rows if row.get("fps")}
+    except ValueError as error:
+        raise UserError(f"{path}: fps: {error}; expected frames a second") from None
+    if bad := [clip for clip, rate in fps.items() if not 0 < rate < 1e4]:
+        raise UserError(f"{path}: fps of {bad[0]} is {fps[bad[0]]}, expected frames a second")
+    return {row["clip"]: row["style"] for row in rows if row.get("style")}, fps
+
+
+def note_fps(path: str | Path, clip: str, fps: float) -> None:
+    """Write a clip's frames a second into a data root's ``clips.csv``, where they do not stand there yet.
+
+    All else that stands there stays: other clips, styles, columns.
+    """
+    path = Path(path) / "clips.csv"
+    reader = csv.DictReader(_text(path).splitlines() if path.exists() else [])
+    rows = list(reader)
+    if any(row["clip"] == clip and row.get("fps") for row in rows):
+        return
+    columns = list(reader.fieldnames or ["clip", "style", "fps"])
+    columns += [column for column in ("clip", "fps") if column not in columns]
+    row = next((row for row in rows if row["clip"] == clip), None)
+    if row is None:
+        rows.append(row := {"clip": clip})
+    row["fps"] = f"{fps:.9g}"
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _lines(path: Path) -> list[str]:
+    return [line.strip() for line in _text(path).splitlines() if line.strip()]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark in front
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from None
+
+
+def usual_peaks(root: DataRoot, clips: list[str]) -> np.ndarray:
+    """Find where in the bar (turns) dances are fastest to bars of three, and to bars of four: (2,), NaN if unknown."""
+    found: dict[int, list[float]] = {3: [], 4: []}
+    for clip in clips:
+        music, (moved, fps) = npz.load(root.file("music", clip), "music"), normalised(root, clip)
+        if fps > 2 * kinematics.CUTOFF and len(music["beats"]) > 1:
+            swings = sync.swings(kinematics.steady(moved, fps), music)
+            found[int(music["beats_per_bar"])].append(sync.rate(swings, len(moved) / fps)[1])
+    return np.array([sync.common(np.array(found[metre])) for metre in (3, 4)])
+
+
+def normalised(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:
+    """Return a clip's normalised poses (T, 15, 2) and their fps."""
+    poses = npz.load(root.file("poses", clip), "poses")
+    return skeleton.normalise(poses["poses"][:, :15], poses["fps"]), poses["fps"]
+
+
+def style_index(style: str | None, styles: tuple[str, ...]) -> int:
+    """Return the style's index plus one; 0 where it is not given or was not learned."""
+    return styles.index(style) + 1 if style in styles else 0

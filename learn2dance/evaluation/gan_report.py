@@ -1,0 +1,61 @@
+"""What is judged of a GAN beside its dances: its single poses, and what it fills in."""
+
+import numpy as np
+
+from learn2dance.data.data_root import DataRoot
+from learn2dance.evaluation import completion_benchmark
+from learn2dance.gan import dataset, pose_folder, pose_training
+from learn2dance.gan.generate import GanDancer
+from learn2dance.motion import kinematics
+
+SEEDS = 3  # of the poses
+APART = 3  # frames from one piece that was learned from to the next
+
+
+def make(root: DataRoot, gan: GanDancer, clips: list[str], seed: int) -> dict:
+    """Judge a GAN's poses, and its prediction and completion, on these dances.
+
+    Returns
+    -------
+    dict
+        ``pose GAN``: measure (`pose_training.judge`) -> the mean over seeds, told the styles of the real poses, and
+        ``train poses``: the same of poses of the dances learned from, in as many of each style; ``filled``: task ->
+        rival -> measure (`completion_benchmark.compare`).
+    """
+    folder = pose_folder.open_folder(root.path / "poses")
+    learned = [clip for clip in folder.train if clip in root.have("poses", "music")]
+    real, told, _ = pose_folder.pool(folder, clips, np.random.default_rng([seed, 5]))
+    drawn = np.random.default_rng([seed, 6]).permutation(len(real))[: pose_training.JUDGED]
+    joints = gan.poses.joints  # those danced may have more: BODY_25 begins with the 15
+    real, told = real[drawn, :joints], told[drawn]
+    known, style, _ = pose_folder.pool(folder, learned, np.random.default_rng([seed, 7]))
+    made, alike = [], []
+    for s in range(seed, seed + SEEDS):
+        made.append(pose_training.judge(pose_training.make(gan.networks["poser"], told, s), real))
+        rng = np.random.default_rng([s, 8])
+        same = [rng.choice(np.flatnonzero(style == t) if (style == t).any() else len(style)) for t in told]
+        alike.append(pose_training.judge(known[same, :joints], real))
+    reader = dataset.Reader(folder, gan.config.fps)
+
+    def pieces(names: list[str], hop: int = 0) -> dict:
+        danced = {name: pose_folder.read(folder, name) for name in names}
+        motion = {name: kinematics.steady(poses[:, :joints], fps) for name, (poses, fps) in danced.items()}
+        return completion_benchmark.segments(gan, [(motion[name], reader(name)) for name in names], hop)
+
+    filled = completion_benchmark.compare(gan, pieces(clips), pieces(learned, APART)["poses"], seed)
+    mean = {"pose GAN": made, "train poses": alike}
+    return {n: {key: float(np.mean([m[key] for m in all_of])) for key in all_of[0]} for n, all_of in mean.items()} | {
+        "filled": filled
+    }
+
+
+def table(card: dict) -> str:
+    """Set out what `make` found in lines for the terminal."""
+    lines = ["", ""]
+    for name in ("pose GAN", "train poses"):
+        lines.append(f"{name:14} " + "  ".join(f"{key} {value:.2f}" for key, value in card[name].items()))
+    for task, rivals_ in card["filled"].items():
+        lines += ["", f"a second filled in, {task}:"]
+        for name, measures in rivals_.items():
+            lines.append(f"{name:14} " + "  ".join(f"{key} {value:.3f}" for key, value in measures.items()))
+    return "\n".join(lines)

@@ -1,0 +1,204 @@
+"""Every measure for every row of the report.
+
+How distances are made comparable: the reference is the real dances of all songs that were not trained on (val and
+test). Time is dealt, in blocks of `BLOCK` s, to two sides, anew for each of `DEALS` deals; a row's windows of one side
+are judged by the reference's of the other, and the mean over the deals is the score. Row by row the windows are as many
+as the real dances have, and the real dances themselves, judged so, are the floor: real against real, with no frame on
+both sides. Where a row has several seeds, the deals take turns.
+"""
+
+import numpy as np
+
+from learn2dance.cli import progress
+from learn2dance.metrics import beat, distribution, motion_features
+from learn2dance.motion import kinematics, skeleton, windows
+from learn2dance.tokens.codebook import Codebook
+
+BLOCK = 20.0  # seconds
+DEALS = 20
+DRAWS = 100  # of the bootstrap
+SPARSE = 10  # frames of `kinematics.FPS` from one pose that is compared to the next: 0.4 s
+BODY = {"jerk": distribution.jerk, "top_speed": distribution.top_speed, "frozen": distribution.frozen}
+
+
+def look(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> dict:
+    """See a dance as the measures do: its motion, features, single poses, and windows on the song's beats.
+
+    Returns
+    -------
+    dict
+        ``motion`` (T, 15, 2), ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``beaten`` (V, D), and
+        ``times``, the seconds of each (W,) or (P,).
+    """
+    motion = kinematics.steady(poses, fps)
+    cut, starts = motion_features.cut(motion)
+    sparse = np.arange(0, len(motion), SPARSE)
+    sparse = sparse[np.isfinite(motion[sparse]).all((1, 2))]
+    beaten, known, _ = windows.cut(poses.copy(), fps, beats, codebook.frames_per_beat, codebook.window_beats)
+    seen = {"kinetic": motion_features.kinetic(cut), "geometric": motion_features.geometric(cut)}
+    seen |= {"poses": motion[sparse][:, skeleton.MOVING].reshape(len(sparse), -1)}
+    times = {"kinetic": starts, "geometric": starts, "windows": starts, "poses": sparse / kinematics.FPS}
+    return seen | {"motion": motion, "beaten": beaten[known], "times": times}
+
+
+def scale(looks: list[dict], reference: list[dict]) -> None:
+    """Scale the features of all these by the reference's, and add both together as ``windows``."""
+    for key in ("kinetic", "geometric"):
+        mean, deviation = distribution.scale(np.concatenate([seen[key] for seen in reference]))
+        for seen in looks:
+            seen[key] = (seen[key] - mean) / deviation
+    for seen in looks:
+        seen["windows"] = np.concatenate([seen["kinetic"], seen["geometric"]], axis=1)
+
+
+def judge(rows: dict, reference: dict, train: list[dict], music: dict, styles: dict, seed: int) -> dict:
+    """Judge all rows by all measures.
+
+    Parameters
+    ----------
+    rows : dict of str to list of dict
+        Name -> one dict a seed: song -> `look`. ``"real"`` is among them, and all have the same songs.
+    reference : dict
+        Song -> `look` at its real dance, of all songs that were not trained on.
+    train : list of dict
+        Looks at the real dances trained on, each with its ``style``, which may be empty.
+    music, styles : dict
+        Song -> music, and song -> style.
+    seed : int
+        Of deals and bootstrap, which are the same for every row.
+
+    Returns
+    -------
+    dict
+        Name -> measure -> number; Fréchet distances as [distance, low, high], a 95% interval.
+    """
+    every = [seen for row in rows.values() for dances in row for seen in dances.values()]
+    scale([*every, *reference.values(), *train], list(reference.values()))
+    deals = [_deal(reference, np.random.default_rng([seed, 3, d])) for d in range(DEALS)]
+    styled = [seen for seen in train if seen["style"]]
+    several = len({seen["style"] for seen in styled}) > 1
+    if several:
+        names = np.concatenate([[seen["style"]] * len(seen["windows"]) for seen in styled])
+        critic = distribution.style_classifier(np.concatenate([seen["windows"] for seen in styled]), names)
+    learned = np.concatenate([seen["beaten"] for seen in train])
+    real = rows["real"]
+
+    def one(row: list[dict]) -> dict:
+        found = {"seeds": len(row), "windows": sum(len(seen["windows"]) for d in row for seen in d.values())}
+        for key in ("kinetic", "geometric"):
+            found[f"FID_{key[0]}"] = _frechet(row, reference, deals, key, seed)
+        for key in ("kinetic", "geometric"):
+            found[f"diversity_{key[0]}"] = _known_mean([distribution.diversity(_all([d], key)) for d in row])
+            songs = [distribution.multimodality([d[clip][key] for d in row]) for clip in real[0]]
+            found[f"multimodality_{key[0]}"] = _known_mean(songs)
+        for key in ("poses", "windows"):
+            sides = (_sides(row[d % len(row)], reference, deal, key) for d, deal in enumerate(deals))
+            pairs = [distribution.precision_recall(theirs, own) for own, theirs in sides]
+            shares = [_known_mean(share) for share in zip(*pairs, strict=True)]
+            found |= {f"precision_{key}": shares[0], f"recall_{key}": shares[1]}
+        found |= _on_the_beat(row, music, styles)
+        if several:
+            found |= _styles(row, critic, styles)
+        for name, measure in BODY.items():
+            found[name] = _mean(row, measure)
+        for name in ("jerk", "top_speed"):
+            found[f"{name}_ratio"] = found[name] / _mean(real, measure=BODY[name])
+        ratios = distribution.limb_lengths(_all(row, "motion")) / distribution.limb_lengths(_all(real, "motion"))
+        found["limb_ratio"] = ratios[np.abs(np.log(ratios)).argmax()]
+        found["copying"] = np.mean(distribution.copying(_all(row, "beaten"), learned))
+        return {key: np.round(value, 6).tolist() for key, value in found.items()}
+
+    return {name: one(row) for name, row in progress(rows.items(), "rows", len(rows))}
+
+
+def _all(row: list[dict], key: str) -> np.ndarray:
+    return np.concatenate([seen[key] for dances in row for seen in dances.values()])
+
+
+def _mean(row: list[dict], measure) -> float:
+    """Return the mean of a measure of motion over all dances of a row."""
+    return _known_mean([measure(seen["motion"]) for dances in row for seen in dances.values()])
+
+
+def _deal(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Deal the blocks of each song to two sides, as evenly as can be: bool (blocks,) by song."""
+    sides = {}
+    for clip, seen in reference.items():
+        blocks = int(len(seen["motion"]) / kinematics.FPS // BLOCK) + 1
+        sides[clip] = rng.permutation(blocks) % 2 == rng.integers(2)
+    return sides
+
+
+def _side(dances: dict, deal: dict, key: str, side: bool) -> dict[str, np.ndarray]:
+    """Keep what lies on one side of a deal: song -> rows (N, D). A window that reaches into another block is left out.
+
+    A dance to a song that is longer than the real one lasts is judged as far as that goes.
+    """
+    length = 0.0 if key == "poses" else motion_features.SECONDS
+    kept = {}
+    for clip, seen in dances.items():
+        block, within = np.divmod(seen["times"][key], BLOCK)
+        inside = (block < len(deal[clip])) & (within <= BLOCK - length)
+        block = np.minimum(block, len(deal[clip]) - 1).astype(int)
+        kept[clip] = seen[key][inside & (deal[clip][block] == side)]
+    return kept
+
+
+def _sides(dances: dict, reference: dict, deal: dict, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a row's own (N, D) of one side, and the reference's (M, D) of the other."""
+    own, theirs = _side(dances, deal, key, True), _side(reference, deal, key, False)
+    return np.concatenate(list(own.values())), np.concatenate(list(theirs.values()))
+
+
+def _frechet(row: list[dict], reference: dict, deals: list[dict], key: str, seed: int) -> list[float]:
+    """Return the Fréchet distance, and its 95% interval by a bootstrap over the songs of the row.
+
+    Songs that are drawn twice make a distribution narrower than it is, and so its distance larger: the draws are
+    centred on the score, and only their spread is used.
+    """
+    sides = (_sides(row[d % len(row)], reference, deal, key) for d, deal in enumerate(deals))
+    distance = _known_mean([distribution.frechet(own, theirs) for own, theirs in sides])
+    rng, drawn = np.random.default_rng([seed, 4]), []
+    for draw in range(DRAWS):
+        deal = deals[draw % DEALS]
+        own = list(_side(row[draw % len(row)], deal, key, True).values())
+        own = np.concatenate([own[i] for i in rng.integers(len(own), size=len(own))])
+        drawn.append(distribution.frechet(own, np.concatenate(list(_side(reference, deal, key, False).values()))))
+    low, high = (
+        np.nanpercentile(drawn, [2.5, 97.5]) - _known_mean(drawn) if np.isfinite(drawn).any() else (np.nan, np.nan)
+    )
+    return [distance, np.maximum(distance + low, 0), distance + high]
+
+
+def _known_mean(values: list) -> float:
+    """Return the mean of the values that are known; NaN where none is."""
+    values = np.asarray(values, np.float64)
+    return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else np.nan
+
+
+def _on_the_beat(row: list[dict], music: dict, styles: dict) -> dict[str, float]:
+    """Return the means over dances of `beat.beat_scores`, lock and match."""
+    found = []
+    for dances in row:
+        for clip, seen in dances.items():
+            own = (music[clip]["beats"], music[clip]["beats_per_bar"])
+            alike = [m for c, m in music.items() if c != clip and styles.get(c) == styles.get(clip)]
+            others = [(m["beats"], m["beats_per_bar"]) for m in alike]
+            scores = beat.beat_scores(seen["motion"], own[0])
+            scores["lock"] = beat.lock(seen["motion"], *own)
+            scores["match"] = beat.match(seen["motion"], own, others)
+            found.append(scores)
+    return {key: _known_mean([scores[key] for scores in found]) for key in found[0]}
+
+
+def _styles(row: list[dict], critic, styles: dict) -> dict[str, float]:
+    """Return the share of windows in which the critic sees the song's style, and the mean of that over styles."""
+    seen = [
+        (styles[clip], critic.predict(s["windows"]))
+        for d in row
+        for clip, s in d.items()
+        if clip in styles and len(s["windows"])
+    ]
+    truth = np.concatenate([[style] * len(found) for style, found in seen])
+    right = truth == np.concatenate([found for _, found in seen])
+    return {"style": right.mean(), "style_balanced": np.mean([right[truth == style].mean() for style in set(truth)])}

@@ -1,0 +1,196 @@
+"""Dancing with the GAN: a trained generator and all that belongs to it, in one file."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.interpolate import make_interp_spline
+from torch import Tensor, nn
+
+from learn2dance.data import checkpoint, data_root
+from learn2dance.errors import UserError
+from learn2dance.gan import conditioning, dataset, pose_networks, sequence_networks, sequence_training
+from learn2dance.gan.pose_networks import PoseConfig, PoseCritic, PoseEncoder, PoseGenerator
+from learn2dance.gan.sequence_networks import SeqConfig, SeqCritic, SeqGenerator
+from learn2dance.motion import kinematics
+from learn2dance.motion.projection import Projection
+from learn2dance.music import beat_grid
+from learn2dance.music.features import FPS
+
+PARTS = ("poser", "encoder", "generator", "sequence", "step")  # the last two are the critics
+
+
+@dataclass(frozen=True)
+class GanDancer:
+    """The GAN's networks, and what else dancing takes.
+
+    Attributes
+    ----------
+    networks : nn.ModuleDict
+        `PARTS`.
+    ear : Projection or None
+        None: it has learned without music.
+    tempi : tuple of (int, float, int)
+        For each style that was danced to music: its index plus one (0: not known), the median tempo in beats a minute,
+        and the beats in a bar.
+    top_speed : float
+        Torso lengths a second: 99.9% of the steps that were learned from are slower.
+    """
+
+    config: SeqConfig
+    poses: PoseConfig
+    networks: nn.ModuleDict
+    ear: Projection | None
+    tempi: tuple[tuple[int, float, int], ...]
+    top_speed: float
+
+    @classmethod
+    def of(cls, pair: sequence_training.Pair, reader: dataset.Reader, learned: list[dataset.Take]) -> "GanDancer":
+        """Put together what has been learned."""
+        parts = [pair.poser, pair.encoder, pair.average.module, pair.critic["sequence"], pair.critic["step"]]
+        networks = nn.ModuleDict(dict(zip(PARTS, parts, strict=True)))
+        steps = np.concatenate([kinematics.steps(take.poses) for take in learned])
+        top_speed = float(np.nanpercentile(steps, 99.9)) * reader.clock
+        return cls(pair.config, pair.poser.config, networks, reader.ear, reader.tempi(), top_speed)
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The styles that it has learned."""
+        return self.poses.styles
+
+    def style_for(self, music: dict) -> int:
+        """Return the style (index plus one) that was danced to music most like this: of its metre, then tempo."""
+        alike = [t for t in self.tempi if t[2] == music["beats_per_bar"]] or self.tempi
+        return min(alike, key=lambda t: abs(np.log(t[1] / music["tempo"])))[0]
+
+    def count_in(self, music: dict, style: str | None) -> tuple[dict, int]:
+        """Decide in which style a song is danced, and how its beats are counted: as `generate.count_in` does."""
+        if not self.tempi:
+            return music, data_root.style_index(style, self.poses.styles) or min(len(self.poses.styles), 1)
+        wanted = data_root.style_index(style, self.poses.styles) or self.style_for(music)
+        tempo = next((t[1] for t in self.tempi if t[0] == wanted), music["tempo"])
+        return beat_grid.count(music, tempo), wanted
+
+
+def build(config: SeqConfig, poses: PoseConfig) -> nn.ModuleDict:
+    """Build the networks of a `GanDancer`."""
+    parts = [PoseGenerator(poses), PoseEncoder(poses), SeqGenerator(config, poses), SeqCritic(config, poses)]
+    return nn.ModuleDict(dict(zip(PARTS, [*parts, PoseCritic(poses)], strict=True)))
+
+
+def save(path: Path, gan: GanDancer, **more) -> None:
+    """Save a dancer as a ``seq_gan`` checkpoint, with ``more`` plain values beside it."""
+    checkpoint.save(
+        path,
+        "seq_gan",
+        config=asdict(gan.config),
+        poses=asdict(gan.poses),
+        network={key: value.cpu() for key, value in gan.networks.state_dict().items()},
+        ear=None if gan.ear is None else asdict(gan.ear),
+        tempi=gan.tempi,
+        top_speed=gan.top_speed,
+        **more,
+    )
+
+
+def load(path: str | Path, device: str = "cpu") -> GanDancer:
+    """Load a dancer, ready to dance on this device.
+
+    Raises
+    ------
+    UserError
+        If the file is no ``seq_gan`` checkpoint of this version.
+    """
+    parts = checkpoint.load(path, "seq_gan")
+    try:
+        config = SeqConfig(**parts["config"])
+        poses = PoseConfig(**parts["poses"] | {"styles": tuple(parts["poses"]["styles"])})
+        networks = build(config, poses)
+        networks.load_state_dict(parts["network"])
+        ear = Projection(**parts["ear"]) if parts["ear"] else None
+        tempi, top_speed = tuple(map(tuple, parts["tempi"])), parts["top_speed"]
+    except (KeyError, TypeError, RuntimeError) as error:
+        said = str(error).splitlines()[0]
+        raise UserError(
+            f"{path}: not the parts of a sequence GAN ({said}); was it trained by another version?"
+        ) from None
+    return GanDancer(config, poses, networks.to(device).eval().requires_grad_(False), ear, tempi, top_speed)
+
+
+def heard(gan: GanDancer, music: dict | None, steps: int) -> np.ndarray:
+    """Return what so many steps hear, float32 (T, M); zeros, which mean silence, without music."""
+    if music is None or gan.ear is None:
+        return np.zeros((steps, gan.config.music), np.float32)
+    return conditioning.hear(music, steps, gan.config.fps, gan.ear)
+
+
+def listen(gan: GanDancer, music: np.ndarray, style: int) -> Tensor:
+    """Return what the generator makes of what is heard (T, M): (1, T, …)."""
+    device, c = next(gan.networks.parameters()).device, gan.config
+    padded = torch.from_numpy(np.pad(music, ((c.ahead, c.ahead), (0, 0)), "edge"))[None].to(device)
+    return gan.networks["generator"].listen(padded, torch.tensor([style], device=device))
+
+
+def draw_path(gan: GanDancer, music: np.ndarray, style: int, seed: int, temperature: float = 1.0) -> Tensor:
+    """Draw a path of latents (T, latent) to what is heard (T, M), from noise of this deviation."""
+    told, rng = listen(gan, music, style), torch.Generator().manual_seed(seed)
+    latent = pose_networks.latents(1, gan.poses.latent, rng, told.device)
+    noise = temperature * sequence_networks.noise(gan.config, 1, told.shape[1], rng, told.device)
+    generator = gan.networks["generator"]
+    return generator(told, noise, latent, generator.start(told, latent))[0][0]
+
+
+def between(path: Tensor, clock: float, count: int, fps: float) -> Tensor:
+    """Bring a path (T, latent) from its clock to ``count`` frames at another: a cubic spline through its latents."""
+    spline = make_interp_spline(np.arange(len(path)) / clock, path.double().cpu().numpy(), k=min(3, len(path) - 1))
+    times = np.minimum(np.arange(count) / fps, (len(path) - 1) / clock)
+    return torch.from_numpy(spline(times).astype(np.float32)).to(path.device)
+
+
+def decode(gan: GanDancer, path: Tensor, style: int) -> Tensor:
+    """Turn a path (T, latent) into poses (T, J, 2)."""
+    return gan.networks["poser"](path, torch.full((len(path),), style, device=path.device))
+
+
+@torch.inference_mode()
+def steps(gan: GanDancer, music: np.ndarray, style: int, seed: int) -> np.ndarray:
+    """Dance to what is heard (T, M), step by step: poses float32 (T, J, 2) on the GAN's own clock."""
+    return decode(gan, draw_path(gan, music, style, seed), style).cpu().numpy()
+
+
+@torch.inference_mode()
+def dance(
+    gan: GanDancer,
+    music: dict | None,
+    seed: int,
+    style: str | None = None,
+    seconds: float = 0.0,
+    temperature: float = 1.0,
+) -> dict:
+    """Dance to a whole song, or for so many seconds without one, in one piece.
+
+    Parameters
+    ----------
+    music : dict, optional
+        As ``music.features`` makes it, and Process_Waves.ipynb saves it.
+    seed : int
+        Another seed, another dance.
+    temperature : float
+        Deviation of the noise: below 1 likelier moves, above 1 a greater variety.
+
+    Returns
+    -------
+    dict
+        What a ``dance`` file holds; there are no ``tokens``.
+    """
+    if music is None:
+        wanted, beats = data_root.style_index(style, gan.poses.styles) or min(len(gan.poses.styles), 1), np.zeros(0)
+    else:
+        music, wanted = gan.count_in(music, style)
+        seconds, beats = music["duration"], beat_grid.cover(music["beats"], music["duration"])[0]
+    steps = max(int(np.ceil(seconds * gan.config.fps)) + 1, 2)
+    path = draw_path(gan, heard(gan, music, steps), wanted, seed, temperature)
+    poses = decode(gan, between(path, gan.config.fps, int(np.ceil(seconds * FPS)), FPS), wanted).cpu().numpy()
+    poses = kinematics.limit_speed(poses, gan.top_speed / FPS)
+    return {"poses": poses, "tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": FPS}

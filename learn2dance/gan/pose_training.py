@@ -1,0 +1,200 @@
+"""Training the pose GAN: what train_pose.py's loop is made of, and how its poses are judged."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from learn2dance.data import checkpoint
+from learn2dance.data.temporary import atomic
+from learn2dance.errors import UserError
+from learn2dance.gan.pose_networks import (
+    PENALTY,
+    PoseConfig,
+    PoseCritic,
+    PoseEncoder,
+    PoseGenerator,
+    gradient_penalty,
+    latents,
+)
+from learn2dance.metrics import distribution, motion_features
+from learn2dance.motion import skeleton
+
+JUDGED = 4000  # poses that a distance is measured on: it falls with their number
+RUNAWAY = 1e3  # body sizes: no critic of slope one tells poses apart by so much
+
+
+class Pair(nn.Module):
+    """Generator, critic, and the moving average of the generator that makes the poses."""
+
+    def __init__(self, config: PoseConfig, decay: float):
+        super().__init__()
+        self.generator, self.critic, self.encoder = PoseGenerator(config), PoseCritic(config), PoseEncoder(config)
+        self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+    def fit(self, poses: np.ndarray) -> None:
+        """Take mean and deviation from real poses (N, J, 2)."""
+        mean = poses.mean(0, dtype=np.float64)
+        deviation = float(np.sqrt(((poses - mean) ** 2).mean(dtype=np.float64))) or 1.0
+        for network in (self.generator, self.critic, self.encoder, self.average.module):
+            network.mean.copy_(torch.from_numpy(mean))
+            network.deviation.fill_(deviation)
+
+
+class Optimisers:
+    """Adam for the critic and for the generator, saved and loaded as one; by default with Gulrajani et al.'s betas."""
+
+    def __init__(self, pair: nn.Module, rate: float, momentum: float = 0.0):
+        made = [parameter for part in (pair.generator, pair.encoder) for parameter in part.parameters()]
+        self.critic = torch.optim.Adam(pair.critic.parameters(), lr=rate, betas=(0.0, 0.9))
+        self.generator = torch.optim.Adam([p for p in made if p.requires_grad], lr=rate, betas=(momentum, 0.9))
+
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of both."""
+        for group in (*self.critic.param_groups, *self.generator.param_groups):
+            group["lr"] = rate
+
+    def state_dict(self) -> dict:
+        """Return both states."""
+        return {"critic": self.critic.state_dict(), "generator": self.generator.state_dict()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take both states."""
+        self.critic.load_state_dict(state["critic"])
+        self.generator.load_state_dict(state["generator"])
+
+
+def fall(step: int, steps: int) -> float:
+    """Return the share of the learning rate at a step: all of it in the first half, then a straight fall to zero."""
+    return min(1.0, 2 * (steps - step) / steps)
+
+
+def finite(network: nn.Module) -> bool:
+    """Tell whether all parameters are numbers still."""
+    return bool(torch.stack([parameter.isfinite().all() for parameter in network.parameters()]).all())
+
+
+def batch(poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: np.random.Generator) -> tuple:
+    """Draw real poses (size, J, 2) and their styles (size,).
+
+    With ``mirrored``, half of them are mirrored and have this number added to their style: what is learned from them
+    serves all poses, but a dance's own side is kept when it is asked for.
+    """
+    drawn = rng.integers(len(poses), size=size)
+    real, style = poses[drawn], style[drawn]
+    if mirrored:
+        turned = rng.random(size) < 0.5
+        real[turned] = skeleton.mirror(real[turned])
+        style[turned] += mirrored
+    return torch.from_numpy(real), torch.from_numpy(style)
+
+
+def critic_step(pair: Pair, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
+    """Take one step of the critic; return how far apart it holds real and made (a tensor), and the penalty."""
+    with torch.no_grad():
+        made = pair.generator(latents(len(real), pair.generator.config.latent, rng, real.device), style)
+    apart = pair.critic(real, style).mean() - pair.critic(made, style).mean()
+    penalty = gradient_penalty(pair.critic, real, made, rng, style)
+    optimiser.zero_grad()
+    (PENALTY * penalty - apart).backward()
+    optimiser.step()
+    return apart.detach(), penalty.detach()
+
+
+AGAIN = 2.0  # weight of the squared distance from a real pose to itself made again
+BLUR = 0.04  # torso lengths that each coordinate may be off so
+
+
+def generator_step(pair: Pair, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
+    """Take one step of the generator and the encoder, and move the generator's average along."""
+    z = latents(len(style), pair.generator.config.latent, rng, style.device)
+    made = pair.generator(z, style)
+    mean, deviation = pair.encoder(real, style)
+    noise = latents(len(style), pair.generator.config.latent, rng, style.device)
+    again = pair.generator(mean + deviation * noise, style)
+    off = ((again - real) ** 2).sum((1, 2)).mean()
+    apart = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(1).mean()  # KL from the prior
+    optimiser.zero_grad()
+    (AGAIN * (off + 2 * BLUR**2 * apart) - pair.critic(made, style).mean()).backward()
+    optimiser.step()
+    pair.average.update_parameters(pair.generator)
+    return off.detach(), apart.detach()
+
+
+@torch.no_grad()
+def make(generator: nn.Module, style: np.ndarray, seed: int) -> np.ndarray:
+    """Make one pose for each style (N,): float32 (N, J, 2)."""
+    generator.eval()
+    device, rng = next(generator.parameters()).device, torch.Generator().manual_seed(seed)
+    config = generator.config
+    poses = generator(latents(len(style), config.latent, rng, device), torch.from_numpy(style).to(device))
+    return poses.cpu().numpy()
+
+
+def judge(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
+    """Judge made poses (N, J, 2) by real ones (M, J, 2).
+
+    Returns
+    -------
+    dict
+        ``FID``, the Fréchet distance of coordinates, scaled by the real ones' deviation; ``precision`` and ``recall``
+        of coordinates, of the first 1000 each; and for bodies of 15 or 25 joints ``FID_g``, the Fréchet distance of
+        the `motion_features.relations` that hold (0 or 1), scaled likewise.
+    """
+    flat = [poses.reshape(len(poses), -1) for poses in (made, real)]
+    moving = flat[1].std(0) > 1e-6
+    mean, deviation = distribution.scale(flat[1][:, moving], 1e-6)
+    scaled = [(poses[:, moving] - mean) / deviation for poses in flat]
+    few = [poses[:1000, moving] for poses in flat]
+    precision, recall = distribution.precision_recall(few[1], few[0])
+    found = {"FID": distribution.frechet(*scaled), "precision": precision, "recall": recall}
+    if made.shape[1] in (15, 25):
+        held = [np.stack(list(motion_features.relations(p[:, :15]).values()), 1).astype(float) for p in (made, real)]
+        mean, deviation = distribution.scale(held[1])
+        found["FID_g"] = distribution.frechet(*((h - mean) / deviation for h in held))
+    return found
+
+
+def save_poses(path: Path, pair: Pair, **more) -> None:
+    """Save the averaged generator and the encoder as a ``pose_gan`` checkpoint, with ``more`` plain values beside."""
+    parts = {"network": pair.average.module, "encoder": pair.encoder}
+    parts = {name: {key: value.cpu() for key, value in part.state_dict().items()} for name, part in parts.items()}
+    checkpoint.save(path, "pose_gan", config=asdict(pair.generator.config), **parts, **more)
+
+
+def load_poses(path: Path, device: str = "cpu") -> tuple[PoseGenerator, PoseEncoder]:
+    """Load a pose generator, ready to make poses, and its encoder.
+
+    Raises
+    ------
+    UserError
+        If the file is no ``pose_gan`` checkpoint of this version.
+    """
+    parts = checkpoint.load(path, "pose_gan")
+    try:
+        config = PoseConfig(**parts["config"] | {"styles": tuple(parts["config"]["styles"])})
+        generator, encoder = PoseGenerator(config), PoseEncoder(config)
+        generator.load_state_dict(parts["network"])
+        encoder.load_state_dict(parts["encoder"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        said = str(error).splitlines()[0]
+        raise UserError(f"{path}: not the parts of a pose GAN ({said}); was it trained by another version?") from None
+    return generator.to(device).eval(), encoder.to(device).eval()
+
+
+def sheet(real: np.ndarray, made: np.ndarray, path: Path, board, step: int) -> None:
+    """Draw real poses (N, J, 2) above made ones, as a PNG and for TensorBoard."""
+    from matplotlib.figure import Figure
+
+    from learn2dance.render import animation
+
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    for axes, poses, title in zip(figure.subplots(2, 1), (real, made), ("real", f"made, step {step}"), strict=True):
+        animation.strip(axes, poses, count=len(poses), y_up=True)
+        axes.set_title(title, loc="left", fontsize=9)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=80, metadata={"Software": None})
+    board.add_figure("poses", figure, step)

@@ -1,0 +1,112 @@
+"""Sequences that the GAN learns from: drawn from dances at random, and followed from one to the next."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from learn2dance.errors import UserError
+from learn2dance.gan.dataset import Take
+from learn2dance.gan.sequence_networks import SeqConfig
+from learn2dance.motion import skeleton
+
+ANEW = 0.2  # share of the paths that begin anew in a step; the others go on, so that long dances are learned too
+SAME = 0.8  # share of the other music that is of the same dance: it differs in where the bars are, and in little else
+DEAF = 0.1  # share of the sequences that are danced, and judged, without their music
+
+
+class Paths(nn.Module):
+    """The paths that are being danced while training: where in which take each is, and from where it goes on."""
+
+    def __init__(self, count: int, latent: int, width: int):
+        super().__init__()
+        self.register_buffer("take", torch.zeros(count, dtype=torch.int64))
+        self.register_buffer("step", torch.zeros(count, dtype=torch.int64))
+        self.register_buffer("latent", torch.zeros(count, latent))
+        self.register_buffer("memory", torch.zeros(count, width))
+        self.register_buffer("mirrored", torch.zeros(count, dtype=torch.bool))
+        self.forget()
+
+    def forget(self) -> None:
+        """Let all begin anew: the takes have changed."""
+        self.step.fill_(1 << 40)  # past the end of any take
+
+
+class Where(NamedTuple):
+    """Where the paths are: what was danced there, and to what.
+
+    Attributes
+    ----------
+    poses : Tensor [shape=(N, steps, J, 2)]
+        The real ones.
+    music, other : Tensor [shape=(N, ahead + steps + ahead, M)]
+        What is heard there, and what is heard at another moment of the same dance, or of another dance.
+    style : Tensor [shape=(N,), dtype=int64]
+        Mirrored poses are told so.
+    begun : Tensor [shape=(N,), dtype=bool]
+        Which paths begin anew here.
+    """
+
+    poses: Tensor
+    music: Tensor
+    other: Tensor
+    style: Tensor
+    begun: Tensor
+
+
+class Drawer:
+    """Draws sequences from takes at random.
+
+    Raises
+    ------
+    UserError
+        If no take has a whole sequence.
+    """
+
+    def __init__(self, takes: list[Take], config: SeqConfig, mirrored: int):
+        self.config, self.mirrored = config, mirrored
+        self.takes = [take for take in takes if len(take.starts(config.steps))]
+        if not self.takes:
+            raise UserError(f"no dance has {config.steps / config.fps:.1f} s of known poses in a row to learn from")
+        self.starts = [take.starts(config.steps) for take in self.takes]
+        self.whole = [set(starts.tolist()) for starts in self.starts]
+        self.weights = np.array([len(start) for start in self.starts]) / sum(map(len, self.starts))
+        pad = ((config.ahead, config.ahead), (0, 0))
+        self.heard = [torch.from_numpy(np.pad(take.music, pad, "edge")) for take in self.takes]
+        self.poses = [torch.from_numpy(take.poses) for take in self.takes]
+
+    def draw(self, rng: np.random.Generator, take: int | None = None) -> tuple[int, int]:
+        """Draw a take, or take this one, and where in it a sequence begins."""
+        take = int(rng.choice(len(self.takes), p=self.weights)) if take is None else take
+        return take, int(rng.choice(self.starts[take]))
+
+    def go_on(self, paths: Paths, rng: np.random.Generator, device: str | torch.device = "cpu") -> Where:
+        """Move all paths on by a sequence: some, and those whose dance ends or is not known there, begin anew."""
+        steps, anew = self.config.steps, rng.random(len(paths.take)) < ANEW
+        deaf, turn = rng.random(len(anew)) < DEAF, rng.random(len(anew)) < (0.5 if self.mirrored else 0.0)
+        at = list(zip(paths.take.tolist(), (paths.step + steps).tolist(), paths.mirrored.tolist(), strict=True))
+        for path, (take, step, _) in enumerate(at):
+            if anew[path] or take >= len(self.takes) or step not in self.whole[take]:
+                at[path], anew[path] = (*self.draw(rng), bool(turn[path])), True
+        takes, starts, mirrored = (list(part) for part in zip(*at, strict=True))
+        others = [self.draw(rng, take if rng.random() < SAME else None) for take in takes]
+
+        def heard(places: list[tuple[int, int]]) -> Tensor:
+            # Zeros mean silence.
+            cuts = [self.heard[take][step : step + steps + 2 * self.config.ahead] for take, step in places]
+            return torch.stack(cuts) * torch.from_numpy(~deaf)[:, None, None]
+
+        poses = torch.stack([self.poses[t][s : s + steps] for t, s in zip(takes, starts, strict=True)])
+        turned = torch.tensor(mirrored)
+        poses[turned] = mirror(poses[turned])
+        style = torch.tensor([self.takes[take].style for take in takes]) + self.mirrored * turned
+        for buffer, values in ((paths.take, takes), (paths.step, starts), (paths.mirrored, mirrored)):
+            buffer.copy_(torch.tensor(values))
+        found = (poses, heard(list(zip(takes, starts, strict=True))), heard(others), style, torch.from_numpy(anew))
+        return Where(*(part.to(device) for part in found))
+
+
+def mirror(poses: Tensor) -> Tensor:
+    """Mirror poses (…, J, 2) left to right, as `skeleton.mirror` does."""
+    return poses[..., skeleton.mirror_order(poses.shape[-2]), :] * torch.tensor([-1.0, 1.0])

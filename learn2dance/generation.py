@@ -1,0 +1,76 @@
+"""What eval.py asks of a trained model, of either kind: music2pose or the GAN."""
+
+from pathlib import Path
+
+from learn2dance.cli import log
+from learn2dance.data import checkpoint
+from learn2dance.data.data_root import DataRoot
+from learn2dance.errors import UserError
+from learn2dance.gan import completion, pose_folder
+from learn2dance.gan import generate as gan_generate
+from learn2dance.gan.generate import GanDancer
+from learn2dance.music2pose import generate as music2pose_generate
+from learn2dance.music2pose.model import Dancer, check_codebook, load_dancer
+
+
+def load(model: Path, device: str, root: DataRoot | None) -> Dancer | GanDancer:
+    """Load a model; music2pose only if it was trained on the codebook of the root, where that has one."""
+    if checkpoint.load(model, "music2pose", "seq_gan")["kind"] == "seq_gan":
+        return gan_generate.load(model, device)
+    dancer = load_dancer(model, device)
+    if root and (root.path / "clusters.npz").exists():
+        check_codebook(dancer, model, root.path / "clusters.npz")
+    return dancer
+
+
+def options(who: Dancer | GanDancer, args) -> dict:
+    """Return by what else than style and seed this model dances.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        As eval.py parses it.
+
+    Raises
+    ------
+    UserError
+        At what the model cannot do.
+    """
+    if args.style and args.style not in who.styles:
+        raise UserError(f"--style {args.style}: the model has learned {', '.join(who.styles) or 'no styles'}")
+    if isinstance(who, GanDancer):
+        if args.prefix or args.top_k:
+            raise UserError("--prefix, --top-k: music2pose's, the GAN has none of them; see --given")
+        return {key: getattr(args, key) for key in ("known", "known_joints", "seconds", "temperature")}
+    if args.given or args.seconds:
+        raise UserError(
+            "--given, --seconds: need a GAN (--model, train_seq.py makes it), this is music2pose; see --prefix"
+        )
+    return {key: getattr(args, key) for key in ("temperature", "top_k")}
+
+
+def dance(who: Dancer | GanDancer, heard: dict | None, seed: int, style: str | None, args) -> dict:
+    """Dance to what is heard, or complete the dance that is given; return what a ``dance`` file holds."""
+    if args.given:
+        given = (args.given, args.known, args.known_joints)
+        made = completion.complete(who, *given, heard, style, seed, args.seconds or 0.0)
+        log.info("%s: what is given is met to %.1f%% of a torso's length", args.given, 100 * made.pop("off"))
+        return made
+    if isinstance(who, GanDancer):
+        return gan_generate.dance(who, heard, seed, style, args.seconds or 0.0, args.temperature)
+    return music2pose_generate.dance(who, heard, seed, style, args.temperature, args.top_k, args.prefix)
+
+
+def rivals(root: DataRoot, model: Path, who: Dancer | GanDancer) -> dict:
+    """Load what a model is judged beside, as `report.make` takes it: for a GAN music2pose, else the BiLSTM if any."""
+    path = root.path / "models" / "music2pose.pt" if isinstance(who, GanDancer) else model.with_name("lstm.pt")
+    if isinstance(who, GanDancer):
+        joints = who.poses.joints
+        if joints not in (15, 25) or joints > (there := pose_folder.open_folder(root.path / "poses").joints):
+            here = f"{joints} joints, those in {root.path / 'poses'} {there}" if joints == 25 else f"{joints} joints"
+            raise UserError(f"{model}: its dances have {here}; --report judges bodies of 15 or 25 by no fewer joints")
+        return {"dancer": load(path, "cpu", root), "gan": who}
+    if not path.exists() or path == model:
+        log.warning("%s: no baseline to judge beside; train.py --model lstm makes it", path)
+        return {"dancer": who}
+    return {"dancer": who, "lstm": load(path, "cpu", root)}

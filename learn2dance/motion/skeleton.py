@@ -1,0 +1,170 @@
+"""Joints, bones, sides, and the one way to normalise poses: the ground floor for all that moves.
+
+Poses are arrays (T, J, 2): T frames, J joints, x then y.
+"""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+# OpenPose's BODY_25 (its documentation, "Output format"); the first 15 are the body without eyes, ears and feet.
+BODY_25 = (
+    "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist MidHip RHip RKnee RAnkle LHip LKnee LAnkle "
+    "REye LEye REar LEar LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel"
+).split()
+BODY_15 = BODY_25[:15]
+# OpenPose's COCO-18, without a MidHip, and the COCO-17 of the COCO key-point challenge, without a Neck.
+COCO_18 = (
+    "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist RHip RKnee RAnkle LHip LKnee LAnkle REye LEye REar LEar"
+).split()
+COCO_17 = (
+    "Nose LEye REye LEar REar LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee RKnee LAnkle RAnkle"
+).split()
+JOINTS = {15: BODY_15, 17: COCO_17, 18: COCO_18, 25: BODY_25}  # by the number of joints
+
+# Head, arms and legs, right then left: every joint of BODY_15 once.
+LIMBS = ((0, 1), (2, 3, 4), (5, 6, 7), (8, 9, 10, 11), (12, 13, 14))
+
+NECK, MID_HIP = BODY_25.index("Neck"), BODY_25.index("MidHip")
+
+_LIMBS = (  # a pair is drawn where the skeleton has both joints
+    "Nose-Neck Neck-RShoulder RShoulder-RElbow RElbow-RWrist Neck-LShoulder LShoulder-LElbow LElbow-LWrist "
+    "Neck-MidHip MidHip-RHip RHip-RKnee RKnee-RAnkle MidHip-LHip LHip-LKnee LKnee-LAnkle "
+    "Nose-REye REye-REar Nose-LEye LEye-LEar "
+    "RAnkle-RBigToe RBigToe-RSmallToe RAnkle-RHeel LAnkle-LBigToe LBigToe-LSmallToe LAnkle-LHeel"
+)
+_EXTRA = {17: "LShoulder-RShoulder LHip-RHip LShoulder-LHip RShoulder-RHip", 18: "Neck-RHip Neck-LHip"}
+MOVING = np.array([j for j in range(15) if j != MID_HIP])  # MidHip is the origin, and so never moves
+
+
+def bones(joints: int) -> list[tuple[int, int]]:
+    """List the pairs of joints that a skeleton of so many joints joins; empty where the number is not known."""
+    names = JOINTS.get(joints, [])
+    pairs = [limb.split("-") for limb in (_LIMBS + " " + _EXTRA.get(joints, "")).split()]
+    return [(names.index(a), names.index(b)) for a, b in pairs if a in names and b in names]
+
+
+def side(joints: int, joint: int) -> str:
+    """Return ``"left"``, ``"right"`` or ``"middle"``: the dancer's own side on which a joint is."""
+    name = JOINTS[joints][joint] if joints in JOINTS else ""
+    return {"L": "left", "R": "right"}.get(name[:1], "middle")
+
+
+def mirror_order(joints: int) -> np.ndarray:
+    """Return the order int64 (J,) of the joints that swaps left and right; no swap where the number is not known."""
+    names = JOINTS.get(joints, [str(j) for j in range(joints)])
+    swapped = [{"L": "R", "R": "L"}.get(n[0], n[0]) + n[1:] for n in names]
+    return np.array([names.index(n) for n in swapped])
+
+
+def mirror(poses: np.ndarray) -> np.ndarray:
+    """Mirror normalised poses (T, J, 2) left to right: x changes sign, and the sides change places."""
+    return poses[:, mirror_order(poses.shape[1])] * np.array([-1, 1], poses.dtype)
+
+
+def torso_length(poses: np.ndarray, fps: float, seconds: float = 1.0) -> np.ndarray:
+    """Measure the length from Neck to MidHip, smoothed over time.
+
+    The length seen by a camera changes when the dancer comes nearer, which is to be taken out, and when the dancer
+    bends, which is not: so it is smoothed (Gaussian of this standard deviation) and held above half its median.
+
+    Parameters
+    ----------
+    poses : np.ndarray [shape=(T, J, 2)]
+        Any unit, joints in the order of BODY_25 (J is 15 or 25); NaN where not known.
+    fps : float
+        Frames a second.
+    seconds : float
+        Standard deviation of the smoothing.
+
+    Returns
+    -------
+    np.ndarray [shape=(T,)]
+        In the poses' unit; NaN everywhere where no frame has both joints.
+    """
+    length = np.linalg.norm(poses[:, NECK] - poses[:, MID_HIP], axis=-1).astype(np.float64)
+    known = np.isfinite(length) & (length > 0)
+    if not known.any():
+        return np.full(len(poses), np.nan)
+    median = np.median(length[known])
+    weight = gaussian_filter1d(known.astype(float), seconds * fps, mode="nearest", truncate=8)
+    total = gaussian_filter1d(np.where(known, length, 0), seconds * fps, mode="nearest", truncate=8)
+    smooth = np.divide(total, weight, out=np.full(len(poses), median), where=weight > 1e-6)
+    return np.maximum(smooth, median / 2)
+
+
+def normalise(poses: np.ndarray, fps: float) -> np.ndarray:
+    """Make poses comparable: centred at MidHip, y up, torso length 1.
+
+    Parameters
+    ----------
+    poses : np.ndarray [shape=(T, J, 2)]
+        Pixels, x right, y down, joints in the order of BODY_25; NaN where not known.
+    fps : float
+        Frames a second.
+
+    Returns
+    -------
+    np.ndarray [shape=(T, J, 2), dtype=float32]
+        Torso lengths, x right, y up, MidHip at the origin; NaN where the joint or the MidHip is not known.
+    """
+    scale = torso_length(poses, fps)[:, None, None]
+    return ((poses - poses[:, MID_HIP : MID_HIP + 1]) / scale * np.array([1, -1])).astype(np.float32)
+
+
+def plant(poses: np.ndarray, fps: float, leak: float = 2.0) -> np.ndarray:
+    """Stand a root-centred dance on the floor, for looking at it.
+
+    Centred at MidHip, the hips hang still and the feet slide. Here the lower foot stays on the floor, and the body
+    moves over it: the hips' bounce and travel come back as far as a picture tells them. The travel leaks away, so that
+    the dancer stays on the spot.
+
+    Parameters
+    ----------
+    poses : np.ndarray [shape=(T, J, 2)]
+        Normalised, y up. Only for joints in the order of BODY_25 (J is 15 or 25): others come back as they are.
+    fps : float
+        Frames a second.
+    leak : float
+        Seconds after which a third of a step is left.
+
+    Returns
+    -------
+    np.ndarray [shape=(T, J, 2), dtype=float32]
+        With the floor at y = 0.
+    """
+    if poses.shape[1] not in (15, 25):
+        return poses
+    feet = poses[:, [BODY_25.index("RAnkle"), BODY_25.index("LAnkle")]].astype(np.float64)  # (T, 2, 2)
+    feet = gaussian_filter1d(feet, 0.05 * fps, axis=0, mode="nearest")
+    height = feet[..., 1]
+    # The lower foot bears the weight; between feet of about one height it is shared, so that it passes without a jerk.
+    bears = 1 / (1 + np.exp((height[:, :1] - height[:, 1:]) / 0.05))
+    bears = np.concatenate([bears, 1 - bears], axis=1)
+    step = -(np.diff(feet[..., 0], axis=0, prepend=feet[:1, :, 0]) * bears).sum(1)
+    kept = np.exp(-1 / (leak * fps))
+    travel = np.zeros(len(poses))
+    for t in range(1, len(poses)):
+        travel[t] = kept * travel[t - 1] + step[t]
+    lift = -(height * bears).sum(1)
+    return (poses + np.stack([travel, lift], axis=1)[:, None]).astype(np.float32)
+
+
+def ending(joints: int, *names: str) -> list[int]:
+    """List the joints whose names end so, in a skeleton of so many joints; none where the number is not known."""
+    return [i for i, name in enumerate(JOINTS.get(joints, [])) if name.endswith(names)]
+
+
+def measured(poses: np.ndarray, fps: float) -> np.ndarray:
+    """Bring poses (T, J, 2), y down, to one origin and unit, y up.
+
+    Bodies of 15 or 25 joints in the order of BODY_25 are measured in torso lengths from MidHip (`skeleton.normalise`).
+    Of others nothing is known: each frame is measured from the middle of its joints, in units of the dance's median
+    distance (root mean square) of joints from there.
+    """
+    if poses.shape[1] in (15, 25):
+        return normalise(poses, fps)
+    whole = np.isfinite(poses).all((1, 2))
+    middle = poses.mean(1, keepdims=True)
+    spread = np.sqrt(((poses - middle)[whole] ** 2).sum(-1).mean(1))
+    size = np.median(spread) if len(spread) else 1.0
+    return ((poses - middle) / (size or 1.0) * np.array([1, -1])).astype(np.float32)

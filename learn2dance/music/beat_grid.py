@@ -1,0 +1,61 @@
+"""What follows from a beat grid: phases, positions in the bar, beats beyond the ends, half and double time."""
+
+import numpy as np
+
+BAR_POSITIONS = 7  # of a beat: 0-2 in a bar of three, 3-6 in a bar of four
+
+
+def phases(times: np.ndarray, grid: dict) -> dict[str, np.ndarray]:
+    """Tell at each time (T,) how much of the beat and of the bar has gone by, as sin and cos.
+
+    Parameters
+    ----------
+    times : np.ndarray [shape=(T,)]
+        Seconds.
+    grid : dict
+        As `track` returns it; before its first and after its last beat, the beats are as long as those.
+
+    Returns
+    -------
+    dict of str to np.ndarray [shape=(T, 2), dtype=float32]
+        ``beat_phase`` and ``bar_phase``: sin and cos of 2 pi x the part gone by; (0, 1) on a beat, on a downbeat.
+    """
+    beats = grid["beats"]
+    wider = np.concatenate([[2 * beats[0] - beats[1]], beats, [2 * beats[-1] - beats[-2]]])
+    turns = np.interp(times, wider, np.arange(-1, len(beats) + 1))
+    bars = (turns - grid["downbeat"]) / grid["beats_per_bar"]
+    angles = {"beat_phase": 2 * np.pi * turns, "bar_phase": 2 * np.pi * bars}
+    return {key: np.stack([np.sin(a), np.cos(a)], axis=1).astype(np.float32) for key, a in angles.items()}
+
+
+def bar_positions(beats: int, downbeat: int, beats_per_bar: int) -> np.ndarray:
+    """Return where in its bar each beat lies: int64 (B,), 0-2 in bars of three, 3-6 in bars of four."""
+    return (np.arange(beats) - downbeat) % beats_per_bar + (0 if beats_per_bar == 3 else 3)
+
+
+def cover(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
+    """Extend beats at their own pace until they begin at or before 0 and end at or after the song does.
+
+    Returns
+    -------
+    beats : np.ndarray [shape=(B,)]
+        Seconds.
+    lead : int
+        How many were put in front.
+    """
+    first, last = beats[1] - beats[0], beats[-1] - beats[-2]
+    lead = max(int(np.ceil(beats[0] / first - 1e-9)), 0)
+    tail = max(int(np.ceil((duration - beats[-1]) / last - 1e-9)), 0)
+    front = beats[0] - first * np.arange(lead, 0, -1)
+    return np.concatenate([front, beats, beats[-1] + last * np.arange(1, tail + 1)]), lead
+
+
+def count(music: dict, tempo: float) -> dict:
+    """Count a song's beats in half or in double time, where that is nearer to this tempo (beats a minute)."""
+    octave = round(np.log2(tempo / music["tempo"]))
+    beats, downbeat = music["beats"], int(music["downbeat"])
+    if octave < 0 and len(beats) > 4:
+        beats, downbeat = beats[downbeat % 2 :: 2], downbeat // 2
+    elif octave > 0:
+        beats, downbeat = np.interp(np.arange(2 * len(beats) - 1) / 2, np.arange(len(beats)), beats), 2 * downbeat
+    return music | {"beats": beats, "downbeat": downbeat}

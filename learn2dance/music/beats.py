@@ -1,0 +1,223 @@
+"""The beat grid of a song: where its beats are, how many make a bar, and which of them opens it.
+
+Task: one grid over the whole song, of a tempo folded by octaves into 70-160 beats a minute. Most dance music keeps its
+tempo: it gets one uniform grid, the one that is struck most. Where the tempo drifts, librosa's tracker follows it
+(Ellis, "Beat tracking by dynamic programming", 2007), led by a path through the song's local tempi, and the beats are
+smoothed. The metre is the lag, 3 or 4 beats, after which the song repeats itself better.
+"""
+
+import numpy as np
+from scipy.linalg import solveh_banded
+from scipy.ndimage import gaussian_filter1d
+
+from learn2dance.cli import log
+from learn2dance.media.audio import SR
+from learn2dance.music.librosa_loader import load_librosa
+from learn2dance.music.spectrogram import spectra
+
+SLOWEST, FASTEST = 70.0, 160.0  # beats a minute
+SILENT = 120.0  # beats a minute of the grid of a song in which nothing is struck
+
+_HOP = 245  # samples: strikes are heard 90 times a second, finer than the features
+_RATE = SR / _HOP
+_N_FFT = 1024  # samples: 46 ms
+_GROUPS = (4, 14, 27)  # of 40 mel bands: where bass, low middle, high middle and treble part
+_EARLY = 0.007  # seconds: a strike's window sees it coming (clicks 10 ms early, drums 4, chords not at all)
+_TEMPI = np.geomspace(SLOWEST, FASTEST, 84)  # 1% apart
+_COMB = np.array([1.0, 0.7, 0.5, 0.5])  # weights of a strike that comes again after 1, 2, 3 and 4 beats
+_STEADY = 0.9  # the uniform grid is taken where its beats are struck at least so much of what followed beats are
+_STIFF = 20.0  # how much followed beats are smoothed: the weight of their second differences
+
+
+def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
+    """Find the beat grid of a song, its metre and its first downbeat.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n,), dtype=float32]
+        Samples at 22050 Hz, of a loudness (root mean square) of about 0.1.
+    chroma : np.ndarray [shape=(T, 12)]
+        Of the same song, at any frame rate: chords tend to change on downbeats.
+    name : str
+        What a warning calls the song.
+
+    Returns
+    -------
+    dict
+        ``beats`` (B,) in seconds, rising, from less than a beat after the start to less than a beat before the end;
+        ``downbeat``, the index of the first beat that opens a bar; ``beats_per_bar``, 3 or 4; ``tempo``, beats a
+        minute.
+    """
+    duration = len(y) / SR
+    level, rise = _hear(y)
+    if rise.max() < 0.01:
+        log.warning("%s: nothing is struck in it; its beats are a uniform grid of %g a minute", name, SILENT)
+        return {"beats": np.arange(0, duration, 60 / SILENT), "downbeat": 0, "beats_per_bar": 4, "tempo": SILENT}
+    groups = np.stack([bands.mean(axis=1) for bands in np.split(rise, _GROUPS, axis=1)], axis=1)
+    groups = gaussian_filter1d(groups, 1.0, axis=0)
+    groups /= groups.std(axis=0) + 1e-3  # bass counts as much as all the bands of the treble
+    strength = groups.mean(axis=1)
+    period = _periods(groups)
+    grid, uniform = _follow(strength, period), _uniform(strength, float(np.median(period)))
+    loose = gaussian_filter1d(strength, 2.0)  # a beat may be off by 20 ms before the uniform grid is given up
+    if _struck(loose, uniform) > _STEADY * _struck(loose, grid):
+        grid = uniform
+    grid = _fold(strength, grid)
+    grid = grid[(grid >= -_EARLY * _RATE) & (grid < (duration - _EARLY) * _RATE)]
+    downbeat, beats_per_bar = _metre(grid, level, groups, chroma)
+    beats = grid / _RATE + _EARLY
+    tempo = 60 / np.median(np.diff(beats)) if len(beats) > 1 else SILENT
+    return {"beats": beats, "downbeat": downbeat, "beats_per_bar": beats_per_bar, "tempo": float(tempo)}
+
+
+def _hear(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-mel level (T, 40) 90 times a second, and its rise (T, 40) since the frame before."""
+    librosa = load_librosa()
+
+    basis = librosa.filters.mel(sr=SR, n_fft=_N_FFT, n_mels=40)
+    mel = [basis @ power for power in spectra(y, _N_FFT, _HOP, -(-len(y) // _HOP))]
+    level = np.log1p(1000 * np.concatenate(mel, axis=1)).T
+    return level, np.maximum(np.diff(level, axis=0, prepend=np.zeros((1, 40), level.dtype)), 0)
+
+
+def _periods(groups: np.ndarray) -> np.ndarray:
+    """Follow the tempo through strikes (T, G): return the beat's period (T,), in frames.
+
+    In windows of 12 s, one each second, each tempo is scored by how well strikes come again after 1, 2, 3 and 4 of
+    its beats, less for tempi far from 100 beats a minute; the best path through the windows may change its tempo by
+    a few per cent from one to the next (Viterbi).
+    """
+    librosa = load_librosa()
+
+    size = min(len(groups), int(12 * _RATE))
+    starts = np.linspace(0, len(groups) - size, 1 + round((len(groups) - size) / _RATE)).astype(int)
+    lags = np.outer(np.arange(1, 5), 60 * _RATE / _TEMPI)  # (4, tempi)
+    below, part = lags.astype(int), lags % 1
+    score = -0.2 * np.log2(_TEMPI / 100) ** 2 + np.zeros((len(starts), 1))
+    for group in groups.T:
+        windows = np.stack([group[start : start + size] for start in starts])
+        again = librosa.autocorrelate(windows - windows.mean(axis=1, keepdims=True), max_size=below.max() + 2)
+        again = again / (again[:, :1] + 1e-9) * size / (size - np.arange(again.shape[1]))
+        again = np.pad(again, ((0, 0), (0, below.max() + 2 - again.shape[1])))  # a clip shorter than the longest lag
+        heard = again[:, below] * (1 - part) + again[:, below + 1] * part  # (windows, 4, tempi)
+        score += np.einsum("wkt,k->wt", heard, _COMB) / _COMB.sum() / groups.shape[1]
+    score *= 5  # against the cost of a change of tempo
+    change = np.maximum(-np.square(np.log(_TEMPI[:, None] / _TEMPI) / 0.02) / 2, -20)
+    total, came_from = score[0], []
+    for here in score[1:]:
+        options = total[:, None] + change
+        came_from.append(options.argmax(axis=0))
+        total = options.max(axis=0) + here
+    path = [int(total.argmax())]
+    for before in reversed(came_from):
+        path.append(int(before[path[-1]]))
+    return np.interp(np.arange(len(groups)), starts + size / 2, 60 * _RATE / _TEMPI[path[::-1]])
+
+
+def _follow(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
+    """Track the beats (B,), in frames, through a changing tempo, smooth them, and go on beyond both ends.
+
+    Smooth means: least squares of the distance to the strikes that were found (loud ones count more, ones off the
+    line less, by reweighting) and of the beats' second differences.
+    """
+    librosa = load_librosa()
+
+    tempi = 60 * _RATE / period
+    _, found = librosa.beat.beat_track(
+        onset_envelope=strength, sr=SR, hop_length=_HOP, bpm=tempi, tightness=300, trim=False
+    )
+    if len(found) < 4:
+        return _uniform(strength, float(np.median(period)))
+    near = np.clip(found[:, None] + np.arange(-4, 5), 1, len(strength) - 2)
+    at = near[np.arange(len(near)), strength[near].argmax(axis=1)]
+    left, middle, right = strength[at - 1], strength[at], strength[at + 1]
+    seen = at + np.clip((left - right) / (2 * np.minimum(left - 2 * middle + right, -1e-9)), -0.5, 0.5)  # parabola
+    trust = np.minimum(middle / (middle.mean() + 1e-9), 2)
+    ends = int(found[0] / period[0]) + 2, int((len(strength) - found[-1]) / period[-1]) + 2
+    seen, trust = np.pad(seen, ends), np.pad(trust, ends)  # not seen beyond the ends: no trust
+    bend = np.zeros((3, len(seen)))  # the upper diagonals of D'D, D the second differences
+    bend[0, 2:] = 1
+    bend[1, 1:-1] -= 2
+    bend[1, 2:] -= 2
+    bend[2] = np.convolve(np.ones(len(seen) - 2), [1, 4, 1])
+    weight = trust
+    for _ in range(5):
+        system = _STIFF * bend
+        system[2] += weight
+        beats = solveh_banded(system, weight * seen)
+        weight = trust / (1 + np.square((beats - seen) / (0.03 * _RATE)))
+    return beats
+
+
+def _uniform(strength: np.ndarray, period: float) -> np.ndarray:
+    """Lay the uniform grid (B,), in frames, that is struck most, of a tempo within 3% of the given one."""
+    count = len(strength)
+    size = 1 << int(np.ceil(np.log2(16 * count)))
+    spectrum = np.abs(np.fft.rfft(strength - strength.mean(), size))
+    rates = np.arange(0.97, 1.03, 1e-5) / period  # beats a frame
+    harmonics = [np.interp(h * rates * size, np.arange(len(spectrum)), spectrum) / np.sqrt(h) for h in (1, 2, 3, 4)]
+    period = 1 / rates[np.sum(harmonics, axis=0).argmax()]
+    offsets = np.arange(0, period, 0.1)
+    grids = offsets[:, None] + period * np.arange(max(1, int(count / period)))
+    first = offsets[np.interp(grids, np.arange(count), strength).mean(axis=1).argmax()]
+    return first + period * np.arange(-1, int(count / period) + 2)
+
+
+def _struck(strength: np.ndarray, grid: np.ndarray) -> float:
+    """Measure how strongly, in the mean, the beats of a grid are struck."""
+    inside = grid[(grid >= 0) & (grid < len(strength))]
+    return float(np.interp(inside, np.arange(len(strength)), strength).mean())
+
+
+def _fold(strength: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Halve or double a grid whose tempo came to lie just outside of the range."""
+    tempo = 60 * _RATE / np.median(np.diff(grid))
+    if tempo > FASTEST:
+        return max(grid[::2], grid[1::2], key=lambda half: _struck(strength, half))
+    if tempo < SLOWEST:
+        return np.interp(np.arange(2 * len(grid) - 1) / 2, np.arange(len(grid)), grid)
+    return grid
+
+
+def _metre(grid: np.ndarray, level: np.ndarray, groups: np.ndarray, chroma: np.ndarray) -> tuple[int, int]:
+    """Hear which beat opens the first bar, and how many make a bar, from the beats (B,), in frames."""
+    frames, beats = np.arange(len(level)), len(grid) - 1
+    if beats < 8:  # less than two bars
+        return 0, 4
+    eighths = np.interp(np.arange(8 * beats) / 8, np.arange(beats + 1), grid)
+    patterns = np.stack([np.interp(eighths, frames, group) for group in groups.T], axis=1)  # (8 B, G)
+    strikes = patterns[::8]  # (B, G)
+    patterns = patterns.reshape(beats, -1)
+
+    def again(lag: int) -> float:
+        """Correlate the beats with those so many later."""
+        total = 0.0
+        for heard in (strikes - strikes.mean(axis=0), patterns - patterns.mean(axis=0)):
+            if lag < beats:
+                total += np.mean(heard[lag:] * heard[:-lag]) / (np.mean(heard**2) + 1e-9)
+        return total
+
+    # The longer lags are for a song whose grid is twice as fast as its beat: there a bar is 6 or 8 of the grid's beats.
+    score = {bar: max(again(bar) + again(2 * bar), again(2 * bar) + again(4 * bar)) for bar in (3, 4)}
+    bar = 3 if score[3] > score[4] + 0.2 else 4  # 4 where in doubt
+
+    # A downbeat has the bass and is struck; with it the sound swells, and the chord changes.
+    swell = np.diff(_beat_means(level, grid / len(level)), axis=0, prepend=0)
+    chords = _beat_means(chroma, grid / len(level))
+    chords /= np.linalg.norm(chords, axis=1, keepdims=True) + 1e-9
+    kept = np.sum(chords[1:] * chords[:-1], axis=1)
+    signs = (
+        (1.0, strikes[:, 0]),
+        (0.5, strikes.mean(axis=1)),
+        (1.0, np.maximum(swell, 0).mean(axis=1)),
+        (1.0, 1 - np.append(kept.mean(), kept)),
+    )
+    total = sum(weight * np.clip((sign - sign.mean()) / (sign.std() + 1e-3), -2, 3) for weight, sign in signs)
+    return int(np.argmax([total[first::bar].mean() for first in range(bar)])), bar
+
+
+def _beat_means(frames: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the mean (B-1, D) of frames (T, D) in each beat of a grid (B,), given as parts of the whole (0-1)."""
+    edges = np.clip(np.round(grid * len(frames)), 0, len(frames)).astype(int)
+    total = np.concatenate([np.zeros((1, frames.shape[1])), np.cumsum(frames, axis=0, dtype=np.float64)])
+    return np.diff(total[edges], axis=0) / np.maximum(np.diff(edges), 1)[:, None]

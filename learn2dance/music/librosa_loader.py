@@ -1,0 +1,201 @@
+"""librosa with its compiled functions: compiled once, by one process, and only read from then on.
+
+On import, librosa has numba compile some of its functions. This takes half a minute, and numba keeps them in files
+that it writes without a lock. Two processes that compile at once can leave an index that names the wrong machine code,
+and every later run crashes. Here one process compiles into a folder of this project's own, under a lock. A second
+process loads the folder to prove that it works. Then it is renamed into place, with a digest of its content, and
+nothing is written to it again. A folder that is damaged is made anew.
+"""
+
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+from learn2dance.cli import log
+from learn2dance.errors import UserError
+
+DIGEST = "digest"  # file in the folder: the digest of all other files
+FOLDER = "LEARN2DANCE_COMPILE"  # environment variable: the folder that a process is to compile into
+ROOT = Path(__file__).parents[2]
+
+
+@cache
+def load_librosa() -> ModuleType:
+    """Return the module ``librosa``; whoever uses it gets it from here.
+
+    Raises
+    ------
+    UserError
+        If its functions cannot be compiled, or no folder can be written to.
+    """
+    part = os.environ.get(FOLDER)  # in the process that compiles
+    _use(part or prepare(), save=bool(part))
+    import librosa  # noqa: TID251
+
+    return librosa
+
+
+def prepare() -> Path:
+    """Return the folder of compiled functions, made first where it is missing or damaged.
+
+    It lies in the user's cache folder (``XDG_CACHE_HOME``), or in the folder for temporary files where that cannot be
+    written to. Its name depends on the versions, the files of librosa, and the processor.
+
+    Raises
+    ------
+    UserError
+        See `load_librosa`.
+    """
+    faults = []
+    for place in _places():
+        try:
+            return _folder(place)
+        except OSError as error:
+            faults.append(f"{place}: {error.strerror or error}")
+    reasons = "; ".join(faults)
+    raise UserError(f"librosa's functions cannot be compiled ({reasons}); set XDG_CACHE_HOME to a folder of yours")
+
+
+def _places() -> Iterator[Path]:
+    """Yield where the folder may lie, best first."""
+    import platformdirs
+
+    yield platformdirs.user_cache_path("learn2dance")
+    yield Path(tempfile.gettempdir(), f"learn2dance-{os.getuid()}")
+
+
+def _folder(place: Path) -> Path:
+    """Return the folder in this place, made first if need be.
+
+    Raises
+    ------
+    OSError
+        If this place cannot be used, or compiling fails.
+    """
+    import filelock
+
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    about = place.stat()
+    if about.st_uid != os.getuid() or about.st_mode & 0o022:  # whoever can write here could have us run any code
+        raise PermissionError(None, "others may write to it")
+    folder = place / f"librosa-{_key()}"
+    if _whole(folder):
+        return folder
+    lock = filelock.FileLock(place / f"{folder.name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        log.info("waiting for another process to compile librosa's functions")
+        lock.acquire()
+    except NotImplementedError:
+        raise OSError(None, "its file system has no locks") from None
+    try:
+        if not _whole(folder):
+            _make(folder)
+    finally:
+        lock.release()
+    return folder
+
+
+def _make(folder: Path) -> None:
+    """Compile into a folder beside this one, load what was compiled in a fresh process, and rename the folder."""
+    log.info("%s: compiling librosa's functions, once; this takes half a minute", folder)
+    part = folder.with_name(f".{folder.name}")
+    shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
+    part.mkdir()
+    try:
+        _run_main(part)
+        _run_main(part)
+        (part / DIGEST).write_text(_digest(part))
+        shutil.rmtree(folder, ignore_errors=True)  # damaged
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _run_main(part: Path) -> None:
+    """Run `main` in a new process, which loads the functions in this folder and compiles those that are missing."""
+    surroundings = os.environ | {FOLDER: str(part)}
+    surroundings["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "learn2dance.music.librosa_loader"]
+    with tempfile.TemporaryFile("w+") as said:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": said}
+        with subprocess.Popen(command, env=surroundings, **pipes) as process:
+            code = process.wait()
+        said.seek(0)
+        lines = said.read().strip().splitlines()
+    if code:
+        reason = signal.Signals(-code).name if code < 0 else lines[-1] if lines else f"exit code {code}"
+        raise OSError(None, reason[:200])
+
+
+def main() -> None:
+    """Use what hearing a song uses, so that all its functions are compiled; end as soon as stdin does."""
+    threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()  # the parent was killed
+    import numpy as np
+
+    librosa = load_librosa()
+    clicks = np.zeros(8 * 22050, np.float32)
+    clicks[::11025] = 1
+    librosa.beat.beat_track(y=clicks)
+    librosa.feature.tempogram(y=clicks)
+    librosa.feature.rms(y=clicks)
+    librosa.filters.chroma(sr=22050, n_fft=2048)
+    librosa.clicks(times=[1.0])
+
+
+def _use(folder: str | Path, save: bool) -> None:
+    """Have numba load compiled functions from this folder; ``save`` lets it write there too."""
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    import numba
+    from numba.core import caching
+
+    numba.config.reload_config()  # it may have been imported before
+    if not save:
+        caching.Cache.save_overload = lambda *_: None
+
+
+def _key() -> str:
+    """Identify what the compiled functions depend on."""
+    import llvmlite.binding
+
+    folder = Path(importlib.util.find_spec("librosa").origin).parent
+    parts = [sys.implementation.cache_tag, str(folder)]
+    parts += [importlib.metadata.version(name) for name in ("librosa", "numba", "llvmlite", "numpy")]
+    parts += [llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()]
+    parts += [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_CPU_")]
+    for file in sorted(folder.rglob("*.py")):
+        about = file.stat()  # what numba tells changed files by
+        parts.append(f"{file.relative_to(folder)} {about.st_size} {about.st_mtime_ns}")
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _whole(folder: Path) -> bool:
+    """Tell whether the folder is there and its files are as they were written."""
+    try:
+        return (folder / DIGEST).read_text() == _digest(folder) and os.access(folder, os.W_OK)  # numba wants to write
+    except (OSError, ValueError):
+        return False
+
+
+def _digest(folder: Path) -> str:
+    """Hash the names and the content of the folder's files."""
+    total = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DIGEST):
+        total.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes())
+    return total.hexdigest()
+
+
+if __name__ == "__main__":
+    main()

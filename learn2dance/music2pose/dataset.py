@@ -1,0 +1,132 @@
+"""Songs as the networks see them: music on the beat grid, beside the tokens that were danced to it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from learn2dance.data import npz
+from learn2dance.data.data_root import DataRoot, style_index
+from learn2dance.errors import UserError
+from learn2dance.motion.projection import Projection
+from learn2dance.music import beat_grid
+from learn2dance.music import features as music_features
+from learn2dance.music2pose import networks
+from learn2dance.tokens.codebook import Codebook
+
+
+@dataclass(frozen=True)
+class Song:
+    """One song, from the beat of its first window on.
+
+    Attributes
+    ----------
+    music : Tensor [shape=(before + B + after - 1, S, D), dtype=float32]
+        Features (as the dancer's ear projects them) of the beats and of those around them, zeros outside the song.
+    bar : Tensor [shape=(B,), dtype=int64]
+        Position in the bar.
+    style : int
+        Index into the styles plus one; 0 where not known.
+    tokens, motion : Tensor [shape=(B, L), dtype=int64], Tensor [shape=(B, motion_size), dtype=float32]
+        What was danced: the codes of the whole body, and the windows' motion.
+    mirrored : tuple of Tensor
+        The same of its mirror image.
+    known : Tensor [shape=(B,), dtype=bool]
+        Which windows were seen whole.
+    """
+
+    music: Tensor
+    bar: Tensor
+    style: int
+    tokens: Tensor
+    motion: Tensor
+    mirrored: tuple[Tensor, Tensor]
+    known: Tensor
+
+
+def around(music: Tensor, start: int, beats: int, config: networks.Config) -> Tensor:
+    """Cut music (all beats of the song, S, D) to the beats that windows ``start … start + beats - 1`` hear.
+
+    Returns
+    -------
+    Tensor [shape=(before + beats + after - 1, S, D)]
+        With zeros where that reaches outside the song.
+    """
+    first, last = start - config.before, start + beats + config.after - 1
+    inside = music[max(first, 0) : max(last, 0)]
+    missing = last - first - max(-first, 0) - len(inside)
+    return functional.pad(inside, (0, 0, 0, 0, max(-first, 0), missing))
+
+
+def load(root: DataRoot, clip: str, clusters: str, steps_per_beat: int) -> dict:
+    """Load a clip's labels, its music on the same beats as ``features`` (B - 1, S, D), ``bar``, ``tempo``, ``style``.
+
+    Raises
+    ------
+    UserError
+        If the labels were made of other music or poses than there are, or in another codebook than ``clusters``, the
+        digest of clusters.npz.
+    """
+    labels = npz.load(root.file("labels", clip), "labels")
+    made_of = {"clusters": clusters} | {kind: npz.digest(root.file(kind, clip)) for kind in ("music", "poses")}
+    for kind, digest in made_of.items():
+        if labels["meta"]["parents"][kind] != digest:
+            raise UserError(
+                f"{root.file('labels', clip)}: made with other {kind} than there are now; run Clustering.ipynb"
+            )
+    music = npz.load(root.file("music", clip), "music")
+    features = music_features.beat_features(music, steps_per_beat)
+    bar = beat_grid.bar_positions(len(music["beats"]), music["downbeat"], music["beats_per_bar"])
+    return labels | {"features": features, "bar": bar, "tempo": music["tempo"], "style": root.styles.get(clip)}
+
+
+def song(clip: dict, config: networks.Config, ear: Projection, eye: Projection, book: Codebook) -> Song:
+    """Make a clip, as `load` returns it, into what a network of this configuration takes."""
+    start, beats = clip["start"], len(clip["labels"])
+
+    def danced(codes: np.ndarray) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(codes[:, : config.levels]), eye(book.spectra(codes))
+
+    return Song(
+        around(ear(clip["features"]), start, beats, config),
+        torch.from_numpy(clip["bar"][start : start + beats]),
+        style_index(clip["style"], config.styles),
+        *danced(clip["labels"]),
+        danced(clip["mirrored"]),
+        torch.from_numpy(clip["known"]),
+    )
+
+
+def crop(song: Song, start: int, beats: int, config: networks.Config, mirrored: bool = False) -> tuple[Tensor, ...]:
+    """Cut tokens, motion, known, music and bar of ``beats`` beats from a song; beats past its end are not known."""
+    extra = max(start + beats - len(song.tokens), 0)
+    tokens, motion = song.mirrored if mirrored else (song.tokens, song.motion)
+    return (
+        functional.pad(tokens[start : start + beats], (0, 0, 0, extra)),
+        functional.pad(motion[start : start + beats], (0, 0, 0, extra)),
+        functional.pad(song.known[start : start + beats], (0, extra)),
+        functional.pad(song.music[start : start + beats + config.before + config.after - 1], (0, 0, 0, 0, 0, extra)),
+        functional.pad(song.bar[start : start + beats], (0, extra)),
+    )
+
+
+def batch(
+    songs: list[Song], size: int, beats: int, config: networks.Config, mirror: float, rng: np.random.Generator
+) -> tuple:
+    """Draw crops from songs at random, longer songs more often, a share of them mirrored, some without their style.
+
+    Returns
+    -------
+    tuple of Tensor
+        ``tokens, motion, known, music, bar, style``, as the networks' ``forward`` takes them, N being ``size``.
+    """
+    lengths = np.array([len(s.tokens) for s in songs])
+    drawn = rng.choice(len(songs), size, p=lengths / lengths.sum())
+    crops, styles = [], []
+    for i in drawn:
+        start = int(rng.integers(max(lengths[i] - beats // 2, 1)))
+        crops.append(crop(songs[i], start, beats, config, mirrored=bool(rng.random() < mirror)))
+        styles.append(songs[i].style if rng.random() < 0.85 else 0)
+    return *(torch.stack(part) for part in zip(*crops, strict=True)), torch.tensor(styles)

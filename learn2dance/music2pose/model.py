@@ -1,0 +1,112 @@
+"""A trained network and all that belongs to it, in one file."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from learn2dance.data import checkpoint, npz
+from learn2dance.errors import UserError
+from learn2dance.motion.projection import Projection
+from learn2dance.music2pose import networks
+from learn2dance.music2pose.networks import Config
+from learn2dance.music2pose.units import Vocabulary, Words
+from learn2dance.tokens.codebook import Codebook
+
+_PLAIN = ("whole", "frames_per_beat", "window_beats", "top_speed")  # of a codebook
+
+
+@dataclass(frozen=True)
+class Dancer:
+    """A network and what belongs to it: `load_dancer` and `save_dancer` keep them in one file."""
+
+    network: torch.nn.Module
+    config: Config
+    ear: Projection  # of music
+    eye: Projection  # of motion
+    words: Words
+    codebook: Codebook
+    codebook_digest: str  # of the clusters.npz that it was trained on
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """The styles that it has learned."""
+        return self.config.styles
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words, ready to be chosen from."""
+        return Vocabulary(self.words, self.codebook)
+
+
+def save_dancer(path: str | Path, dancer: Dancer, weights: dict | None = None, **more) -> None:
+    """Save a dancer as a ``music2pose`` checkpoint, with ``more`` plain values (loss, arguments, parents) beside it.
+
+    ``weights`` takes the place of the network's own.
+    """
+    book = dancer.codebook
+    checkpoint.save(
+        path,
+        "music2pose",
+        config=asdict(dancer.config),
+        network={key: value.cpu() for key, value in (weights or dancer.network.state_dict()).items()},
+        ear=asdict(dancer.ear),
+        eye=asdict(dancer.eye),
+        words={key: torch.from_numpy(value) for key, value in asdict(dancer.words).items()}
+        | {
+            "codes": torch.from_numpy(dancer.words.codes).short(),
+            "motion": torch.from_numpy(dancer.words.motion).half(),
+        },
+        # Half precision: a centroid's numbers are off by 5e-4 of themselves at most.
+        codebook={
+            "centroids": torch.from_numpy(book.centroids).half(),
+            "mean": torch.from_numpy(book.mean),
+            **{key: getattr(book, key) for key in _PLAIN},
+            "digest": dancer.codebook_digest,
+        },
+        **more,
+    )
+
+
+def load_dancer(path: str | Path, device: str = "cpu") -> Dancer:
+    """Load a dancer, ready to dance on this device.
+
+    Raises
+    ------
+    UserError
+        If the file is no ``music2pose`` checkpoint of this version.
+    """
+    parts = checkpoint.load(path, "music2pose")
+    try:
+        config = Config(**parts["config"] | {"styles": tuple(parts["config"]["styles"])})
+        network = networks.build(config)
+        network.load_state_dict(parts["network"])
+        book = parts["codebook"]
+        arrays = {"centroids": book["centroids"].float().numpy(), "mean": book["mean"].numpy()}
+        codebook = Codebook(**arrays, **{key: book[key] for key in _PLAIN})
+        words = Words(**{f.name: parts["words"][f.name].numpy() for f in fields(Words)})
+        words = replace(words, codes=words.codes.astype("int64"), motion=words.motion.astype("float32"))
+        ear, eye = Projection(**parts["ear"]), Projection(**parts["eye"])
+        return Dancer(network.to(device).eval(), config, ear, eye, words, codebook, book["digest"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        first = str(error).splitlines()[0]
+        raise UserError(
+            f"{path}: not the parts of a music2pose model ({first}); was it trained by another version?"
+        ) from None
+
+
+def check_codebook(dancer: Dancer, model: str | Path, clusters: str | Path) -> None:
+    """Refuse a dancer that was trained on another codebook than this clusters.npz.
+
+    Raises
+    ------
+    UserError
+        If the codebooks differ.
+    """
+    found = npz.digest(clusters)
+    if found != dancer.codebook_digest:
+        raise UserError(
+            f"{model}: trained on codebook {dancer.codebook_digest}, but {clusters} is {found}; "
+            "Clustering.ipynb ran again since: train again, or name the model that belongs to it"
+        )

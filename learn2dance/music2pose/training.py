@@ -1,0 +1,183 @@
+"""What train.py and Model.ipynb share: reading a data root, a gradient step, and judging by the val split."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from learn2dance.data import npz
+from learn2dance.data.data_root import DataRoot
+from learn2dance.errors import UserError
+from learn2dance.motion import projection
+from learn2dance.music2pose import dataset, networks, units
+from learn2dance.music2pose.dataset import Song
+from learn2dance.music2pose.model import Dancer
+from learn2dance.music2pose.networks import Config
+from learn2dance.tokens import tokenize
+from learn2dance.tokens.codebook import Codebook
+
+STEPS_PER_BEAT = 4
+MUSIC_SIZE = 16  # numbers in which the networks hear a step of music: with more they learn songs by heart
+MOTION_SIZE = 64  # numbers in which the networks see a window of motion
+
+
+@dataclass(frozen=True)
+class Data:
+    """The clips of a data root to learn from and to judge by (`dataset.load`), their codebook and their words."""
+
+    train: dict[str, dict]
+    val: dict[str, dict]
+    styles: tuple[str, ...]
+    codebook: Codebook
+    words: units.Words
+    mirror: float  # share of the sequences that are mirrored: none where the codebook knows no mirrored motion
+    parents: dict
+
+
+def read(root: DataRoot, style: str | None = None) -> Data:
+    """Read a data root's songs and codes: all of them, or those of one style.
+
+    Raises
+    ------
+    UserError
+        If a stage before has not run, or ran on something else since.
+    """
+    path = root.path / "clusters.npz"
+    codebook, meta, digest = tokenize.load_codebook(path), npz.load(path, "clusters")["meta"], npz.digest(path)
+    clips = root.have("poses", "music", "labels")
+    names = {name: root.split(name, clips) for name in ("train", "val")}
+    if any(set(names[name]) - set(meta["parents"][name]) for name in names):
+        raise UserError(f"{path}: fitted on another split than {root.path / 'splits'} says now; run Clustering.ipynb")
+    if style:
+        names = {name: [clip for clip in names[name] if root.styles.get(clip) == style] for name in names}
+        if not all(names.values()):
+            raise UserError(f"--style {style}: not in both the train and the val split; is it so in clips.csv?")
+    loaded = {clip: dataset.load(root, clip, digest, STEPS_PER_BEAT) for clip in names["train"] + names["val"]}
+    split = {name: {c: loaded[c] for c in names[name] if loaded[c]["known"].any()} for name in names}
+    for name in split:
+        if not split[name]:
+            said = f"no song of the {name} split has a window of whole poses; are the clips long enough?"
+            raise UserError(f"{root.path}: {said}")
+    parents = {"clusters": digest, **{name: list(split[name]) for name in split}}
+    for kind in ("music", "labels"):
+        parents[kind] = npz.digest(*(root.file(kind, clip) for name in split for clip in split[name]))
+    parents["styles"] = {clip: root.styles.get(clip) for name in split for clip in split[name]}
+    styles = tuple(sorted({clip["style"] for clip in split["train"].values()} - {None}))
+    mirror = 0.5 if meta["arguments"]["mirror"] else 0.0
+    frames, cut = codebook.frames, tokenize.cutter(root)
+    vocabulary = units.collect(split["train"], styles, lambda clip: cut(clip)["windows"], frames)
+    return Data(split["train"], split["val"], styles, codebook, vocabulary, mirror, parents)
+
+
+def new_dancer(data: Data, knobs) -> Dancer:
+    """Build an untrained dancer for these data, of the shape that train.py's arguments ask for."""
+    book = data.codebook
+    steps = np.concatenate([clip["features"].reshape(-1, clip["features"].shape[-1]) for clip in data.train.values()])
+    ear = projection.fit_projection(steps, MUSIC_SIZE, alike=True)
+    eye = projection.fit_projection(data.words.motion, MOTION_SIZE)
+    vectors = torch.from_numpy(book.centroids[: book.whole]) @ eye.components
+    config = Config(
+        model=knobs.model,
+        levels=book.whole,
+        codes=book.centroids.shape[1],
+        motion_size=vectors.shape[-1],
+        music_size=ear.components.shape[1],
+        styles=data.styles,
+        steps_per_beat=STEPS_PER_BEAT,
+        width=knobs.width,
+        layers=knobs.layers,
+        context=knobs.context,
+        dropout=knobs.dropout,
+    )
+    network = networks.build(config)
+    if knobs.model == "transformer":
+        network.code_vectors.copy_(vectors)
+    return Dancer(network, config, ear, eye, data.words, book, data.parents["clusters"])
+
+
+def prepare(clips: dict[str, dict], dancer: Dancer) -> list[Song]:
+    """Make clips (`Data`) into what the dancer's network takes."""
+    return [dataset.song(c, dancer.config, dancer.ear, dancer.eye, dancer.codebook) for c in clips.values()]
+
+
+def loss(network: nn.Module, tokens: Tensor, motion: Tensor, known: Tensor, *around: Tensor) -> Tensor:
+    """Return the mean negative log likelihood (nats a code) of each level (L,) over a batch's known windows."""
+    return networks.loss(network(tokens, motion, known, *around), tokens, known)
+
+
+def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: list[Tensor], rate: float) -> tuple:
+    """Take one gradient step at this learning rate.
+
+    Returns
+    -------
+    losses : Tensor [shape=(L,)]
+        As `loss` returns them, before the step.
+    norm : Tensor [shape=()]
+        Of the gradient, before it was clipped to one.
+    """
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    network.train()
+    losses = loss(network, *batch)
+    optimiser.zero_grad()
+    losses.mean().backward()
+    norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+    return losses.detach(), norm
+
+
+def optimiser(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.Optimizer:
+    """Return AdamW over the network's weights; biases and norms are not decayed."""
+    decayed = [p for p in network.parameters() if p.ndim >= 2]
+    kept = [p for p in network.parameters() if p.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+
+
+def history(folder: Path) -> dict[str, np.ndarray]:
+    """Read the TensorBoard scalars of a run: for each name an array (looks, 2) of step and value."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    return {
+        name: np.array([(scalar.step, scalar.value) for scalar in events.Scalars(name)])
+        for name in events.Tags()["scalars"]
+    }
+
+
+@torch.no_grad()
+def judge(network: nn.Module, judged: list[Song], config: Config) -> np.ndarray:
+    """Return the loss (L,) over whole songs, each window counting the same."""
+    network.eval()
+    device = next(network.parameters()).device
+    total, count = np.zeros(config.levels), 0
+    for song in judged:
+        parts = dataset.crop(song, 0, len(song.tokens), config)
+        batch = [part[None].to(device) for part in parts] + [torch.tensor([song.style], device=device)]
+        windows = int(song.known.sum())
+        total += loss(network, *batch).cpu().double().numpy() * windows
+        count += windows
+    return total / count
+
+
+def code_frequencies(train: list[Song], judged: list[Song], config: Config) -> np.ndarray:
+    """Return the loss (L,) of what knows neither music nor dance, but only how often each code is used.
+
+    The frequencies are those of the train split and its mirror image, one added to each count.
+    """
+    total = np.zeros(config.levels)
+    for level in range(config.levels):
+        used = torch.cat([codes[song.known, level] for song in train for codes in (song.tokens, song.mirrored[0])])
+        share = (torch.bincount(used, minlength=config.codes) + 1) / (len(used) + config.codes)
+        danced = torch.cat([song.tokens[song.known, level] for song in judged])
+        total[level] = -share[danced].log().mean()
+    return total
+
+
+def swap_music(judged: list[Song]) -> list[Song]:
+    """Give each song the sound of the next one, repeated where that is shorter; it keeps its own bars."""
+    pairs = zip(judged, judged[1:] + judged[:1], strict=True)
+    return [replace(song, music=other.music[torch.arange(len(song.music)) % len(other.music)]) for song, other in pairs]

@@ -1,0 +1,121 @@
+"""Pickles of numpy arrays, read by an unpickler that admits the names they are written with, and no others.
+
+Loading a pickle calls whatever it names. Even numpy's own names trust what they are given (a dtype told that it holds
+no objects takes any bytes for addresses of some), so that each is admitted for the few lines that stand for it here.
+"""
+
+import io
+import pickle
+import pickletools
+import re
+from pathlib import Path
+
+import numpy as np
+
+from learn2dance.errors import UserError
+
+LONGEST = 10_000  # instructions; a dict of three arrays takes some sixty
+CODES = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split()  # dtypes: no objects, no records, no text
+_NEEDLESS = ("DUP", "PUT", "GET", "APPEND", "APPENDS", "ADDITEMS")  # to extend bytes that an array is made of, too
+_ALONE = re.compile("BYTE|STRING|UNICODE|GLOBAL|REDUCE")  # instructions that leave what has nothing in it
+
+_DAMAGED = (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError)  # what pickle and numpy raise then
+_DAMAGED += (IndexError, KeyError, OverflowError, MemoryError)
+
+
+class _Refused(pickle.UnpicklingError):
+    """What is not an array, a dict, a string or a number."""
+
+
+class _Dtype:
+    def __init__(self, code: str, *_) -> None:
+        if code not in CODES:
+            raise _Refused(f"an array of {repr(code[:20])[:30] if type(code) is str else _kind(code)}")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array:  # numpy.ndarray is named first, and filled later
+    array = None
+
+    def __init__(self, *_) -> None: ...
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, fortran, data = state
+        self.array = _array(data, dtype, shape, "F" if fortran else "C")
+
+
+def _array(data: bytes | str, dtype: _Dtype, shape: tuple, order: str = "C") -> np.ndarray:
+    if type(dtype) is not _Dtype:
+        raise _Refused("an array without a dtype")
+    data = data.encode("latin1") if type(data) is str else data  # Python 2's strings were bytes
+    return np.frombuffer(data, dtype.dtype).reshape(shape, order=order)
+
+
+def _kind(found: object) -> str:  # and no more of it: what is nested deep prints for ever
+    return f"a {type(found).__name__.strip('_').lower()}"
+
+
+_STAND_INS = {
+    "numpy.ndarray": _Array,
+    "numpy.dtype": _Dtype,
+    "numpy.core.multiarray._reconstruct": _Array,
+    "numpy.core.multiarray.scalar": lambda dtype, data: _array(data, dtype, ()),
+    "numpy.core.numeric._frombuffer": _array,
+    "_codecs.encode": lambda text, _: text.encode("latin1"),  # protocol 2 writes bytes so
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> object:
+        full = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # since numpy 2
+        if full not in _STAND_INS:
+            raise _Refused(f"a call of {full[:60]!r:.70}")
+        return lambda *arguments: _STAND_INS[full](*arguments)  # another each time: pickles can set attributes
+
+
+def load(path: Path, data: bytes) -> dict:
+    """Read a pickled dict of arrays, numbers and strings, or one array, as ``poses``; ``path`` is for the fault's line.
+
+    Returns
+    -------
+    dict of str
+        The arrays are bool, int, unsigned or float, and may be read-only.
+
+    Raises
+    ------
+    UserError
+        If it is cut short, or holds anything else: it may then be a program that does harm.
+    """
+    try:
+        _bound(data)
+        found = _Unpickler(io.BytesIO(data), encoding="latin1").load()
+        found = found if type(found) is dict else {"poses": found}
+        found = {key: value.array if type(value) is _Array else value for key, value in found.items()}
+        for value in found.values():
+            if type(value) not in (np.ndarray, int, float, bool, str, type(None)):
+                raise _Refused(_kind(value))
+        if other := [key for key in found if type(key) is not str]:
+            raise _Refused(f"{_kind(other[0])} as a name")
+    except _Refused as refusal:
+        raise UserError(f"{path}: holds {refusal}, expected numpy arrays alone: other pickles can run code") from None
+    except _DAMAGED as error:
+        said = " ".join(str(error).split())[:80]
+        raise UserError(f"{path}: not a whole pickle of arrays ({said}); was its copying cut short?") from None
+    return found
+
+
+def _bound(data: bytes) -> None:
+    """Refuse what takes all time or memory: endless instructions, a memo of 2^31, the hash of tuples doubled often."""
+    last, alone = "", {}
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        name = opcode.name
+        if count > LONGEST or name in _NEEDLESS or (name == "LONG_BINPUT" and argument > LONGEST):
+            raise _Refused(f"the instruction {name}" if name in _NEEDLESS else f"more than {LONGEST} instructions")
+        if name in ("MEMOIZE", "BINPUT", "LONG_BINPUT"):
+            alone[len(alone) if argument is None else argument] = bool(_ALONE.search(last))
+        if name in ("BINGET", "LONG_BINGET") and not alone.get(argument, True):
+            raise _Refused("a tuple, list or dict twice")
+        last = name

@@ -1,0 +1,63 @@
+"""Draw every clip's poses over its video, to see whether they follow the dancer.
+
+Reads   DATA/videos/<clip>.mp4, .mov …; DATA/poses/<clip>.npz; DATA/audio/<clip>.*, where it is there
+Writes  DATA/films/<clip>.mp4, with that sound, or else the video's own
+
+A film that is newer than what it is made of is left alone. A clip with a fault is named, the others are drawn.
+
+Example: python -m learn2dance.render.films data
+"""
+
+from pathlib import Path
+
+from learn2dance import cli
+from learn2dance.cli import log
+from learn2dance.errors import UserError
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the stage."""
+    parser = cli.parser(__doc__, "quiet")
+    parser.add_argument("data", metavar="DATA", help="data root: a folder with videos/ and poses/")
+    args = parser.parse_args(argv)
+    cli.setup(args.quiet)
+
+    from learn2dance.data.data_root import open_root
+
+    root = open_root(args.data)
+    clips = [clip for clip in sorted({*root.videos, *root.twice["videos"]}) if root.file("poses", clip).exists()]
+    if not clips:
+        raise UserError(f"{root.path}: no clip has both a video in videos/ and poses in poses/; run parse.py first")
+    faults, made = [], 0
+    for clip in clips:
+        try:
+            made += _make(root, clip)
+        except UserError as fault:
+            faults.append(str(fault))
+    cli.raise_faults(faults, len(clips), "films not made")
+    log.info("%d films made, %d were up to date; look: %s", made, len(clips) - made, root.path / "films")
+
+
+def _make(root, clip: str) -> bool:
+    """Draw one clip's film; return False where it is up to date."""
+    poses, video, song = root.file("poses", clip), root.one("videos", clip), root.one("audio", clip)
+    film = root.path / "films" / f"{clip}.mp4"
+    if film.exists() and all(_written(film) >= _written(source) for source in (poses, video, song) if source):
+        return False
+
+    from learn2dance.data import npz
+    from learn2dance.media import video_reader
+    from learn2dance.render import overlay
+
+    dance = npz.load(poses, "poses")
+    overlay.over(video_reader.look(video), [dance["poses"]], dance["fps"], film, song)
+    log.info("%s: %s over %s", film, poses.name, video.name)
+    return True
+
+
+def _written(path: Path) -> int:
+    return path.stat().st_mtime_ns
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,238 @@
+"""How a toy dancer moves from step to step: feet that stand still under weight, hips that follow, arms that swing.
+
+Every movement is a sum of smooth steps (`ease`), each of which arrives on its beat, so that movements which overlap
+still add up to one smooth path. Axes and angles are those of synthetic_body.
+"""
+
+import numpy as np
+
+from learn2dance.synthetic.body import LEFT, RIGHT, joints, rotation, seat
+from learn2dance.synthetic.dance import Dancer, choreograph, write_down
+from learn2dance.synthetic.style import Style
+
+_LANDS, _LEAVES = -0.06, 0.14  # beats from the one when a foot touches down to when the other one may leave the floor
+_HEELS = 0.45  # beats: how long a heel takes to rise or fall
+_SWING = 1.1  # beats that a foot is under way at most
+_SINKS = 0.13  # seconds that the hips begin to sink before a stride needs it
+_PITCH = np.radians(65)  # a heel is never higher
+_TURNOUT = np.radians(9)  # feet point a little outward
+_BEHIND = 0.055  # of body height: the hips stay so far behind the toes of the foot that carries them
+_TOES = 0.012  # of body height: the toes' joints are so high above the floor
+_LAG = np.array([0.0, 0.0, 0.04, 0.05])  # seconds: the forearm follows the upper arm
+
+
+def ease(beats: np.ndarray, arrive: np.ndarray, values: np.ndarray, take: np.ndarray | float) -> np.ndarray:
+    """Go from value to value, each step a minimum-jerk one.
+
+    The polynomial is that of Flash and Hogan, "The coordination of arm movements" (1985), for movements between rests.
+
+    Parameters
+    ----------
+    beats : np.ndarray [shape=(T,)]
+        When to look, in order.
+    arrive : np.ndarray [shape=(K,)]
+        When each value is reached.
+    values : np.ndarray [shape=(K, D)]
+    take : np.ndarray [shape=(K,)] or float
+        How long each step takes; the first is not used.
+
+    Returns
+    -------
+    np.ndarray [shape=(T, D)]
+        The first value at all times before, the last one after.
+    """
+    take = np.broadcast_to(take, arrive.shape)
+    path = np.repeat(values[:1].astype(float), len(beats), axis=0)
+    for end, last, change in zip(arrive[1:], take[1:], np.diff(values, axis=0), strict=True):
+        start, stop = np.searchsorted(beats, (end - last, end))
+        u = 1 + (beats[start:stop, None] - end) / last
+        path[start:stop] += u**3 * (10 - 15 * u + 6 * u**2) * change
+        path[stop:] += change
+    return path
+
+
+def follow_feet(style: Style, steps: np.ndarray, beats: np.ndarray, height: float) -> tuple[np.ndarray, ...]:
+    """Trace both feet: they stand where they are as long as they carry weight, and swing to where they step next.
+
+    Parameters
+    ----------
+    style : Style
+    steps : np.ndarray [dtype=STEP]
+    beats : np.ndarray [shape=(T,)]
+    height : float
+        Of the body, metres.
+
+    Returns
+    -------
+    feet : np.ndarray [shape=(T, 2, 5)]
+        As `body.joints` wants them, but for the heading.
+    weight : np.ndarray [shape=(T, 2)]
+        Share of the weight on each foot.
+    stands : np.ndarray [shape=(T, 2), dtype=bool]
+        The toes are on the floor and do not move.
+    """
+    feet, stands = np.zeros((len(beats), 2, 5)), np.ones((len(beats), 2), bool)
+    taken = steps[steps["weight"] > 0]  # a touch leaves the weight where it is
+    gaps = np.diff(taken["beat"], prepend=-np.inf)
+    on_left = ease(beats, taken["beat"] + _LEAVES, _on_left(taken)[:, None], _LEAVES - _LANDS)[:, 0]
+    down = ease(beats, taken["beat"] + _LEAVES, _on_left(taken)[:, None], np.clip(0.6 * gaps, 0.2, _HEELS))[:, 0]
+    weight, heels = np.stack([on_left, 1 - on_left], axis=1), np.stack([1 - down, down], axis=1)
+    for foot in (LEFT, RIGHT):
+        own, others = steps[steps["foot"] == foot].copy(), taken["beat"][taken["foot"] != foot]
+        lifts = own["beat"] - 1
+        pitch = np.radians(style.heel) * heels[:, foot]
+        arc = np.zeros(len(beats))
+        for last, (now, step) in enumerate(zip(own[1:]["beat"], own[1:], strict=True)):
+            distance = np.hypot(*(step["place"] - own["place"][last]))
+            if distance < 0.05 and step["height"] == own["height"][last] == 0:
+                step["place"] = own["place"][last]  # only the weight comes back
+                continue
+            relieved = max(others[others < now], default=-np.inf)
+            lifts[last + 1] = lift = max(own["beat"][last], relieved, now - _SWING - _LEAVES) + _LEAVES
+            lands = now + _LANDS
+            u = np.clip((beats - lift) / (lands - lift), 0, 1)
+            hop = 64 * (u * (1 - u)) ** 3  # 1 in the middle, smooth at both ends
+            arc += (style.lift + 0.05 * distance) * hop
+            pitch += np.radians(14) * hop
+            stands[:, foot] &= (beats <= lift) | (beats >= lands)
+        lands = own["beat"] + _LANDS
+        track = ease(beats, lands, np.column_stack([own["place"], own["height"]]), lands - lifts)
+        stands[:, foot] &= track[:, 2] < 1e-9
+        feet[:, foot] = np.column_stack([track[:, 0], track[:, 2] + arc + _TOES * height, track[:, 1], 0 * arc, pitch])
+    return feet, weight, stands
+
+
+def perform(
+    style: Style, dancer: Dancer, score: tuple, beats: np.ndarray, beat: float, rng: np.random.Generator
+) -> dict:
+    """Dance what `dance.write_down` wrote down.
+
+    Parameters
+    ----------
+    style : Style
+    dancer : Dancer
+    score : tuple
+        Steps, arms and torso.
+    beats : np.ndarray [shape=(T,)]
+        Where each frame is, evenly spaced.
+    beat : float
+        Seconds from beat to beat.
+    rng : np.random.Generator
+
+    Returns
+    -------
+    dict
+        ``joints`` float (T, 25, 3) metres; ``weight`` and ``stands`` (T, 2), see `follow_feet`.
+    """
+    steps, arm_keys, torso_keys = score
+    body, energy, size = dancer.body, dancer.energy, dancer.body.height / 1.7
+    gaps = np.diff(steps["beat"], prepend=-np.inf).clip(0.3, 1.2)
+    drift = _wander(beats * beat, 10, rng)
+    phase = beats - dancer.late / beat
+
+    feet, weight, stands = follow_feet(style, steps, beats, body.height)
+    turn = ease(beats, steps["beat"] + 0.12, steps["heading"][:, None], gaps)[:, 0]
+    turning = np.abs(np.gradient(turn, beats * beat))
+    rise = (
+        np.radians(style.rise) * energy * (0.5 - 0.5 * np.cos(2 * np.pi * (phase - 0.3) / style.beats_per_bar)) ** 1.5
+    )
+    feet[:, :, 3] = turn[:, None] + (_TURNOUT, -_TURNOUT)  # in a turn both swivel on their toes, heels off the floor
+    feet[:, :, 4] += (np.radians(14) * np.tanh(turning / 4) + rise)[:, None]
+    left, front = np.stack([np.cos(turn), -np.sin(turn)], -1), np.stack([np.sin(turn), np.cos(turn)], -1)
+
+    flat = ease(beats, steps["beat"] + style.settle, _supports(style, dancer, steps), np.minimum(style.glide, gaps))
+    ahead = ((flat[:, None] - feet[:, :, [0, 2]]) * front[:, None]).sum(-1) / body.leg  # a foot left behind rolls up
+    feet[:, :, 4] += np.radians(9) * np.logaddexp(0, 14 * (ahead - 0.22))
+    feet[:, :, 4] = _PITCH * np.tanh(feet[:, :, 4] / _PITCH)
+    swing = energy * np.radians(style.hip_roll) * _hip_swing(style, steps, beats)
+    astride = ((feet[:, LEFT] - feet[:, RIGHT])[:, [0, 2]] * front).sum(-1)  # metres the left foot is in front
+    sideways = (np.gradient(flat, beats * beat, axis=0) * left).sum(-1)
+    counter = np.radians(style.counter) * astride
+    bend, lean, twist, sink = ease(beats, torso_keys["beat"], torso_keys["pose"], 0.9).T
+
+    pelvis = rotation("y", turn - 0.6 * counter + 0.6 * swing)
+    pelvis = pelvis @ rotation("x", 0.3 * bend + 0.02 * drift[:, 0]) @ rotation("z", swing)
+    sink = sink + size * (style.knees + style.bounce * energy * (0.5 + 0.5 * np.cos(2 * np.pi * phase)))
+    fall = 0.06 * size * (np.sin(np.radians(style.rise) * energy) - np.sin(rise))  # a body that rises also stretches
+    height = body.leg + body.ankle + _TOES * body.height + body.foot * np.sin(rise) - fall - sink
+    root = seat(
+        body, np.stack([flat[:, 0], height, flat[:, 1]], -1), pelvis, feet, round(_SINKS / (beats[1] - beats[0]) / beat)
+    )
+
+    lean = lean + 0.8 * swing - np.radians(style.sway) * energy * sideways + 0.02 * drift[:, 1]
+    spine = np.stack([0.7 * bend + 0.03 * drift[:, 2], lean, twist + 1.6 * counter - 0.9 * swing], -1)
+    gaze = -np.radians(50) * np.sin(turn)  # to the audience as long as the neck allows
+    head = np.stack([gaze - 0.8 * spine[:, 2] + 0.08 * drift[:, 3], 0.04 * drift[:, 4] - 0.6 * spine[:, 0]], -1)
+    arms = _arms(style, dancer, arm_keys, beats, beat) + 0.05 * drift[:, 5:9, None].reshape(-1, 2, 2).repeat(2, axis=-1)
+    arms[:, :, 3] = np.maximum(arms[:, :, 3], np.radians(3))  # no elbow bends back
+    return {"joints": joints(body, root, pelvis, spine, head, arms, feet), "weight": weight, "stands": stands}
+
+
+def dance(
+    style: Style, energies: np.ndarray, dancer: Dancer, seconds: np.ndarray, downbeat: float, beat: float, rng
+) -> dict:
+    """Choreograph, write down and perform a dance: see these functions.
+
+    Parameters
+    ----------
+    style : Style
+    energies : np.ndarray [shape=(bars,)]
+        Energy of the music in each bar, 0 or 1, from two bars before `downbeat` on.
+    dancer : Dancer
+    seconds : np.ndarray [shape=(T,)]
+        The time of each frame, evenly spaced.
+    downbeat : float
+        Seconds at which a bar opens.
+    beat : float
+        Seconds from beat to beat.
+    rng : np.random.Generator
+
+    Returns
+    -------
+    dict
+        See `perform`.
+    """
+    bars = choreograph(style, energies, rng)
+    score = write_down(style, bars, dancer, beat, -2 * style.beats_per_bar, rng)
+    return perform(style, dancer, score, (seconds - downbeat) / beat, beat, rng)
+
+
+def _on_left(steps: np.ndarray) -> np.ndarray:
+    """Return the share of the weight (S,) that each step leaves on the left foot."""
+    return np.where(steps["foot"] == LEFT, steps["weight"], 1 - steps["weight"])
+
+
+def _supports(style: Style, dancer: Dancer, steps: np.ndarray) -> np.ndarray:
+    """Find where each step brings the hips: x, z (S, 2) in metres, over the feet as they share the weight."""
+    size, points = dancer.body.height / 1.7, []
+    for step in steps:
+        c, s = np.cos(step["heading"]), np.sin(step["heading"])
+        inward = size * (0.03 - style.hip_out * dancer.energy) * (-1 if step["foot"] == LEFT else 1)
+        over = step["place"] - _BEHIND * dancer.body.height * np.array([s, c]) + inward * np.array([c, -s])
+        points.append(step["weight"] * over + (1 - step["weight"]) * points[-1] if points else over)
+    return np.array(points)
+
+
+def _hip_swing(style: Style, steps: np.ndarray, beats: np.ndarray) -> np.ndarray:
+    """Follow the weight from hip to hip: -1 on the right leg to 1 on the left (T,)."""
+    taken = steps[steps["weight"] > 0]
+    take = np.minimum(style.glide, 1.3 * np.diff(taken["beat"], prepend=-np.inf))
+    return ease(beats, taken["beat"] + style.settle, 2 * _on_left(taken)[:, None] - 1, take)[:, 0]
+
+
+def _arms(style: Style, dancer: Dancer, keys: np.ndarray, beats: np.ndarray, beat: float) -> np.ndarray:
+    """Swing both arms (T, 2, 4) from position to position, each reached on its beat, forearms a little later."""
+    take = style.snap * np.diff(keys["beat"], prepend=-np.inf)
+    arms = np.empty((len(beats), 2, 4))
+    for angle, lag in enumerate(_LAG):
+        arms[:, :, angle] = ease(beats - lag / beat, keys["beat"], keys["angles"].reshape(-1, 2, 4)[:, :, angle], take)
+    arms[:, :, 1] *= dancer.reach
+    swing = np.cos(2 * np.pi * (beats - 0.1 - dancer.late / beat))
+    arms[:, :, 1] += np.radians(style.bob) * dancer.energy * swing[:, None]
+    return arms
+
+
+def _wander(seconds: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Drift slowly about zero (T, count) with unit variance: what no dancer repeats exactly."""
+    rates, starts = rng.uniform(0.08, 0.6, (4, count)), rng.uniform(0, 2 * np.pi, (4, count))
+    return np.sqrt(0.5) * np.sin(2 * np.pi * rates * seconds[:, None, None] + starts).sum(1)

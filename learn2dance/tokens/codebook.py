@@ -1,0 +1,182 @@
+"""Windows of motion as tokens: residual k-means, of the whole body and then limb by limb.
+
+Each window is written in codes, level after level, each level a k-means of what the levels before left over (residual
+vector quantisation: Juang and Gray, ICASSP 1982; Chen, Guan and Wang, Sensors 2010). The first levels see the whole
+body: one code each, the figure that is danced. The others see one limb at a time and have a code for each (product
+quantisation: Jégou, Douze and Schmid, TPAMI 2011): the detail, of which no two dances are alike.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from learn2dance.errors import UserError
+from learn2dance.motion.kinematics import limit_speed
+from learn2dance.motion.skeleton import LIMBS
+from learn2dance.motion.windows import join, of_spectra, spectra
+
+IN_MEMORY = 1 << 30  # bytes of spectra up to which k-means sees every window; above, as many drawn evenly
+
+FEWEST = 4  # windows a code: with fewer, codes are single windows learned by heart
+
+
+@dataclass(frozen=True)
+class Codebook:
+    """Centroids of residual k-means.
+
+    Attributes
+    ----------
+    centroids : np.ndarray [shape=(L, K, D), dtype=float32]
+        Spectra of motion (`windows.spectra`) in torso lengths.
+    whole : int
+        So many levels come first in which a code stands for the whole body; in the others, each limb has its own.
+    mean : np.ndarray [shape=(D,), dtype=float32]
+        The mean spectrum of the train split.
+    frames_per_beat, window_beats : int
+        How windows are cut; the hop is one beat.
+    top_speed : float
+        Torso lengths a second: the fastest joint of a decoded dance is held to it.
+    """
+
+    centroids: np.ndarray
+    whole: int
+    mean: np.ndarray
+    frames_per_beat: int = 24
+    window_beats: int = 2
+    top_speed: float = np.inf
+
+    @property
+    def columns(self) -> int:
+        """How many codes write a window."""
+        return self.whole + len(LIMBS) * (len(self.centroids) - self.whole)
+
+    @property
+    def frames(self) -> int:
+        """How many frames a window has."""
+        return self.frames_per_beat * self.window_beats
+
+    def encode(self, windows: np.ndarray) -> np.ndarray:
+        """Return the codes int64 (W, C) of windows (W, F), each the centroid nearest to what is left."""
+        left = spectra(windows, self.frames) - self.mean
+        labels = np.empty((len(windows), self.columns), np.int64)
+        for column, level, part in parts(len(self.centroids), self.whole, left.shape[1]):
+            centroids = self.centroids[level][:, part]
+            labels[:, column] = nearest(left[:, part], centroids)
+            left[:, part] -= centroids[labels[:, column]]
+        return labels
+
+    def spectra(self, labels: np.ndarray) -> np.ndarray:
+        """Return the spectra float32 (W, D) that codes int64 (W, C) stand for; with fewer columns, coarser ones."""
+        total = np.tile(self.mean, (len(labels), 1))
+        for column, level, part in parts(len(self.centroids), self.whole, len(self.mean)):
+            if column < labels.shape[1]:
+                total[:, part] += self.centroids[level][:, part][labels[:, column]]
+        return total
+
+    def decode(self, labels: np.ndarray) -> np.ndarray:
+        """Return the windows float32 (W, F) that codes int64 (W, C) stand for; see `spectra`."""
+        return of_spectra(self.spectra(labels), self.frames)
+
+    def play(self, motion: np.ndarray, beats: np.ndarray, count: int, fps: float, start: float = 0.0) -> np.ndarray:
+        """Play windows (W, F) on beats from a second on: `windows.join`, then `kinematics.limit_speed`.
+
+        Returns
+        -------
+        np.ndarray [shape=(count, J, 2), dtype=float32]
+            Normalised poses.
+        """
+        times = start + np.arange(count) / fps
+        joined = join(motion, beats, times, self.frames_per_beat, self.window_beats)
+        return limit_speed(joined, self.top_speed / fps)
+
+
+def parts(levels: int, whole: int, size: int) -> list[tuple[int, int, np.ndarray]]:
+    """List what each code sees: its column, its level, and the numbers int64 (P,) of the spectrum (size,)."""
+    numbers = np.arange(size).reshape(-1, sum(map(len, LIMBS)), 2)
+    seen = [(level, numbers.ravel()) for level in range(whole)]
+    seen += [(level, numbers[:, list(limb)].ravel()) for level in range(whole, levels) for limb in LIMBS]
+    return [(column, level, part) for column, (level, part) in enumerate(seen)]
+
+
+def nearest(windows: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Return the index int64 (W,) of the centroid (K, D) nearest to each window (W, D)."""
+    return np.argmin((centroids**2).sum(1) - 2 * windows @ centroids.T, axis=1)
+
+
+def fit(
+    read: Callable[[], Iterable[np.ndarray]],
+    frames: int,
+    levels: int,
+    whole: int,
+    codes: int,
+    seed: int,
+    progress: Callable = iter,
+) -> tuple:
+    """Fit residual k-means.
+
+    Parameters
+    ----------
+    read : callable
+        Gives, as often as it is called, the same windows (W, F) piece by piece (a clip at a time).
+    frames : int
+        Of a window.
+    levels, whole, codes : int
+        L levels of K codes, ``whole`` of them for the whole body.
+    seed : int
+        Of the k-means++ starts.
+    progress : callable
+        Wraps the iterable of k-means fits, to show a bar.
+
+    Returns
+    -------
+    centroids : np.ndarray [shape=(L, K, D), dtype=float32]
+    mean : np.ndarray [shape=(D,), dtype=float32]
+
+    Raises
+    ------
+    UserError
+        If there are fewer than `FEWEST` windows a code.
+
+    See Also
+    --------
+    sklearn.cluster.KMeans
+    """
+    from sklearn.cluster import KMeans
+
+    count, size = 0, 0
+    for piece in read():
+        count, size = count + len(piece), piece.shape[1] // 2 * 4
+    if count < FEWEST * codes:
+        fewer = f" or fewer codes (-p CODES {count // FEWEST})" if count >= 2 * FEWEST else ""
+        raise UserError(f"{count} windows are too few for {codes} codes; give more dances{fewer}")
+    every = -(-count * size // IN_MEMORY)  # windows of which one is taken
+    left = np.concatenate([spectra(piece[::every], frames) for piece in read()])
+    mean = left.mean(0, dtype=np.float64).astype(np.float32)
+    left -= mean
+    centroids = np.zeros((levels, codes, len(mean)), np.float32)
+    for column, level, part in progress(parts(levels, whole, len(mean))):
+        seen = left[:, part]
+        found = KMeans(codes, n_init=1, max_iter=50, random_state=seed + column).fit(seen)
+        centroids[level][:, part] = found.cluster_centers_
+        left[:, part] = seen - found.cluster_centers_[found.labels_]
+    return centroids, mean
+
+
+def residual_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np.ndarray:
+    """Measure what the codes leave over of windows (W, F), given piece by piece, level by level.
+
+    Returns
+    -------
+    np.ndarray [shape=(L,)]
+        Sum of squares of what is left after each level, as a share of that about the train split's mean; NaN where
+        there are no windows.
+    """
+    levels = len(codebook.centroids)
+    squares = np.zeros(levels + 1)
+    for windows in pieces:
+        labels = codebook.encode(windows)
+        for level in range(levels + 1):
+            upto = min(level, codebook.whole) + len(LIMBS) * max(level - codebook.whole, 0)
+            squares[level] += ((windows - codebook.decode(labels[:, :upto])) ** 2).sum(dtype=np.float64)
+    return squares[1:] / squares[0] if squares[0] else np.full(levels, np.nan)

@@ -1,0 +1,240 @@
+"""Learning the codebook of a data root, and writing every clip in its codes."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from learn2dance import cli
+from learn2dance.cli import log
+from learn2dance.data import npz
+from learn2dance.data.data_root import DataRoot, normalised, usual_peaks
+from learn2dance.errors import UserError
+from learn2dance.motion import kinematics, sync, windows
+from learn2dance.tokens import codebook as tokens_codebook
+from learn2dance.tokens.codebook import Codebook
+
+STAGE = "Clustering.ipynb"
+NO_PEAKS = np.full(2, np.nan)
+VERSION = 2  # raised when the same poses come out in other windows or codes: what was made before is then stale
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How motion is cut and how many codes write it."""
+
+    levels: int = 9
+    codes: int = 256
+    whole: int = 2  # levels that see the whole body; the others have a code for each limb
+    seed: int = 0
+    frames_per_beat: int = 24
+    window_beats: int = 2
+    mirror: bool = True  # learn from mirrored copies too
+    align: bool = True  # dances that drift against their music are laid on its beats (`sync`)
+
+    def check(self) -> None:
+        """Raise a UserError at a setting that no codebook can have."""
+        least_of = {"levels": 1, "whole": 1, "codes": 2, "frames_per_beat": 2, "window_beats": 2}
+        for name, least in least_of.items():
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
+                raise UserError(
+                    f"{name.upper()} is {getattr(self, name)!r}, expected a whole number of at least {least}"
+                )
+        if self.whole > self.levels:
+            raise UserError(f"WHOLE is {self.whole}, more than the {self.levels} LEVELS")
+
+
+def clip_windows(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = NO_PEAKS) -> dict:
+    """Cut one clip's poses on its music's beats, laid on them as `usual_peaks` says where it drifts.
+
+    Returns
+    -------
+    dict
+        ``windows`` float32 (W, D), ``known`` bool (W,), ``start`` int, as `windows.cut` returns them, and ``beats``.
+
+    Raises
+    ------
+    UserError
+        If the clip has other joints than the 15 of BODY_25, or poses and music cannot belong together.
+    """
+    poses, music = npz.load(root.file("poses", clip), "poses"), npz.load(root.file("music", clip), "music")
+    joints = poses["poses"].shape[1]
+    if joints not in (15, 25):
+        raise UserError(f"{root.file('poses', clip)}: {joints} joints, expected 15 or 25 in the order of BODY_25")
+    seconds = len(poses["poses"]) / poses["fps"]
+    lengths = f"{clip}: {seconds:.1f} s of poses and {music['duration']:.1f} s of music"
+    if not 0.5 < seconds / music["duration"] < 2:
+        raise UserError(f"{lengths}; is the fps in clips.csv right, and is it the same clip?")
+    if not 0.97 < seconds / music["duration"] < 1.03:
+        log.warning("%s; where the fps is not right, dance and music drift apart", lengths)
+    moved, fps = normalised(root, clip)
+    beats = music["beats"]
+    if settings.align and fps > 2 * kinematics.CUTOFF and len(beats) > 1:
+        found = sync.rate(sync.swings(kinematics.steady(moved, fps), music), seconds)
+        beats = sync.align(music, *found, peaks[int(music["beats_per_bar"]) - 3])
+    cut, known, start = windows.cut(moved, fps, beats, settings.frames_per_beat, settings.window_beats)
+    return {"windows": cut, "known": known, "start": start, "beats": beats}
+
+
+def cutter(root: DataRoot) -> Callable[[str], dict]:
+    """Return what cuts a clip as it was cut when the root's clusters.npz was made: `clip_windows`."""
+    saved = npz.load(root.path / "clusters.npz", "clusters")
+    settings = Settings(**{field.name: saved["meta"]["arguments"][field.name] for field in fields(Settings)})
+    return lambda clip: clip_windows(root, clip, settings, saved["peaks"])
+
+
+def known_windows(
+    root: DataRoot, clips: list[str], settings: Settings, peaks: np.ndarray = NO_PEAKS, mirror: bool = False
+) -> Iterator[np.ndarray]:
+    """Yield the whole windows (W, D) of clip after clip, each followed by its mirror image where asked for."""
+    for clip in clips:
+        found = clip_windows(root, clip, settings, peaks)
+        whole = found["windows"][found["known"]]
+        if len(whole):
+            yield whole
+            if mirror:
+                yield windows.mirror(whole)
+
+
+def cluster(root: DataRoot, settings: Settings) -> dict:
+    """Fit the codebook on the train split and write all clips in it: ``clusters.npz``, ``labels/<clip>.npz``.
+
+    Only what is missing or stale is made.
+
+    Returns
+    -------
+    dict
+        ``codebook`` (`codebook.Codebook`), ``error`` (L, 2) on train and val, and ``clips``, those labelled.
+
+    Raises
+    ------
+    UserError
+        If clips, windows or settings do not do.
+    """
+    settings.check()
+    clips = root.have("poses", "music")
+    train, val = root.split("train", clips), root.split("val", clips)
+    for clip in root.in_no_split(clips):
+        log.warning("%s: in none of %s/*.txt, so neither learned from nor judged by", clip, root.path / "splits")
+    arguments = asdict(settings) | {"version": VERSION}
+    seen = sorted({*train, *val})
+    parents = {kind: npz.digest(*(root.file(kind, clip) for clip in seen)) for kind in ("poses", "music")}
+    parents |= {"train": train, "val": val}
+    path = root.path / "clusters.npz"
+    if npz.fresh(path, "clusters", arguments, parents):
+        log.info("%s: fresh", path)
+    else:
+        save = partial(npz.save, path, "clusters", STAGE, arguments, parents)
+        _fit(root, train, val, settings, save)
+    codebook, peaks, digest = load_codebook(path), npz.load(path, "clusters")["peaks"], npz.digest(path)
+    written = sum(_label(root, clip, codebook, settings, peaks, digest) for clip in cli.progress(clips, "labels"))
+    log.info("%d clips: %d labelled to %s, %d fresh", len(clips), written, root.path / "labels", len(clips) - written)
+    return {"codebook": codebook, "error": npz.load(path, "clusters")["error"], "clips": clips}
+
+
+def load_codebook(path: Path) -> Codebook:
+    """Load the codebook of a clusters.npz."""
+    saved = npz.load(path, "clusters")
+    keys = ("centroids", "whole", "mean", "frames_per_beat", "window_beats", "top_speed")
+    return Codebook(*(saved[key] for key in keys))
+
+
+def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, save) -> None:
+    peaks = usual_peaks(root, train) if settings.align else NO_PEAKS
+
+    def read() -> Iterator[np.ndarray]:
+        return known_windows(root, train, settings, peaks, settings.mirror)
+
+    def bar(fits):
+        return cli.progress(fits, "k-means")
+
+    frames = settings.frames_per_beat * settings.window_beats
+    centroids, mean = tokens_codebook.fit(
+        read, frames, settings.levels, settings.whole, settings.codes, settings.seed, bar
+    )
+    codebook = Codebook(centroids, settings.whole, mean, settings.frames_per_beat, settings.window_beats)
+    errors = [
+        tokens_codebook.residual_error(codebook, known_windows(root, split, settings, peaks)) for split in (train, val)
+    ]
+    save(
+        centroids=centroids,
+        whole=settings.whole,
+        mean=mean,
+        peaks=peaks,
+        frames_per_beat=settings.frames_per_beat,
+        window_beats=settings.window_beats,
+        top_speed=top_speed(root, train),
+        error=np.stack(errors, axis=1),
+    )
+    left = [float(error[-1]) for error in errors]
+    log.info("%d levels of %d codes leave %.3f of the variance on train, %.3f on val", *centroids.shape[:2], *left)
+
+
+def top_speed(root: DataRoot, clips: list[str]) -> float:
+    """Measure how fast the fastest joint is (torso lengths a second) in all but five of a thousand frames."""
+    speeds = [kinematics.steps(poses) * fps for poses, fps in (normalised(root, clip) for clip in clips)]
+    return float(np.nanpercentile(np.concatenate(speeds), 99.5))
+
+
+def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, peaks: np.ndarray, digest: str) -> bool:
+    """Write one clip in codes unless its labels are fresh; return whether it was written."""
+    path = root.file("labels", clip)
+    parents = {"clusters": digest} | {kind: npz.digest(root.file(kind, clip)) for kind in ("poses", "music")}
+    if npz.fresh(path, "labels", {}, parents):
+        return False
+    found = clip_windows(root, clip, settings, peaks)
+    labels, mirrored = codebook.encode(found["windows"]), codebook.encode(windows.mirror(found["windows"]))
+    keys = {key: found[key] for key in ("known", "start", "beats")}
+    npz.save(path, "labels", STAGE, {}, parents, labels=labels, mirrored=mirrored, **keys)
+    return True
+
+
+def usage(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
+    """Count how often each code is used.
+
+    Returns
+    -------
+    np.ndarray [shape=(C, K), dtype=int64]
+        Over the known windows of these clips.
+    """
+    codes = codebook.centroids.shape[1]
+    counts = np.zeros((codebook.columns, codes), np.int64)
+    for clip in clips:
+        saved = npz.load(root.file("labels", clip), "labels")
+        for c, column in enumerate(saved["labels"][saved["known"]].T):
+            counts[c] += np.bincount(column, minlength=codes)
+    return counts
+
+
+def perplexity(counts: np.ndarray) -> np.ndarray:
+    """Return how many codes (C,) would be in use, were all used alike: exp of the entropy of counts (C, K)."""
+    share = counts / counts.sum(1, keepdims=True)
+    return np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)), axis=1))
+
+
+def in_codes(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarray, np.ndarray]:
+    """Return a clip as it was danced and as its codes dance it, on the same beats: twice normalised poses (T, J, 2).
+
+    Both at the clip's own frame rate, from the first whole frame of its first window to the last of its last.
+    """
+    saved, (real, fps) = npz.load(root.file("labels", clip), "labels"), normalised(root, clip)
+    beats = saved["beats"][saved["start"] :][: len(saved["labels"]) + codebook.window_beats]
+    first, last = int(np.ceil(beats[0] * fps)), int(np.floor(beats[-1] * fps))
+    played = codebook.play(codebook.decode(saved["labels"]), beats, last + 1 - first, fps, first / fps)
+    return real[first : last + 1], played
+
+
+def longest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple[float, float]:
+    """Measure whether decoding makes seams.
+
+    Returns
+    -------
+    decoded, real : float
+        How far the fastest joint goes from frame to frame (torso lengths): the farthest of all the decoded frames of
+        these clips, and the 99.9th percentile of the real ones.
+    """
+    clips = [clip for clip in clips if len(npz.load(root.file("labels", clip), "labels")["labels"])]
+    real, decoded = zip(*(map(kinematics.steps, in_codes(root, clip, codebook)) for clip in clips), strict=True)
+    return float(np.nanmax(np.concatenate(decoded))), float(np.nanpercentile(np.concatenate(real), 99.9))

@@ -1,0 +1,189 @@
+import os
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+from learn2dance.data import checkpoint, npz
+from learn2dance.errors import UserError
+
+
+def poses(frames=4, **changed):
+    arrays = {
+        "poses": np.zeros((frames, 15, 2)),
+        "confidence": np.ones((frames, 15)),
+        "filled": np.zeros((frames, 15), bool),
+        "fps": 25,
+    }
+    return arrays | changed
+
+
+def saved(path, **changed):
+    npz.save(path, "poses", "parse.py", {"joints": 15}, {"keypoints": "abc"}, **poses(**changed))
+    return path
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    loaded = npz.load(saved(tmp_path / "new folder" / "a.npz", poses=np.full((4, 15, 2), 7.0)), "poses")
+    assert loaded["poses"].dtype == np.float32 and (loaded["poses"] == 7).all()
+    assert loaded["fps"] == 25.0
+    assert loaded["meta"]["parents"] == {"keypoints": "abc"}
+    assert [p.name for p in (tmp_path / "new folder").iterdir()] == ["a.npz"]
+
+
+def test_same_content_same_bytes(tmp_path):
+    assert saved(tmp_path / "a.npz").read_bytes() == saved(tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"poses": np.zeros((4, 15, 3))}, r"'poses' is float32 \(4, 15, 3\), expected float32 \(T, J, 2\)"),
+        ({"confidence": np.ones((5, 15))}, r"'confidence' is float32 \(5, 15\).*'T': 4"),
+        ({"poses": np.full((4, 15, 2), np.inf)}, "'poses' holds numbers that are not finite"),
+        ({"confidence": np.full((4, 15), np.nan)}, "'confidence' holds numbers that are not finite"),
+        ({"more": 1}, "more not in the schema"),
+    ],
+)
+def test_what_does_not_fit_the_schema_is_not_saved(tmp_path, changed, said):
+    with pytest.raises(UserError, match=said):
+        saved(tmp_path / "a.npz", **changed)
+    assert not list(tmp_path.iterdir())
+
+
+def test_unknown_joints_may_be_nan(tmp_path):
+    assert np.isnan(npz.load(saved(tmp_path / "a.npz", poses=np.full((4, 15, 2), np.nan)), "poses")["poses"]).all()
+
+
+def broken(path, how):
+    if how == "missing":
+        path.unlink()
+    elif how == "cut short":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif how == "no npz":
+        path.write_text("hello")
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "pickled":
+        np.savez(path, poses=np.array([{"a": 1}], object))
+    elif how == "single array":
+        with open(path, "wb") as file:
+            np.save(file, np.zeros(3))
+    elif how == "stranger":
+        np.savez(path, poses=np.zeros((4, 15, 2)))
+    elif how == "older":
+        arrays = dict(np.load(path))
+        np.savez(path, **arrays | {"meta": np.array(str(arrays["meta"]).replace('"schema": 1', '"schema": 0'))})
+    elif how == "compressed and damaged":
+        np.savez_compressed(path, poses=np.random.default_rng(0).normal(size=(99, 15, 2)))
+        content = bytearray(path.read_bytes())
+        content[2000:2008] = b"garbage!"
+        path.write_bytes(content)
+    elif how == "another zip":
+        with zipfile.ZipFile(path, "w") as file:
+            file.writestr("poses.npy", b"hello")
+    elif how == "key gone":
+        arrays = dict(np.load(path))
+        del arrays["confidence"]
+        np.savez(path, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("missing", "no such file"),
+        ("cut short", "not a whole .npz"),
+        ("no npz", "not a whole .npz"),
+        ("empty", "not a whole .npz"),
+        ("pickled", "pickled objects"),
+        ("single array", "a single array"),
+        ("stranger", "expected a 'poses' file, found keys poses"),
+        ("older", "schema 0, expected 1"),
+        ("key gone", "no key 'confidence'"),
+        ("compressed and damaged", "not a whole .npz"),
+        ("another zip", "'poses' is no array"),
+    ],
+)
+def test_broken_files_are_named_in_one_line(tmp_path, how, said):
+    path = saved(tmp_path / "a.npz")
+    broken(path, how)
+    with pytest.raises(UserError, match=said) as fault:
+        npz.load(path, "poses")
+    assert "a.npz" in str(fault.value) and "\n" not in str(fault.value)
+
+
+def test_another_kind_is_refused(tmp_path):
+    with pytest.raises(UserError, match="expected a 'dance' file, found a 'poses' file"):
+        npz.load(saved(tmp_path / "a.npz"), "dance")
+
+
+def test_fresh_only_with_the_same_arguments_and_parents(tmp_path):
+    path = saved(tmp_path / "a.npz")
+    assert npz.fresh(path, "poses", {"joints": 15}, {"keypoints": "abc"})
+    assert not npz.fresh(path, "poses", {"joints": 25}, {"keypoints": "abc"})
+    assert not npz.fresh(path, "poses", {"joints": 15}, {"keypoints": "abd"})
+    broken(path, "cut short")
+    assert not npz.fresh(path, "poses", {"joints": 15}, {"keypoints": "abc"})
+
+
+def test_digest_follows_content_and_names(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "1.json").write_text("x")
+    first = npz.digest(folder)
+    os.utime(folder / "1.json", (0, 0))
+    assert npz.digest(folder) == first
+    (folder / "1.json").rename(folder / "2.json")
+    second = npz.digest(folder)
+    (folder / "2.json").write_text("y")
+    assert len({first, second, npz.digest(folder)}) == 3
+
+
+def test_poses_of_strangers(tmp_path):
+    np.savez(tmp_path / "bare.npz", poses=np.ones((3, 18, 2)))
+    found = npz.load_poses(tmp_path / "bare.npz")
+    assert found["poses"].shape == (3, 18, 2) and found["fps"] is None and not found["y_up"]
+    for name, array, said in (
+        ("flat", np.ones((3, 36)), "expected numbers"),
+        ("deep", np.ones((3, 18, 3)), "expected numbers"),
+        ("none", np.ones((0, 18, 2)), "expected numbers"),
+        ("text", np.full((3, 18, 2), "a"), "expected numbers"),
+        ("infinite", np.full((3, 18, 2), np.inf), "infinite"),
+    ):
+        np.savez(tmp_path / name, poses=array)
+        with pytest.raises(UserError, match=said):
+            npz.load_poses(tmp_path / f"{name}.npz")
+
+
+def test_checkpoints(tmp_path):
+    path = tmp_path / "model.pt"
+    checkpoint.save(path, "music2pose", tensor=torch.arange(3), number=2**100)
+    parts = checkpoint.load(path, "music2pose")
+    assert parts["tensor"].tolist() == [0, 1, 2] and parts["number"] == 2**100
+    first = path.read_bytes()
+    checkpoint.save(tmp_path / "other.pt", "music2pose", tensor=torch.arange(3), number=2**100)
+    assert (tmp_path / "other.pt").read_bytes() == first
+    with pytest.raises(UserError, match="expected a 'pose_gan' checkpoint, found 'music2pose'"):
+        checkpoint.load(path, "pose_gan")
+    path.write_bytes(first[:-200])
+    with pytest.raises(UserError, match="not a whole checkpoint"):
+        checkpoint.load(path, "music2pose")
+    for content in (first[: len(first) // 2], b"hello", b""):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="model.pt: no(t a whole)? checkpoint") as fault:
+            checkpoint.load(path, "music2pose")
+        assert "\n" not in str(fault.value)
+    with pytest.raises(UserError, match="no such model"):
+        checkpoint.load(tmp_path / "none.pt", "music2pose")
+
+
+def test_a_checkpoint_cannot_run_code(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "was here"),)
+
+    torch.save({"kind": "music2pose", "evil": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(UserError, match="no checkpoint of tensors and plain values"):
+        checkpoint.load(tmp_path / "evil.pt", "music2pose")
+    assert not (tmp_path / "was here").exists()

@@ -1,0 +1,144 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+from conftest import QUICK
+from test_gan_generate import untaught
+
+import train
+from learn2dance import generation
+from learn2dance.data import data_root, npz
+from learn2dance.errors import UserError
+from learn2dance.evaluation import baselines, gan_report, scoring
+from learn2dance.gan import completion, generate
+from learn2dance.tokens.tokenize import load_codebook
+
+ROWS = {"real", "real, spliced", "frozen", "white noise", "tokens alone", "BiLSTM", "no network", "wrong song", "model"}
+
+
+def test_the_report_without_a_baseline_names_what_is_left_out(root, run_stage):
+    ended = run_stage("eval.py", root, "--split", "test", "--report", "--n", 1)
+    assert ended.returncode == 0, ended.stderr
+    assert "lstm.pt: no baseline" in ended.stderr
+    assert set(json.loads((root / "dances" / "music2pose" / "scores.json").read_text())["rows"]) == ROWS - {"BiLSTM"}
+
+
+def test_the_report_of_a_split(root, run_stage):
+    train.main([str(root), "--quiet", "--model", "lstm", *QUICK])
+    ended = run_stage("eval.py", root, "--split", "test", "--report", "--n", 2)
+    assert ended.returncode == 0 and not ended.stderr, ended.stderr
+    out = root / "dances" / "music2pose"
+    card = json.loads((out / "scores.json").read_text())
+    rows = card["rows"]
+    assert set(rows) == ROWS and card["seeds"] == [0, 1] and not list(out.glob("*.mp4"))
+    assert (out / "report.png").read_bytes()[:4] == b"\x89PNG"
+    assert all(name in ended.stdout for name in ROWS)
+    real, model = rows["real"], rows["model"]
+    assert real["jerk_ratio"] == real["top_speed_ratio"] == real["limb_ratio"] == 1
+    assert rows["frozen"]["frozen"] == 1 and rows["frozen"]["lock"] == 0 and real["frozen"] < 0.2
+    assert rows["real, spliced"]["copying"] < real["copying"] < rows["white noise"]["copying"]
+    assert rows["white noise"]["jerk_ratio"] > 5 and rows["white noise"]["FID_k"][0] > 10 * real["FID_k"][0]
+    assert model["FID_k"][1] <= model["FID_k"][0] <= model["FID_k"][2]
+    assert model["windows"] >= 2 * real["windows"]  # two seeds, and no joint unknown
+    assert model["multimodality_k"] > 0 and real["multimodality_k"] is None
+
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert run_stage("eval.py", root, "--split", "test", "--report", "--n", 2).returncode == 0
+    assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+def test_the_report_of_a_gan(root, run_stage, gan):
+    model = shutil.copy(gan, root / "models" / "seq_gan.pt")
+    ended = run_stage("eval.py", root, "--model", model, "--report", "--n", 1)
+    assert ended.returncode == 0 and not ended.stderr, ended.stderr
+    out = root / "dances" / "seq_gan"
+    card = json.loads((out / "scores.json").read_text())
+    assert set(card["rows"]) == ROWS - {"BiLSTM", "no network"} | {"music2pose"}
+    assert (out / "report.png").read_bytes()[:4] == b"\x89PNG" and not list(out.glob("*.mp4"))
+    # What hardly learned is worse than music2pose, and its poses are no better than real ones.
+    assert card["rows"]["model"]["FID_k"][0] > card["rows"]["real, spliced"]["FID_k"][0]
+    assert card["train poses"]["FID"] < card["pose GAN"]["FID"]
+    assert card["train poses"]["precision"] > card["pose GAN"]["precision"]
+    assert set(card["filled"]) == {"gap", "continuation"}
+    for rivals_ in card["filled"].values():
+        assert set(rivals_) == {"GAN", "straight lines", "last pose", "nearest"} and rivals_["GAN"]["off"] > 0
+    assert all(
+        said in ended.stdout for said in ("a second filled in, gap:", "straight lines", "pose GAN", "music2pose")
+    )
+
+
+def widen(root):
+    """Give the dances of a root ten joints more, as parse.py --joints 25 does."""
+    for path in (root / "poses").glob("*.npz"):
+        arrays = dict(np.load(path))
+        more = {key: np.concatenate([a, a[:, :10]], axis=1) for key, a in arrays.items() if a.shape[1:2] == (15,)}
+        np.savez(path, **(arrays | more))
+
+
+@pytest.mark.parametrize("joints", [15, 25])
+def test_what_is_judged_of_a_gan_beside_its_dances_whatever_its_joints(root, gan, joints, monkeypatch):
+    whole = completion.fill
+    monkeypatch.setattr(completion, "fill", lambda *given: whole(*given, steps=2))
+    widen(root)
+    dancer = generate.load(gan) if joints == 15 else untaught(25, styles=("chacha", "disco", "waltz"))
+    data = data_root.open_root(root)
+    clips = data.split("test", data.have("poses", "music"))
+    card = gan_report.make(data, dancer, clips, 0)
+    assert card["train poses"]["FID"] < card["pose GAN"]["FID"] and np.isfinite(card["pose GAN"]["FID_g"])
+    found = [row["error"] for task in card["filled"].values() for row in task.values()]
+    assert len(found) == 8 and np.isfinite(found).all() and "continuation" in gan_report.table(card)
+
+
+@pytest.mark.parametrize(("joints", "said"), [(9, "have 9 joints; --report"), (25, "25 joints, those in .*poses 15;")])
+def test_a_gan_of_other_joints_is_not_judged(trained, joints, said):
+    with pytest.raises(UserError, match=said):
+        generation.rivals(data_root.open_root(trained), trained / "models" / "seq_gan.pt", untaught(joints))
+
+
+def test_the_report_of_a_gan_needs_music2pose(root, gan):
+    import eval as stage_of_dances
+
+    (root / "models" / "music2pose.pt").unlink()
+    with pytest.raises(UserError, match="music2pose.pt: no such model"):
+        stage_of_dances.main([str(root), "--model", str(gan), "--report", "--n", "1", "--quiet"])
+
+
+@pytest.mark.parametrize("wrong", [["--audio", "song.mp3"], ["data", "--split", "train"], ["data", "--style", "tango"]])
+def test_the_report_refuses_what_it_cannot_judge(run_stage, wrong):
+    ended = run_stage("eval.py", *wrong, "--report")
+    assert ended.returncode == 2 and "--report judges" in ended.stderr
+
+
+def test_no_frame_is_on_both_sides_of_a_deal():
+    seconds = np.arange(0, 96, 2.0)
+    song = {"motion": np.zeros((2500, 15, 2)), "kinetic": seconds[:, None], "times": {"kinetic": seconds}}
+    dances = {clip: song for clip in "abc"}
+    deal = scoring._deal(dances, np.random.default_rng(0))
+    own, theirs = (scoring._side(dances, deal, "kinetic", side) for side in (True, False))
+    for clip in dances:
+        assert len(own[clip]) and len(theirs[clip])
+        assert np.abs(own[clip] - theirs[clip].T).min() >= 4  # seconds, a window's length
+    longer = {"a": song | {"kinetic": seconds[:, None] + 100, "times": {"kinetic": seconds + 100}}}
+    assert not len(scoring._side(longer, deal, "kinetic", True)["a"])  # past the end of the real dance
+
+
+def test_spliced_dances_are_real_motion_in_time(root):
+    data = data_root.open_root(root)
+    clips = data.have("poses", "music")
+    music = {clip: npz.load(data.file("music", clip), "music") for clip in clips}
+    book = load_codebook(root / "clusters.npz")
+    pieces = baselines.library(data, clips[:3], music)
+    song, style = music[clips[3]], pieces[0]["style"]
+    one, again, other = (
+        baselines.spliced(pieces, song, style, book, np.random.default_rng(seed)) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, again)
+    assert one.shape == (np.ceil(song["duration"] * 30), 15, 2) and np.isfinite(one).all() and (one != other).any()
+    assert all(len(p["bar"]) == len(p["windows"]) for p in pieces)
+
+
+def test_the_wrong_song_is_another_of_the_same_style():
+    styles = {"a": "waltz", "b": "tango", "c": "waltz", "d": "rumba"}
+    assert baselines.stranger("a", list("abcd"), styles) == "c" and baselines.stranger("c", list("abcd"), styles) == "a"
+    assert baselines.stranger("d", list("abcd"), styles) != "d"

@@ -1,0 +1,141 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from learn2dance.data import data_root, npz
+from learn2dance.errors import UserError
+from learn2dance.gan import dataset, generate, pose_folder
+from learn2dance.gan.generate import GanDancer
+from learn2dance.gan.pose_networks import PoseConfig
+from learn2dance.gan.sequence_networks import SeqConfig
+from learn2dance.music import features
+
+
+@pytest.fixture(scope="module")
+def dancer(gan):
+    return generate.load(gan)
+
+
+@pytest.fixture(scope="module")
+def songs(trained):
+    root = data_root.open_root(trained)
+    return [npz.load(root.file("music", clip), "music") for clip in root.split("test", root.have("music"))]
+
+
+def untaught(joints=9, styles=(), music=0, top_speed=1e9, tempi=()):
+    """Return a dancer with networks as they begin, whose steps are as large as after training."""
+    torch.manual_seed(0)
+    poses, config = PoseConfig(joints, styles, 4, 16, 1), SeqConfig(music=music, width=16, channels=8, noise=4)
+    networks = generate.build(config, poses).eval().requires_grad_(False)
+    networks["generator"].shift[-1].weight.mul_(30)
+    return GanDancer(config, poses, networks, None, tempi, top_speed)
+
+
+def test_saved_and_loaded_it_dances_the_same(dancer, songs, tmp_path):
+    generate.save(tmp_path / "again.pt", dancer, step=3)
+    again = generate.load(tmp_path / "again.pt")
+    expected, found = (generate.dance(who, songs[0], 3) for who in (dancer, again))
+    np.testing.assert_array_equal(found["poses"], expected["poses"])
+    assert again.tempi == dancer.tempi and again.top_speed == dancer.top_speed and again.styles == dancer.styles
+
+
+def test_what_is_saved_is_what_was_trained(dancer, trained):
+    opened = pose_folder.open_folder(trained / "poses")
+    reader = dataset.Reader(opened, dancer.config.fps)
+    learned = [reader(name).poses for name in opened.train]
+    steps = np.concatenate([np.linalg.norm(np.diff(poses, axis=0), axis=-1).max(1) for poses in learned])
+    slower = np.nanmean(steps[np.isfinite(steps)] * dancer.config.fps <= dancer.top_speed)
+    assert slower == pytest.approx(0.999, abs=1.5 / len(steps)) and set(dancer.styles) == {"waltz", "chacha", "disco"}
+    assert torch.equal(dancer.ear.components, reader.ear.components)
+
+
+def test_checkpoints_of_other_shapes_are_refused(gan, trained, tmp_path):
+    parts = torch.load(gan, weights_only=True)
+    for changed in (
+        {"config": parts["config"] | {"width": 64}},
+        {"config": {"wide": 3}},
+        {"poses": {"joints": 15}},
+        {"network": {}},
+        {"ear": {"mean": 0}},
+    ):
+        torch.save(parts | changed, tmp_path / "other.pt")
+        with pytest.raises(UserError, match="not the parts of a sequence GAN") as fault:
+            generate.load(tmp_path / "other.pt")
+        assert "\n" not in str(fault.value)
+    with pytest.raises(UserError, match="expected a 'seq_gan' checkpoint, found 'music2pose'"):
+        generate.load(trained / "models" / "music2pose.pt")
+
+
+def test_a_dance_lasts_as_long_as_the_song(dancer, songs):
+    dance = generate.dance(dancer, songs[0], seed=0)
+    assert dance["poses"].shape == (np.ceil(songs[0]["duration"] * 30), 15, 2) and dance["fps"] == 30
+    assert dance["poses"].dtype == np.float32 and np.isfinite(dance["poses"]).all()
+    assert dance["beats"][0] <= 0 and dance["beats"][-1] >= songs[0]["duration"]
+    assert np.abs(dance["poses"][:, 8]).max() < 1e-5  # MidHip
+
+
+def test_another_seed_song_or_style_another_dance(dancer, songs):
+    def off(one, other):
+        count = min(len(one["poses"]), len(other["poses"]))
+        return np.abs(one["poses"][:count] - other["poses"][:count]).max()
+
+    first, again, other = (generate.dance(dancer, songs[0], seed, "waltz") for seed in (1, 1, 2))
+    assert off(first, again) == 0 < off(first, other)
+    assert off(first, generate.dance(dancer, songs[1], 1, "waltz")) > 0
+    assert off(first, generate.dance(dancer, songs[0], 1, "disco")) > 0
+    silence = songs[0] | {key: 0 * songs[0][key] for key in ("mel", "chroma", "onset", "rms")}
+    assert off(first, generate.dance(dancer, silence, 1, "waltz")) > 0
+
+
+@pytest.mark.parametrize("seconds", [0.1, 3.0, 90.0])
+def test_without_music_it_dances_as_long_as_is_asked(seconds):
+    found = generate.dance(untaught(), None, 0, seconds=seconds)
+    assert found["poses"].shape == (round(seconds * 30), 9, 2) and np.isfinite(found["poses"]).all()
+    assert not len(found["beats"])
+
+
+def test_a_long_dance_begins_as_a_short_one_does():
+    """In one piece: what comes later is heard no earlier, and there is no seam where one window ends."""
+    long, short = (generate.dance(untaught(), None, 4, seconds=seconds)["poses"] for seconds in (60, 10))
+    np.testing.assert_allclose(long[:240], short[:240], atol=1e-3)  # a spline feels its end for a few steps
+    assert np.abs(long[-300:] - short[-300:]).max() > 0.01
+
+
+def test_no_step_is_above_the_top_speed():
+    free = generate.dance(untaught(), None, 0, seconds=40)["poses"]
+    speed = np.linalg.norm(np.diff(free, axis=0), axis=-1).max(1) * 30
+    most = float(np.quantile(speed, 0.8))
+    held = generate.dance(untaught(top_speed=most), None, 0, seconds=40)["poses"]
+    assert (np.linalg.norm(np.diff(held, axis=0), axis=-1).max(1) * 30).max() <= 1.001 * most < speed.max()
+    assert held.shape == free.shape
+
+
+def test_between_the_steps_the_path_is_smooth():
+    """A path that is a cubic in time is that cubic at any time."""
+    clock, frames = np.arange(30) / 15, np.arange(58) / 30
+    path = torch.from_numpy(np.stack([clock**3 - clock, 2 - clock], 1).astype(np.float32))
+    found = generate.between(path, 15.0, 58, 30.0).numpy()
+    np.testing.assert_allclose(found, np.stack([frames**3 - frames, 2 - frames], 1), atol=1e-4)
+    assert generate.between(path[:2], 15.0, 5, 30.0).shape == (5, 2)
+
+
+def test_the_style_is_that_of_the_metre_and_the_tempo_unless_it_is_asked_for(songs):
+    who = untaught(styles=("rumba", "samba", "waltz"), tempi=((1, 100.0, 4), (2, 130.0, 4), (3, 90.0, 3)))
+
+    def chosen(tempo, metre, style=None):
+        return who.count_in(songs[0] | {"tempo": tempo, "beats_per_bar": metre}, style)[1]
+
+    assert [chosen(105.0, 4), chosen(125.0, 4), chosen(130.0, 3), chosen(105.0, 4, "samba")] == [1, 2, 3, 2]
+    assert chosen(105.0, 4, "polka") == 1  # never learned
+    fast = songs[0] | {"tempo": 190.0, "beats_per_bar": 4, "downbeat": 2}
+    np.testing.assert_array_equal(who.count_in(fast, "rumba")[0]["beats"], fast["beats"][::2])  # in half time
+    deaf = dataclasses.replace(who, tempi=())
+    assert deaf.count_in(fast, "samba")[1] == 2 and deaf.count_in(fast, None)[1] == 1
+    assert untaught().count_in(fast, None)[1] == 0
+
+
+def test_one_that_never_heard_music_dances_to_it_all_the_same(songs):
+    found = generate.dance(untaught(), songs[0], 0)
+    assert len(found["poses"]) == np.ceil(songs[0]["duration"] * features.FPS)

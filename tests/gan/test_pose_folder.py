@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from learn2dance.errors import UserError
+from learn2dance.gan import pose_folder
+
+
+def folder(path, count=3, joints=7, frames=50, seed=0, **more):
+    rng = np.random.default_rng(seed)
+    path.mkdir(exist_ok=True)
+    for i in range(count):
+        np.savez(path / f"dance {i}.npz", poses=rng.normal(size=(frames, joints, 2)) * 40 + [300, 200], **more)
+    return path
+
+
+def test_a_strangers_folder_is_dealt_to_two_sides(tmp_path, caplog):
+    found = pose_folder.open_folder(folder(tmp_path / "x", count=20))
+    assert len(found.val) == 2 and len(found.train) == 18 and not set(found.val) & set(found.train)
+    assert found.joints == 7 and found.names() == ()
+    alone = pose_folder.open_folder(folder(tmp_path / "y", count=1))
+    assert alone.train == alone.val == ["dance 0"]
+
+
+def test_the_poses_of_a_data_root_have_its_splits_and_styles(trained):
+    found = pose_folder.open_folder(trained / "poses")
+    assert set(found.train) == set((trained / "splits" / "train.txt").read_text().split())
+    assert set(found.val) == set((trained / "splits" / "val.txt").read_text().split())
+    assert len(found.names()) > 1 and found.joints in (15, 25)
+
+
+def test_unit_and_origin_make_no_difference(tmp_path):
+    folder(tmp_path / "x", count=1)
+    poses = np.load(tmp_path / "x" / "dance 0.npz")["poses"]
+    (tmp_path / "y").mkdir()
+    np.savez(tmp_path / "y" / "dance 0.npz", poses=poses * 0.01 - [7, 3])
+    one, other = (pose_folder.read(pose_folder.open_folder(tmp_path / name), "dance 0") for name in "xy")
+    np.testing.assert_allclose(one[0], other[0], atol=1e-4)
+    assert one[1] == 30  # assumed
+    np.testing.assert_allclose(one[0].mean(1), 0, atol=1e-5)
+    assert np.corrcoef(one[0][:, 0, 1], -(poses - poses.mean(1, keepdims=True))[:, 0, 1])[0, 1] > 0.999  # y up
+
+
+def test_poses_with_unknown_joints_are_left_out(tmp_path):
+    path = folder(tmp_path / "x", count=2, fps=25.0)
+    arrays = dict(np.load(path / "dance 0.npz"))
+    arrays["poses"][10:30, 2] = np.nan
+    np.savez(path / "dance 0.npz", **arrays)
+    found = pose_folder.open_folder(path)
+    poses, style, everything = pose_folder.pool(found, ["dance 0"], np.random.default_rng(0))
+    assert poses.shape == (30, 7, 2) and np.isfinite(poses).all() and (style == 0).all() and everything
+    assert pose_folder.read(found, "dance 0")[1] == 25
+
+
+def test_of_a_large_folder_a_part_is_held_at_a_time(tmp_path):
+    found = pose_folder.open_folder(folder(tmp_path / "x", count=40))
+    size = 50 * 7 * 2 * 4
+    drawn = [pose_folder.pool(found, found.train, np.random.default_rng(seed), 10 * size) for seed in (0, 0, 1)]
+    assert all(len(poses) <= 11 * 50 and not everything for poses, _, everything in drawn)
+    np.testing.assert_array_equal(drawn[0][0], drawn[1][0])
+    assert (drawn[0][0] != drawn[2][0]).any()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda path: None, "no .npz with poses in it, found nothing"),
+        (lambda path: np.savez(path / "a.npz", joints=np.ones(3)), "no key 'poses', found joints"),
+        (lambda path: np.savez(path / "a.npz", poses=np.ones((5, 4, 3))), r"'poses' is float64 \(5, 4, 3\)"),
+        (lambda path: (path / "a.npz").write_bytes(b"PK nothing"), "a.npz"),
+    ],
+)
+def test_folders_that_will_not_do(tmp_path, break_it, said):
+    break_it(tmp_path)
+    with pytest.raises(UserError, match=said):
+        pose_folder.open_folder(tmp_path)
+
+
+def test_skeletons_are_not_mixed(tmp_path):
+    path = folder(tmp_path / "x", count=2)
+    np.savez(path / "dance 1.npz", poses=np.ones((5, 9, 2)))
+    with pytest.raises(UserError, match="dance 1.npz: 9 joints, expected 7"):
+        pose_folder.read(pose_folder.open_folder(path), "dance 1")
+
+
+def test_nothing_but_unknown_joints(tmp_path):
+    (tmp_path / "x").mkdir()
+    np.savez(tmp_path / "x" / "a.npz", poses=np.full((9, 4, 2), np.nan))
+    found = pose_folder.open_folder(tmp_path / "x")
+    with pytest.raises(UserError, match="no pose with every joint known"):
+        pose_folder.pool(found, found.train, np.random.default_rng(0))

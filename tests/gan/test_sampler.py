@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+import torch
+
+from learn2dance.errors import UserError
+from learn2dance.gan import sampler
+from learn2dance.gan.dataset import Take
+from learn2dance.gan.sampler import Drawer, Paths
+from learn2dance.gan.sequence_networks import SeqConfig
+from learn2dance.motion import skeleton
+
+CONFIG = SeqConfig(music=2, steps=20, ahead=3, noise=2, width=4)
+LENGTHS, LOST = (100, 63, 20), {1: 30}  # of three takes; in one of them a step is not known
+
+
+def take(number):
+    """Return a take whose poses tell, joint by joint, where they are from, and whose music does too."""
+    count = LENGTHS[number]
+    poses = np.zeros((count, 15, 2), np.float32)
+    poses[..., 0], poses[..., 1] = 1 + np.arange(15), 1000 * (1 + number) + np.arange(count)[:, None]
+    if number in LOST:
+        poses[LOST[number], 4] = np.nan
+    music = np.stack([np.full(count, 1 + number), np.arange(count)], 1).astype(np.float32)
+    return Take(str(number), poses, music, number)
+
+
+@pytest.fixture
+def drawer():
+    return Drawer([take(number) for number in range(3)], CONFIG, mirrored=7)
+
+
+def place(poses):
+    """Return of which take each sequence is, and where in it."""
+    where = poses[:, :, 0, 1].numpy()
+    assert (np.diff(where, axis=1) == 1).all() and (poses[..., 1] == poses[:, :, :1, 1]).all()
+    return (where[:, 0] // 1000 - 1).astype(int), (where[:, 0] % 1000).astype(int)
+
+
+def known(number, start):
+    steps = range(start, start + CONFIG.steps)
+    return steps[-1] < LENGTHS[number] and LOST.get(number) not in steps
+
+
+def test_paths_go_on_until_their_dance_ends_or_is_not_known(drawer):
+    paths, rng = Paths(200, 3, 4), np.random.default_rng(0)
+    first = drawer.go_on(paths, rng)
+    assert first.begun.all() and first.poses.shape == (200, 20, 15, 2)
+    went_on, ended = 0, 0
+    for _ in range(6):
+        before, begun_before = place(first.poses), first
+        following = drawer.go_on(paths, rng)
+        now = place(following.poses)
+        for path in range(200):
+            number, start = before[0][path], before[1][path]
+            if not following.begun[path]:
+                went_on += 1
+                assert (now[0][path], now[1][path]) == (number, start + CONFIG.steps)
+                assert following.style[path] == begun_before.style[path]  # and the side stays
+            elif not known(number, start + CONFIG.steps):
+                ended += 1
+        assert all(known(*at) for at in zip(*now, strict=True))
+        can = [known(number, start + CONFIG.steps) for number, start in zip(*before, strict=True)]
+        assert not any(begun.item() is False and not able for begun, able in zip(following.begun, can, strict=True))
+        first = following
+    assert went_on > 100 and ended > 100 and following.begun.any() and not following.begun.all()
+
+
+def test_all_places_are_drawn_alike(drawer):
+    drawn = [drawer.draw(np.random.default_rng(seed)) for seed in range(4000)]
+    counts = np.bincount([number for number, _ in drawn], minlength=3)
+    # 81 sequences begin in the first take, 11 + 13 around the lost step of the second, 1 in the third.
+    np.testing.assert_allclose(counts / 4000, np.array([81, 24, 1]) / 106, atol=0.03)
+    assert {start for number, start in drawn if number == 1} == {*range(11), *range(31, 44)}
+
+
+def test_mirrored_poses_are_told_a_mirrored_style(drawer):
+    found = drawer.go_on(Paths(400, 3, 4), np.random.default_rng(0))
+    number, _ = place(found.poses)
+    turned = (found.poses[:, 0, 0, 0] < 0).numpy()
+    assert 0.4 < turned.mean() < 0.6
+    np.testing.assert_array_equal(found.style.numpy(), number + 7 * turned)
+    across = found.poses[:, 0, :, 0].numpy()
+    assert (across[~turned] == 1 + np.arange(15)).all()
+    # Nose, Neck; the right arm from the left one and the left from the right; MidHip; the legs likewise
+    from_side = -np.array([1, 2, 6, 7, 8, 3, 4, 5, 9, 13, 14, 15, 10, 11, 12])
+    assert (across[turned] == from_side).all()
+    plain = Drawer([take(0)], CONFIG, mirrored=0).go_on(Paths(100, 3, 4), np.random.default_rng(0))
+    assert (plain.poses[..., 0] > 0).all() and (plain.style == 0).all()
+
+
+def test_tensors_are_mirrored_as_arrays_are():
+    poses = np.random.default_rng(0).normal(size=(6, 15, 2)).astype(np.float32)
+    np.testing.assert_array_equal(sampler.mirror(torch.from_numpy(poses)).numpy(), skeleton.mirror(poses))
+
+
+def test_music_is_that_of_the_place_and_the_other_is_not(drawer):
+    found = drawer.go_on(Paths(600, 3, 4), np.random.default_rng(0))
+    number, start = place(found.poses)
+    heard, other = found.music.numpy(), found.other.numpy()
+    deaf = (heard == 0).all((1, 2))
+    assert 0 < deaf.mean() < 0.3 and (other[deaf] == 0).all()
+    heard, other, number, start = (part[~deaf] for part in (heard, other, number, start))
+    last = np.array(LENGTHS)[number] - 1
+    clock = np.clip(start[:, None] + np.arange(-3, 23), 0, last[:, None])  # held at the ends
+    np.testing.assert_array_equal(heard[..., 0], np.repeat(number[:, None] + 1, 26, 1))
+    np.testing.assert_array_equal(heard[..., 1], clock)
+    theirs = other[:, 3:-3]
+    assert (theirs[..., 0] == theirs[:, :1, 0]).all() and (np.diff(theirs[..., 1], axis=1) == 1).all()
+    same = other[:, 0, 0] == number + 1
+    assert 0.5 < same.mean() < 1  # half of them drawn from the same take, some more by chance
+    elsewhere = np.abs(theirs[:, 0, 1] - start)[same & (number == 0)]
+    assert np.mean(elsewhere > 5) > 0.8
+
+
+def test_where_takes_have_changed_all_paths_begin_anew(drawer):
+    paths, rng = Paths(50, 3, 4), np.random.default_rng(0)
+    drawer.go_on(paths, rng)
+    paths.forget()
+    assert Drawer([take(0)], CONFIG, 7).go_on(paths, rng).begun.all()
+
+
+def test_where_paths_are_is_saved_with_the_network(drawer):
+    paths, again = Paths(50, 3, 4), Paths(50, 3, 4)
+    drawer.go_on(paths, np.random.default_rng(0))
+    again.load_state_dict(paths.state_dict())
+    one, other = (drawer.go_on(p, np.random.default_rng(1)) for p in (paths, again))
+    assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True)) and not one.begun.all()
+
+
+def test_dances_too_short_to_learn_from():
+    with pytest.raises(UserError, match=r"no dance has 1\.3 s of known poses in a row"):
+        Drawer([Take("a", np.zeros((19, 15, 2), np.float32), np.zeros((19, 2), np.float32), 0)], CONFIG, 0)

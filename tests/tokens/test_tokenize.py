@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+from test_sync import PEAK, apart, dance, song
+
+from learn2dance.data import data_root, npz
+from learn2dance.errors import UserError
+from learn2dance.motion import windows
+from learn2dance.tokens import tokenize
+from learn2dance.tokens.tokenize import Settings
+
+SMALL = Settings(levels=3, codes=16)
+
+
+def cluster(path, settings=SMALL):
+    return tokenize.cluster(data_root.open_root(path), settings)
+
+
+def content(path):
+    return {p.name: p.read_bytes() for p in [path / "clusters.npz", *(path / "labels").iterdir()]}
+
+
+def test_only_what_is_stale_is_made_again(root):
+    before = content(root)
+    times = {p: p.stat().st_mtime_ns for p in (root / "labels").iterdir()}
+    found = cluster(root)
+    assert content(root) == before and times == {p: p.stat().st_mtime_ns for p in (root / "labels").iterdir()}
+    assert len(found["clips"]) == 9
+    (root / "labels" / f"{found['clips'][0]}.npz").unlink()
+    (root / "clusters.npz").unlink()
+    cluster(root)
+    assert content(root) == before  # the same input gives the same bytes
+    cluster(root, Settings(levels=2, codes=16))
+    assert npz.load(root / "clusters.npz", "clusters")["centroids"].shape[:2] == (2, 16)
+    assert npz.load(root / "labels" / f"{found['clips'][0]}.npz", "labels")["labels"].shape[1] == 2
+    cluster(root, Settings(levels=2, codes=16, whole=1))
+    assert npz.load(root / "labels" / f"{found['clips'][0]}.npz", "labels")["labels"].shape[1] == 1 + 5
+
+
+def test_val_and_test_clips_are_not_learned_from(root):
+    centroids = cluster(root)["codebook"].centroids
+    for name in ("val", "test"):
+        for clip in (root / "splits" / f"{name}.txt").read_text().split():
+            arrays = npz.load(root / "poses" / f"{clip}.npz", "poses")
+            arrays["poses"] *= np.linspace(1, 3, len(arrays["poses"]))[:, None, None]
+            meta = arrays.pop("meta")
+            npz.save(root / "poses" / f"{clip}.npz", "poses", "", {}, meta["parents"], **arrays)
+    np.testing.assert_array_equal(cluster(root)["codebook"].centroids, centroids)
+
+
+def test_labels_are_the_windows_codes(trained):
+    root = data_root.open_root(trained)
+    codebook, cut = cluster(trained)["codebook"], tokenize.cutter(root)
+    for clip in root.have("poses", "music", "labels")[:3]:
+        saved = npz.load(root.file("labels", clip), "labels")
+        found = cut(clip)
+        np.testing.assert_array_equal(saved["labels"], codebook.encode(found["windows"]))
+        np.testing.assert_array_equal(saved["mirrored"], codebook.encode(windows.mirror(found["windows"])))
+        np.testing.assert_array_equal(saved["beats"], found["beats"])
+        assert len(saved["labels"]) > 5 and saved["labels"].shape[1] == 2 + 5
+
+
+def test_usage_counts_known_windows(trained):
+    found = cluster(trained)
+    root = data_root.open_root(trained)
+    counts = tokenize.usage(root, found["clips"], found["codebook"])
+    known = sum(npz.load(root.file("labels", clip), "labels")["known"].sum() for clip in found["clips"])
+    assert counts.shape == (7, 16) and (counts.sum(1) == known).all()
+
+
+def test_perplexity_of_even_and_lopsided_use():
+    np.testing.assert_allclose(tokenize.perplexity(np.array([[5, 5, 5, 5], [7, 0, 0, 0], [3, 3, 0, 0]])), [4, 1, 2])
+
+
+def test_a_coded_dance_lies_near_the_measured_one(trained):
+    found = cluster(trained)
+    measured, coded = tokenize.in_codes(data_root.open_root(trained), found["clips"][0], found["codebook"])
+    assert measured.shape == coded.shape
+    error = np.mean((measured - coded) ** 2) / np.mean((measured - measured.mean(0)) ** 2)
+    shifted = np.mean((np.roll(measured, 7, 0) - coded) ** 2) / np.mean((measured - measured.mean(0)) ** 2)
+    assert error < 0.5 < shifted
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (Settings(levels=0), "LEVELS is 0, expected a whole number of at least 1"),
+        (Settings(levels=1), "WHOLE is 2, more than the 1 LEVELS"),
+        (Settings(whole=0), "WHOLE is 0, expected a whole number of at least 1"),
+        (Settings(codes="many"), "CODES is 'many'"),
+        (Settings(codes=4096), "windows are too few for 4096 codes"),
+    ],
+)
+def test_settings_that_do_not_do(root, settings, said):
+    (root / "clusters.npz").unlink()
+    with pytest.raises(UserError, match=said):
+        cluster(root, settings)
+    assert not (root / "clusters.npz").exists()
+
+
+def test_poses_and_music_of_different_clips(root):
+    clip = (root / "splits" / "train.txt").read_text().split()[0]
+    arrays = npz.load(root / "poses" / f"{clip}.npz", "poses")
+    meta = arrays.pop("meta")
+    npz.save(root / "poses" / f"{clip}.npz", "poses", "", {}, meta["parents"], **arrays | {"fps": 5.0})
+    with pytest.raises(UserError, match=f"{clip}: .* s of poses and 8.0 s of music; is the fps in clips.csv right"):
+        cluster(root)
+
+
+def test_new_clips_in_no_split_are_named(root, caplog):
+    for kind in ("poses", "music"):
+        file = sorted((root / kind).glob("*.npz"))[0]
+        (root / kind / "new.npz").write_bytes(file.read_bytes())
+    tokenize.log.propagate = True
+    cluster(root)
+    assert "new: in none of" in caplog.text
+
+
+def record(root, clip, rate, shift, count=120):
+    """Put a minute of a dance in place of a clip's, on a clock that is off; return when its beats are danced."""
+    heard, meta = npz.load(root / "music" / f"{clip}.npz", "music"), {}
+    meta = heard.pop("meta")["parents"]
+    music = song(count=count) | {"duration": 60.0}
+    npz.save(root / "music" / f"{clip}.npz", "music", "", {}, meta, **heard | music)
+    motion, beats = dance(music, rate, shift)
+    motion += np.random.default_rng(0).normal(size=motion.shape) * 0.01  # as it is detected
+    arrays = {"poses": (motion * [100, -100] + 500).astype(np.float32), "fps": 25.0}
+    arrays |= {"confidence": np.ones(motion.shape[:2], np.float32), "filled": np.zeros(motion.shape[:2], bool)}
+    npz.save(root / "poses" / f"{clip}.npz", "poses", "", {}, {}, **arrays)
+    return beats
+
+
+def test_dances_that_drift_are_laid_on_their_beats(root):
+    data = data_root.open_root(root)
+    train = data.split("train", data.have("poses", "music"))
+    # All on the beat but one, which is a little late and whose clock is slow: the many say what is usual.
+    danced = {clip: record(root, clip, *((0.97, 0.2) if clip == train[0] else (1.0, 0.0))) for clip in train}
+    still = data.split("val", data.have("poses", "music"))[0]
+    plain = npz.load(root / "music" / f"{still}.npz", "music")["beats"]
+    cluster(root)
+    cut = tokenize.cutter(data)
+    for clip, beats in danced.items():
+        found = cut(clip)
+        off = found["beats"] - beats  # seconds: up to 2, were nothing moved; the late one is a share of what is usual
+        np.testing.assert_allclose(off, -0.2 / len(train), atol=0.02)
+        np.testing.assert_array_equal(npz.load(data.file("labels", clip), "labels")["beats"], found["beats"])
+    peaks = npz.load(root / "clusters.npz", "clusters")["peaks"]
+    assert apart(peaks[1], PEAK + 0.1 / len(train)) < 0.01  # 0.2 s of a bar of 2 s
+    cluster(root, Settings(levels=3, codes=16, align=False))
+    cut = tokenize.cutter(data)
+    for clip in danced:
+        np.testing.assert_array_equal(cut(clip)["beats"], song(count=120)["beats"])
+    np.testing.assert_array_equal(cut(still)["beats"], plain)
+    assert np.isnan(npz.load(root / "clusters.npz", "clusters")["peaks"]).all()

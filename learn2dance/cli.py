@@ -37,12 +37,13 @@ def raise_faults(faults: list[str], total: int, outcome: str) -> None:
     Raises
     ------
     UserError
-        With the last line; those before it are logged.
+        With the last line; those before it are logged, the same line once.
     """
-    for line in faults[:-1]:
+    lines = list(dict.fromkeys(faults))
+    for line in lines[:-1]:
         log.error(line)
-    if faults:
-        raise UserError(f"{faults[-1]} ({len(faults)} of {total} {outcome})")
+    if lines:
+        raise UserError(f"{lines[-1]} ({len(faults)} of {total} {outcome})")
 
 
 class OneLineParser(argparse.ArgumentParser):

@@ -5,6 +5,7 @@ the standard library do not tell. Workers end when their parent ends, however it
 """
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import pickle
@@ -20,6 +21,7 @@ from typing import NoReturn
 from learn2dance.errors import UserError, one_line
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # of an OSError that no other job would escape
 
 
 class WorkerTraceback(Exception):
@@ -51,6 +53,8 @@ def run(function: Callable, jobs: Mapping[str, object], processes: int) -> Itera
 
     Raises
     ------
+    OSError
+        If the disk is full or cannot be written to, which ends the run.
     Exception
         Any other exception of ``function``: a bug, which ends the run.
     """
@@ -113,6 +117,8 @@ class _Worker:
             return UserError(f"{name}: {_cause(self.process.exitcode)}")
         if text:
             raise result from WorkerTraceback(text)
+        if isinstance(result, OSError):
+            raise result
         return result
 
     def end(self) -> None:
@@ -156,7 +162,7 @@ def _work(connection: Connection, function: Callable) -> None:
         try:
             result = function(job)
         except (UserError, OSError) as error:
-            result = UserError(one_line(error))
+            result = error if getattr(error, "errno", None) in DISK else UserError(one_line(error))
         except Exception as error:
             result, text = _picklable(error), traceback.format_exc()
         connection.send((result, text))

@@ -4,14 +4,26 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from learn2dance import threads
 
 ROOT = Path(__file__).parents[1]
 threads.limit(1)  # as a stage does
+
+
+def still_alive(processes: list[psutil.Process], seconds: float = 2.0) -> list[psutil.Process]:
+    """Return which of these processes have not ended after so long; ended ones that nobody has waited for count."""
+    until = time.monotonic() + seconds
+    while True:
+        alive = [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        if not alive or time.monotonic() > until:
+            return alive
+        time.sleep(0.02)
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ def test_threads_are_limited_also_of_libraries_that_are_loaded_later():
     script = """
 import numpy
 from learn2dance import cli
-stage.setup(threads=1)
+cli.setup(threads=1)
 import torch, sklearn.cluster, threadpoolctl
 print({pool["num_threads"] for pool in threadpoolctl.threadpool_info()}, torch.get_num_threads())
 cli.setup(threads=2)

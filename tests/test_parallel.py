@@ -9,7 +9,7 @@ import time
 
 import psutil
 import pytest
-from conftest import ROOT
+from conftest import ROOT, still_alive
 
 from learn2dance import parallel
 from learn2dance.data import npz
@@ -55,7 +55,7 @@ def test_results_come_in_the_order_of_the_jobs():
         (("signal", signal.SIGTERM), "sick: its worker process ended with exit code 143"),
         (("exit", 3), "sick: its worker process ended with exit code 3"),
         (("raise", UserError("sick.json: empty")), "sick.json: empty"),
-        (("raise", OSError(28, "No space left on device", "sick.npz")), "sick.npz: No space left on device"),
+        (("raise", OSError(13, "Permission denied", "sick.wav")), "sick.wav: Permission denied"),
     ],
 )
 @pytest.mark.parametrize("processes", [1, 2])
@@ -65,6 +65,13 @@ def test_a_job_that_fails_costs_the_others_nothing(job, said, processes):
     failed = results.pop("sick")
     assert isinstance(failed, UserError) and str(failed).startswith(said) and "\n" not in str(failed)
     assert results == {"first": 0, "third": 0.1, "fourth": 0}
+
+
+def test_a_full_disk_ends_the_run():
+    jobs = {"a": ("raise", OSError(28, "No space left on device", "a.npz")), "b": ("wait", 60), "c": ("wait", 60)}
+    with pytest.raises(OSError, match="No space left on device: 'a.npz'"):
+        list(parallel.run(work, jobs, 2))
+    assert not multiprocessing.active_children()
 
 
 def test_every_worker_may_die():
@@ -109,8 +116,7 @@ def test_workers_end_with_their_parent_even_if_it_is_killed(tmp_path, method):
     workers = [psutil.Process(int(parent.stdout.readline())) for _ in range(3)]
     parent.kill()
     parent.wait()
-    _, alive = psutil.wait_procs(workers, timeout=2)
-    assert not alive
+    assert not still_alive(workers)
 
 
 def start(*arguments):
@@ -178,8 +184,7 @@ def test_no_process_of_a_stage_outlives_it(root, kind, name, made, depth, comman
     everything = psutil.Process(process.pid).children(recursive=True)
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs(everything, timeout=2)
-    assert not alive
+    assert not still_alive(everything)
 
 
 def test_a_kernel_that_dies_is_one_line(root):
@@ -192,6 +197,5 @@ def test_a_kernel_that_dies_is_one_line(root):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 2
     assert said.count("\n") == 1 and said.startswith("error: Process_Waves.ipynb: its kernel died"), said
-    _, alive = psutil.wait_procs(workers, timeout=2)
-    assert not alive
+    assert not still_alive(workers)
     assert not list((root / "notebooks").glob(".*"))

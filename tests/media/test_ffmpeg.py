@@ -4,7 +4,7 @@ import sys
 
 import psutil
 import pytest
-from conftest import ROOT
+from conftest import ROOT, still_alive
 from test_video_reader import CLICKS, flashes
 from test_video_writer import song
 
@@ -64,5 +64,4 @@ with ffmpeg.running(["sleep", "60"]) as process:
     run = psutil.Process(int(process.stdout.readline()))
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs([run], timeout=2)
-    assert not alive
+    assert not still_alive([run])

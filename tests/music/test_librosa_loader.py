@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT
+from conftest import ROOT, still_alive
 
 from learn2dance.data import npz
 from learn2dance.errors import UserError
@@ -168,6 +168,5 @@ def test_killed_while_it_compiles(tmp_path):
     time.sleep(1)  # in the middle of it
     process.send_signal(signal.SIGKILL)
     process.wait()
-    _, alive = psutil.wait_procs(children, timeout=2)
-    assert not alive
+    assert not still_alive(children)
     assert not [path for path in (tmp_path / "learn2dance").iterdir() if path.is_dir() and path.name[0] != "."]

@@ -79,7 +79,7 @@ def test_a_projection_of_columns_alike_minds_no_units_and_varies_by_one():
 
 
 def test_of_too_many_rows_as_many_are_drawn_evenly(monkeypatch):
-    monkeypatch.setattr(dataset, "MOST", 100)
+    monkeypatch.setattr(projection, "MOST", 100)
     rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
     rows[np.arange(300) % 3 != 0] += 9
     np.testing.assert_allclose(projection.fit_projection(rows, 2).mean, rows[::3].mean(0), atol=1e-5)
@@ -94,7 +94,7 @@ def test_a_song_begins_with_its_first_window(start):
     rng = np.random.default_rng(0)
     beats = np.tile(np.arange(1.0, 11)[:, None, None], (1, 1, 1)).astype(np.float32)
     codes, mirrored = rng.integers(9, size=(2, 5, 2 + 5))
-    clip = {"features": beats, "bar": torch.arange(11), "start": start, "style": "b", "known": np.ones(5, bool)}
+    clip = {"features": beats, "bar": np.arange(11), "start": start, "style": "b", "known": np.ones(5, bool)}
     centroids, mean = rng.normal(size=(3, 9, 60)).astype(np.float32), rng.normal(size=60).astype(np.float32)
     book = Codebook(centroids, 2, mean, frames_per_beat=2)
     ear = projection.Projection(torch.zeros(1), torch.full((1, 1), 2.0))

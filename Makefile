@@ -87,9 +87,10 @@ gan: venv  ## train_pose.py, train_seq.py: DATA/poses, DATA/music -> DATA/models
 test: venv  ## run the tests
 	$(PY) -m pytest
 
-lint: venv  ## ruff and shellcheck
+lint: venv  ## ruff, import-linter and shellcheck
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/shellcheck extract_poses.sh .ci/run
 
 bench: venv  ## speeds, as ratios measured in one run

@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
                         f"{kept}, try a lower --lr")  # fmt: skip
         if (state.step + 1) % args.every and state.step + 1 < args.steps:
             continue
-        dancer = generate.GanDancer.of(pair, reader, learned)
+        dancer = sequence_training.trained(pair, reader, learned)
         made = [generate.steps(dancer, take.music, take.style, args.seed) for take in judged]
         found = sequence_training.judge(made, real, args.fps) | reader.lock(judged, made)
         state.step += 1

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from learn2dance.data import checkpoint, data_root
 from learn2dance.errors import UserError
-from learn2dance.gan import conditioning, dataset, pose_networks, sequence_networks, sequence_training
+from learn2dance.gan import conditioning, pose_networks, sequence_networks
 from learn2dance.gan.pose_networks import PoseConfig, PoseCritic, PoseEncoder, PoseGenerator
 from learn2dance.gan.sequence_networks import SeqConfig, SeqCritic, SeqGenerator
 from learn2dance.motion import kinematics
@@ -44,15 +44,6 @@ class GanDancer:
     ear: Projection | None
     tempi: tuple[tuple[int, float, int], ...]
     top_speed: float
-
-    @classmethod
-    def of(cls, pair: sequence_training.Pair, reader: dataset.Reader, learned: list[dataset.Take]) -> "GanDancer":
-        """Put together what has been learned."""
-        parts = [pair.poser, pair.encoder, pair.average.module, pair.critic["sequence"], pair.critic["step"]]
-        networks = nn.ModuleDict(dict(zip(PARTS, parts, strict=True)))
-        steps = np.concatenate([kinematics.steps(take.poses) for take in learned])
-        top_speed = float(np.nanpercentile(steps, 99.9)) * reader.clock
-        return cls(pair.config, pair.poser.config, networks, reader.ear, reader.tempi(), top_speed)
 
     @property
     def styles(self) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from learn2dance.gan import pose_networks
-from learn2dance.gan.dataset import Take
+from learn2dance.gan.dataset import Reader, Take
+from learn2dance.gan.generate import PARTS, GanDancer
 from learn2dance.gan.pose_networks import PENALTY, PoseCritic, PoseEncoder, PoseGenerator, gradient_penalty
 from learn2dance.gan.sampler import Paths, Where
 from learn2dance.gan.sequence_networks import SeqConfig, SeqCritic, SeqGenerator, decode, noise
@@ -51,6 +52,15 @@ class Pair(nn.Module):
 def inner(music: Tensor, config: SeqConfig) -> Tensor:
     """Cut what is heard around sequences to what is heard at their own steps."""
     return music[:, config.ahead : music.shape[1] - config.ahead]
+
+
+def trained(pair: Pair, reader: Reader, learned: list[Take]) -> GanDancer:
+    """Return the model as it has been trained so far, ready to dance."""
+    parts = [pair.poser, pair.encoder, pair.average.module, pair.critic["sequence"], pair.critic["step"]]
+    networks = nn.ModuleDict(dict(zip(PARTS, parts, strict=True)))
+    steps = np.concatenate([kinematics.steps(take.poses) for take in learned])
+    top_speed = float(np.nanpercentile(steps, 99.9)) * reader.clock
+    return GanDancer(pair.config, pair.poser.config, networks, reader.ear, reader.tempi(), top_speed)
 
 
 def roll(pair: Pair, where: Where, rng: torch.Generator) -> Tensor:

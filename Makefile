@@ -68,10 +68,10 @@ music: venv  ## Process_Waves.ipynb: DATA/audio -> DATA/music
 films: venv  ## the poses over their videos: DATA/videos, DATA/poses, DATA/audio -> DATA/films/*.mp4
 	$(PY) -m learn2dance.render.films "$(DATA)"
 
-clusters: venv  ## Clustering.ipynb: DATA/poses, DATA/music -> DATA/clusters.npz, DATA/labels
+clusters: venv  ## Clustering.ipynb: DATA/poses, DATA/music -> DATA/clusters.npz, DATA/tokens
 	$(PY) -m learn2dance.notebook Clustering.ipynb "$(DATA)" $(CLUSTERS)
 
-train: venv  ## train.py: DATA/labels, DATA/music -> DATA/models/music2pose.pt
+train: venv  ## train.py: DATA/tokens, DATA/music -> DATA/models/music2pose.pt
 	$(PY) train.py "$(DATA)" --resume
 
 dances: venv  ## eval.py: dance to the songs of the test split

@@ -46,8 +46,8 @@ def main(argv: list[str] | None = None) -> None:
     add("--out", type=Path, help="ends in .mp4, .gif or .png (<first file>.mp4)")
     add("--fps", type=positive(float), help="frames a second of the film (the files' own)")
     add("--size", type=size, metavar="WxH|N", help="pixels of the picture (640 high; a .png 1600 wide)")
-    add("--start", type=cli.between(0, 86400), default=0.0, metavar="S", help="leave out so many seconds (0)")
-    add("--length", type=cli.between(0.001, 86400), metavar="S", help="draw so many seconds (all)")
+    add("--start", type=cli.number_between(0, 86400), default=0.0, metavar="S", help="leave out so many seconds (0)")
+    add("--length", type=cli.number_between(0.001, 86400), metavar="S", help="draw so many seconds (all)")
     add("--titles", nargs="+", metavar="TITLE", help="one a file (the files' names, where there are several)")
     add("--trail", action="store_true", help="wrists and ankles leave a fading trail")
     add("--beats", action="store_true", help="the floor lights up on the beats, where the file holds them")
@@ -90,7 +90,7 @@ def main(argv: list[str] | None = None) -> None:
     last = None if arguments.length is None else first + max(1, round(arguments.length * fps))
     dances, beats = [], []
     for file, dance in zip(files, loaded, strict=True):
-        poses = skeleton.plant(dance["poses"], dance["fps"]) if dance["y_up"] else dance["poses"]
+        poses = skeleton.ground(dance["poses"], dance["fps"]) if dance["y_up"] else dance["poses"]
         poses = kinematics.resample(poses, dance["fps"], fps)
         if first >= len(poses):
             raise UserError(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")

@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
                 if Path(given_file).resolve() in (target.resolve(), film.resolve()):
                     raise UserError(f"{given_file}: would be overwritten by the dance; give another --out")
             how = {"seed": seed, "style": style} | options
-            if not npz.fresh(target, "dance", how, parents):
+            if not npz.is_up_to_date(target, "dance", how, parents):
                 npz.save(target, "dance", "eval.py", how, parents, **generation.dance(who, heard, seed, style, args))
             if not args.no_video and not (film.exists() and film.stat().st_mtime >= target.stat().st_mtime):
                 render(npz.load(target, "dance"), film, sound)
@@ -94,7 +94,7 @@ def render(dance: dict, film: Path, sound: Path | None) -> None:
     from learn2dance.motion import skeleton
     from learn2dance.render import animation
 
-    animation.animate([skeleton.plant(dance["poses"], dance["fps"])], dance["fps"], film, audio=sound, y_up=True)
+    animation.animate([skeleton.ground(dance["poses"], dance["fps"])], dance["fps"], film, audio=sound, y_up=True)
 
 
 def frames(text: str) -> list[str]:
@@ -137,14 +137,18 @@ def arguments(argv: list[str] | None):
     group.add_argument(
         "--temperature", type=cli.positive(float), default=1.0, help="lower: likelier moves (%(default)s)"
     )
-    group.add_argument("--top-k", type=cli.whole, default=0, help="draw among so many words; 0: all (%(default)s)")
+    group.add_argument(
+        "--top-k", type=cli.whole_number, default=0, help="draw among so many units; 0: all (%(default)s)"
+    )
     group.add_argument("--n", type=cli.positive(int), help="so many dances, seeds SEED, SEED + 1 … (1; --report: 5)")
     group.add_argument("--prefix", metavar="POSES.npz", help="go on from these poses, which begin with the song")
     group = parser.add_argument_group("with a GAN (train_seq.py)")
     group.add_argument("--given", metavar="POSES.npz", help="dance what is not --known of these poses")
     group.add_argument("--known", type=frames, metavar="A:B,C:D", help="frames of them, from A to before B (all)")
     group.add_argument("--known-joints", type=joints, metavar="A-B,C", help="and of those frames these joints (all)")
-    group.add_argument("--seconds", type=cli.between(0.1, 86400), metavar="S", help="length, where no song says it")
+    group.add_argument(
+        "--seconds", type=cli.number_between(0.1, 86400), metavar="S", help="length, where no song says it"
+    )
     args = parser.parse_args(argv)
     if args.data and args.audio:
         parser.error("give a data root or --audio FILE, not both")

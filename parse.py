@@ -25,13 +25,13 @@ def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
     parser = cli.parser(__doc__, "jobs", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root: a folder with keypoints/")
-    seconds = cli.between(0, 1e6)
-    parser.add_argument("--fps", type=cli.between(0.1, 1000), help="frames a second, of all clips")
+    seconds = cli.number_between(0, 1e6)
+    parser.add_argument("--fps", type=cli.number_between(0.1, 1000), help="frames a second, of all clips")
     parser.add_argument("--start", type=seconds, default=0.0, metavar="S", help="seconds: frames before are NaN (0)")
     parser.add_argument("--end", type=seconds, metavar="S", help="seconds: frames from here on are NaN")
     parser.add_argument("--joints", type=int, choices=(15, 25), default=15, help="the first 15 of BODY_25, or all (15)")
     parser.add_argument(
-        "--min-confidence", type=cli.between(0, 1), default=0.25, metavar="C", help="below: not seen (0.25)"
+        "--min-confidence", type=cli.number_between(0, 1), default=0.25, metavar="C", help="below: not seen (0.25)"
     )
     parser.add_argument("--max-gap", type=seconds, default=0.5, metavar="S", help="seconds: longer gaps stay NaN (0.5)")
     parser.add_argument("--format", choices=FORMATS, help="of all clips' poses (as their content tells)")
@@ -39,7 +39,10 @@ def main(argv: list[str] | None = None) -> None:
         "--camera", type=int, choices=range(1, 10), help="AIST++'s: which camera saw them (1: in front)"
     )
     parser.add_argument(
-        "--first-frame", type=cli.whole, metavar="N", help="number of the video's first frame in other tools' JSON"
+        "--first-frame",
+        type=cli.whole_number,
+        metavar="N",
+        help="number of the video's first frame in other tools' JSON",
     )
     args = parser.parse_args(argv)
     cli.setup(args.quiet)
@@ -97,7 +100,7 @@ def _parse(job: tuple) -> tuple[str, bool]:
     fps = fps or root.fps.get(clip) or (found and found.fps) or _video_fps(root, clip)
     arguments = settings | form | {"fps": fps, "version": cleaning.VERSION}
     parents = {f"keypoints/{source.name}": digest}
-    if npz.fresh(target, "poses", arguments, parents):
+    if npz.is_up_to_date(target, "poses", arguments, parents):
         return f"{clip}: up to date", False
 
     found = found or openpose_json.detect(source, files)

@@ -1,6 +1,6 @@
 """Train music2pose: the network that chooses the motion tokens which a song calls for.
 
-Reads   DATA/clusters.npz, DATA/labels/<clip>.npz, DATA/music/<clip>.npz, DATA/splits/, DATA/clips.csv
+Reads   DATA/clusters.npz, DATA/tokens/<clip>.npz, DATA/music/<clip>.npz, DATA/splits/, DATA/clips.csv
 Writes  DATA/models/music2pose.pt        the network that did best on the val split, ready to dance
         DATA/models/music2pose.last.pt   where training stands, for --resume
         DATA/models/runs/music2pose/     TensorBoard: tensorboard --logdir DATA/models/runs
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from learn2dance.data import data_root, training_run
     from learn2dance.music2pose import dataset, training
-    from learn2dance.music2pose.model import save_dancer
+    from learn2dance.music2pose.model import save_model
     from learn2dance.music2pose.networks import Config
 
     device = cli.device(args.device)
@@ -33,22 +33,22 @@ def main(argv: list[str] | None = None) -> None:
     out = Path(args.out or root.path / "models" / ("music2pose.pt" if args.model == "transformer" else "lstm.pt"))
     last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
     outside = ("data", "out", "resume", "device", "threads", "quiet")
-    knobs = {key: value for key, value in vars(args).items() if key not in outside}
+    hyperparameters = {key: value for key, value in vars(args).items() if key not in outside}
     if args.width % Config.heads:
         raise UserError(f"--width {args.width}: expected a multiple of {Config.heads}, the attention's heads")
-    data = training.read(root, args.style)
-    if training_run.fresh(out, last, knobs, data.parents):
+    data = training.read_data(root, args.style)
+    if training_run.is_up_to_date(out, last, hyperparameters, data.parents):
         log.info("%s: fresh", out)
         return
 
     torch.manual_seed(args.seed)
-    dancer = training.new_dancer(data, args)
+    dancer = training.new_model(data, args)
     network, config = dancer.network.to(device), dancer.config
-    train, val = training.prepare(data.train, dancer), training.prepare(data.val, dancer)
+    train, val = training.to_songs(data.train, dancer), training.to_songs(data.val, dancer)
     optimiser = training.optimiser(network, args.lr, args.weight_decay)
-    state = training_run.State(rng=training_run.generator(args.seed))
+    state = training_run.TrainingState(rng=training_run.batch_generator(args.seed))
     if args.resume and last.exists():
-        training_run.resume(last, knobs, data.parents, network, optimiser, state)
+        training_run.resume(last, hyperparameters, data.parents, network, optimiser, state)
     size = sum(p.numel() for p in network.parameters()) / 1e6
     log.info("%s, %.1f million weights, %d songs (%d windows) to learn from, %d to judge by, on %s",
              args.model, size, len(train), sum(len(s.tokens) for s in train), len(val), device)  # fmt: skip
@@ -66,7 +66,7 @@ def main(argv: list[str] | None = None) -> None:
             )
 
         if (state.step + 1) % args.every == 0 or state.step + 1 == args.steps:
-            judged = training.judge(network, val, config)  # (L,)
+            judged = training.validation_loss(network, val, config)  # (L,)
             runs.add_scalar("train/loss", losses.mean(), state.step)
             runs.add_scalar("val/loss", judged.mean(), state.step)
             for level, value in enumerate(judged):
@@ -75,20 +75,22 @@ def main(argv: list[str] | None = None) -> None:
             state.step += 1
             better = state.note(float(judged.mean()), network)
             if better or not out.exists():
-                save_dancer(out, dancer, state.best_network, **state.found(), arguments=knobs, parents=data.parents)
-            training_run.save_state(last, knobs, data.parents, network, optimiser, state)
+                save_model(
+                    out, dancer, state.best_network, **state.found(), arguments=hyperparameters, parents=data.parents
+                )
+            training_run.save_state(last, hyperparameters, data.parents, network, optimiser, state)
             log.info("step %d: train %.3f, val %.3f%s", state.step, losses.mean(), judged.mean(), ", the best" * better)
             if state.waited >= args.patience:
                 break
     runs.close()
-    training_run.save_state(last, knobs, data.parents, network, optimiser, state, done=True)
+    training_run.save_state(last, hyperparameters, data.parents, network, optimiser, state, done=True)
     network.load_state_dict(state.best_network)
     if not out.exists():
-        save_dancer(out, dancer, state.best_network, **state.found(), arguments=knobs, parents=data.parents)
+        save_model(out, dancer, state.best_network, **state.found(), arguments=hyperparameters, parents=data.parents)
     log.info("%s: val loss %.3f nats a code at step %d of %d", out, state.best, state.best_step, state.step)
-    log.info("by the codes' frequencies alone %.3f", training.code_frequencies(train, val, config).mean())
+    log.info("by the codes' frequencies alone %.3f", training.unigram_loss(train, val, config).mean())
     if len(val) > 1:
-        deaf = training.judge(network, training.swap_music(val), config)
+        deaf = training.validation_loss(network, training.mismatch_music(val), config)
         log.info("with another song's sound, but its own bars %.3f", deaf.mean())
     log.info("next: python eval.py %s --split val --model %s", args.data, out)
 
@@ -113,14 +115,14 @@ def arguments(argv: list[str] | None):
                        help="lstm: the original's architecture, the baseline (%(default)s)")  # fmt: skip
     group.add_argument("--width", type=number, default=64, help="%(default)s")
     group.add_argument("--layers", type=number, default=1, help="of the transformer (%(default)s)")
-    group.add_argument("--dropout", type=cli.between(0, 1), default=0.4, help="%(default)s")
+    group.add_argument("--dropout", type=cli.number_between(0, 1), default=0.4, help="%(default)s")
     group.add_argument("--context", type=number, default=8, help="beats the transformer looks back (%(default)s)")
     group = parser.add_argument_group("training")
     group.add_argument("--steps", type=number, default=900, help="at most (%(default)s)")
     group.add_argument("--batch", type=number, default=16, help="sequences a step (%(default)s)")
     group.add_argument("--beats", type=number, default=48, help="beats in a sequence (%(default)s)")
     group.add_argument("--lr", type=share, default=3e-3, help="highest learning rate (%(default)s)")
-    group.add_argument("--weight-decay", type=cli.between(0, 1), default=0.05, help="%(default)s")
+    group.add_argument("--weight-decay", type=cli.number_between(0, 1), default=0.05, help="%(default)s")
     group.add_argument("--warmup", type=number, default=100, help="steps (%(default)s)")
     group.add_argument("--every", type=number, default=25, help="steps between looks at the val split (%(default)s)")
     group.add_argument(

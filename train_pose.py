@@ -35,29 +35,29 @@ def main(argv: list[str] | None = None) -> None:
     out = Path(args.out or folder.path.resolve().parent / "models" / "pose_gan.pt")
     last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
     outside = ("datadir", "datadir_option", "out", "resume", "device", "threads", "quiet")
-    knobs = {key: value for key, value in vars(args).items() if key not in outside}
+    hyperparameters = {key: value for key, value in vars(args).items() if key not in outside}
     parents = {"poses": folder.digest(), "train": folder.train, "val": folder.val, "styles": list(folder.names())}
-    if training_run.fresh(out, last, knobs, parents, "pose_gan"):
+    if training_run.is_up_to_date(out, last, hyperparameters, parents, "pose_gan"):
         log.info("%s: fresh", out)
         return
 
     torch.manual_seed(args.seed)
     poses, style, everything = pose_folder.pool(folder, folder.train, np.random.default_rng([args.seed, 0]))
     judged = pose_folder.pool(folder, folder.val, np.random.default_rng([args.seed, 1]))[:2]
-    pair = pose_training.Pair(
+    pair = pose_training.PoseGan(
         PoseConfig(folder.joints, folder.names(), args.latent, args.width, args.layers), args.decay
     )
     pair.fit(poses)
-    mirrored = pair.generator.config.told if folder.joints in skeleton.JOINTS and not args.no_mirror else 0
+    mirrored = pair.generator.config.style_count if folder.joints in skeleton.JOINTS and not args.no_mirror else 0
     pair.to(device)
     optimisers = pose_training.Optimisers(pair, args.lr)
-    state = training_run.State(rng=training_run.generator(args.seed), kind="pose_gan")
+    state = training_run.TrainingState(rng=training_run.batch_generator(args.seed), kind="pose_gan")
     if args.resume and last.exists():
-        training_run.resume(last, knobs, parents, pair, optimisers, state)
-    drawn = np.random.default_rng(args.seed).permutation(len(judged[0]))[: pose_training.JUDGED]
+        training_run.resume(last, hyperparameters, parents, pair, optimisers, state)
+    drawn = np.random.default_rng(args.seed).permutation(len(judged[0]))[: pose_training.SCORED]
     real, told = judged[0][drawn], judged[1][drawn]
     alike = np.random.default_rng(args.seed).integers(len(poses), size=len(real))
-    floor = pose_training.judge(poses[alike], real)
+    floor = pose_training.score_poses(poses[alike], real)
     many = f"{len(poses)} poses of {folder.joints} joints" + ("" if everything else " at a time")
     log.info("%s to learn from, %d to judge by; FID of those to these %.2f; on %s",
              many, len(judged[0]), floor["FID"], device)  # fmt: skip
@@ -69,24 +69,27 @@ def main(argv: list[str] | None = None) -> None:
     for state.step in bar:
         if args.threads == 0 and state.step % 50 == 0:
             threads.limit(0)  # as others come and go
-        if not everything and (renewed != state.step // args.renew):
-            renewed = state.step // args.renew
+        if not everything and (renewed != state.step // args.resample_every):
+            renewed = state.step // args.resample_every
             poses, style, _ = pose_folder.pool(folder, folder.train, np.random.default_rng([args.seed, 2, renewed]))
-        optimisers.set_rate(args.lr * pose_training.fall(state.step, args.steps))
+        optimisers.set_rate(args.lr * pose_training.learning_rate_decay(state.step, args.steps))
         rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # of latents and of the penalty's points
         for _ in range(args.critic_steps):
             batch = pose_training.batch(poses, style, args.batch, mirrored, state.rng)
             seen = [part.to(device) for part in batch]
             apart, penalty = pose_training.critic_step(pair, optimisers.critic, *seen, rng)
         off, kl = pose_training.generator_step(pair, optimisers.generator, *seen, rng)
-        if not (torch.isfinite(apart) and pose_training.finite(pair.generator)) or abs(apart) > pose_training.RUNAWAY:
+        if (
+            not (torch.isfinite(apart) and pose_training.all_finite(pair.generator))
+            or abs(apart) > pose_training.RUNAWAY
+        ):
             kept = f"{out} is the last good one" if out.exists() else "no good one was saved"
             raise UserError(f"step {state.step}: the critic ran away (real and made {apart:.3g} apart); "
                         f"{kept}, try a lower --lr")  # fmt: skip
         if (state.step + 1) % args.every and state.step + 1 < args.steps:
             continue
-        made = pose_training.make(pair.average.module, told, args.seed)
-        found = pose_training.judge(made, real)
+        made = pose_training.generate_poses(pair.average.module, told, args.seed)
+        found = pose_training.score_poses(made, real)
         state.step += 1
         for name, value in found.items():
             board.add_scalar(f"val/{name}", value, state.step)
@@ -94,8 +97,8 @@ def main(argv: list[str] | None = None) -> None:
         board.add_scalar("train/penalty", penalty, state.step)
         pose_training.sheet(real[:12], made[:12], runs / f"step_{state.step:06d}.png", board, state.step)
         if better := state.note(found["FID"], pair.average.module):
-            pose_training.save_poses(out, pair, **state.found(), arguments=knobs, parents=parents)
-        training_run.save_state(last, knobs, parents, pair, optimisers, state)
+            pose_training.save_poses(out, pair, **state.found(), arguments=hyperparameters, parents=parents)
+        training_run.save_state(last, hyperparameters, parents, pair, optimisers, state)
         scores = ", ".join(f"{name} {value:.2f}" for name, value in found.items())
         log.info(
             "step %d: apart %.3f, penalty %.3f, off %.4f, KL %.1f; %s%s",
@@ -108,7 +111,7 @@ def main(argv: list[str] | None = None) -> None:
             ", the best" * better,
         )
     board.close()
-    training_run.save_state(last, knobs, parents, pair, optimisers, state, done=True)
+    training_run.save_state(last, hyperparameters, parents, pair, optimisers, state, done=True)
     log.info("%s: FID %.2f at step %d of %d (real poses of the train split: %.2f)",
              out, state.best, state.best_step, state.step, floor["FID"])  # fmt: skip
 
@@ -131,11 +134,13 @@ def arguments(argv: list[str] | None):
     group.add_argument("--critic-steps", type=number, default=5, help="for each of the generator's (%(default)s)")
     group.add_argument("--batch", type=number, default=256, help="poses a step (%(default)s)")
     group.add_argument("--lr", type=share, default=2e-4, help="learning rate (%(default)s)")
-    group.add_argument("--decay", type=cli.between(0, 1), default=0.999, help="of the moving average (%(default)s)")
+    group.add_argument(
+        "--decay", type=cli.number_between(0, 1), default=0.999, help="of the moving average (%(default)s)"
+    )
     group.add_argument("--no-mirror", action="store_true", help="do not learn from mirrored poses too")
     group.add_argument("--every", type=number, default=1000, help="steps between looks at the val split (%(default)s)")
     group.add_argument(
-        "--renew",
+        "--resample-every",
         type=number,
         default=2000,
         help="steps after which poses that do not fit into memory are drawn anew (%(default)s)",

@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from learn2dance.data import npz, training_run
     from learn2dance.gan import dataset, generate, pose_folder, pose_training, sampler, sequence_training
-    from learn2dance.gan.sequence_networks import SeqConfig
+    from learn2dance.gan.sequence_networks import SequenceConfig
     from learn2dance.motion import skeleton
 
     device = cli.device(args.device)
@@ -35,22 +35,22 @@ def main(argv: list[str] | None = None) -> None:
     models = folder.path.resolve().parent / "models"
     pose_gan, out = Path(args.pose_gan or models / "pose_gan.pt"), Path(args.out or models / "seq_gan.pt")
     last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
-    poser, encoder = pose_training.load_poses(pose_gan, device)
-    if poser.config.joints != folder.joints or poser.config.styles != folder.names():
+    pose_generator, encoder = pose_training.load_poses(pose_gan, device)
+    if pose_generator.config.joints != folder.joints or pose_generator.config.styles != folder.names():
         made, there = (f"{c} joints, styles {', '.join(styles) or 'none'}" for c, styles in (
-            (poser.config.joints, poser.config.styles), (folder.joints, folder.names())))  # fmt: skip
+            (pose_generator.config.joints, pose_generator.config.styles), (folder.joints, folder.names())))  # fmt: skip
         raise UserError(f"{pose_gan}: was trained on {made}, {folder.path} has {there}; run train_pose.py on it")
     outside = ("datadir", "datadir_option", "out", "resume", "device", "threads", "quiet", "pose_gan", "no_video")
-    knobs = {key: value for key, value in vars(args).items() if key not in outside}
-    reader = dataset.Reader(folder, args.fps)
+    hyperparameters = {key: value for key, value in vars(args).items() if key not in outside}
+    reader = dataset.DanceReader(folder, args.fps)
     parents = {"poses": folder.digest(), "train": folder.train, "val": folder.val, "styles": list(folder.names()),
                "pose_gan": npz.digest(pose_gan), "music": reader.digest()}  # fmt: skip
-    if training_run.fresh(out, last, knobs, parents, "seq_gan"):
+    if training_run.is_up_to_date(out, last, hyperparameters, parents, "seq_gan"):
         log.info("%s: fresh", out)
         return
 
     torch.manual_seed(args.seed)
-    config = SeqConfig(
+    config = SequenceConfig(
         music=reader.heard,
         fps=args.fps,
         steps=args.sequence,
@@ -58,23 +58,23 @@ def main(argv: list[str] | None = None) -> None:
         width=args.width,
         channels=args.channels,
     )
-    mirrored = poser.config.told if folder.joints in skeleton.JOINTS and not args.no_mirror else 0
-    learned, everything = dataset.pool(reader, folder.train, np.random.default_rng([args.seed, 0]))
-    drawer = sampler.Drawer(learned, config, mirrored)
-    judged = dataset.pool(reader, folder.val, np.random.default_rng([args.seed, 1]), dataset.JUDGED)[0]
-    pair = sequence_training.Pair(config, poser, encoder, args.decay, args.batch)
+    mirrored = pose_generator.config.style_count if folder.joints in skeleton.JOINTS and not args.no_mirror else 0
+    learned, everything = dataset.read_pool(reader, folder.train, np.random.default_rng([args.seed, 0]))
+    drawer = sampler.SequenceSampler(learned, config, mirrored)
+    judged = dataset.read_pool(reader, folder.val, np.random.default_rng([args.seed, 1]), dataset.SCORED_BYTES)[0]
+    pair = sequence_training.SequenceGan(config, pose_generator, encoder, args.decay, args.batch)
     pair.fit(learned)
     pair.to(device)
     optimisers = pose_training.Optimisers(pair, args.lr, momentum=0.5)
-    state = training_run.State(rng=training_run.generator(args.seed), kind="seq_gan")
+    state = training_run.TrainingState(rng=training_run.batch_generator(args.seed), kind="seq_gan")
     if args.resume and last.exists():
-        training_run.resume(last, knobs, parents, pair, optimisers, state)
+        training_run.resume(last, hyperparameters, parents, pair, optimisers, state)
     real = [take.poses for take in judged]
-    floor = sequence_training.judge(
+    floor = sequence_training.score_dances(
         [take.poses for take in learned[:: max(1, len(learned) // len(real))]], real, args.fps
     )
     log.info("%d dances to learn from%s, %d to judge by, %s; %s of those to these; on %s", len(learned),
-             "" if everything else " at a time", len(judged), "with music" if reader.ear else "without music",
+             "" if everything else " at a time", len(judged), "with music" if reader.music_pca else "without music",
              said(floor), device)  # fmt: skip
 
     apart = penalty = torch.zeros(())
@@ -83,26 +83,31 @@ def main(argv: list[str] | None = None) -> None:
     board = SummaryWriter(str(runs), purge_step=state.step)
     bar = cli.progress(range(state.step, args.steps), "train", args.steps - state.step)
     for state.step in bar:
-        if not everything and (renewed != state.step // args.renew):
-            renewed = state.step // args.renew
-            learned, _ = dataset.pool(reader, folder.train, np.random.default_rng([args.seed, 2, renewed]))
-            drawer = sampler.Drawer(learned, config, mirrored)
-            if state.step % args.renew == 0:  # else a resumed run, whose paths are in these dances already
-                pair.paths.forget()
-        judging = state.step >= args.alone
-        if state.step == args.alone:
-            pair.paths.forget()  # where they were is not where a dance got to
+        if not everything and (renewed != state.step // args.resample_every):
+            renewed = state.step // args.resample_every
+            learned, _ = dataset.read_pool(reader, folder.train, np.random.default_rng([args.seed, 2, renewed]))
+            drawer = sampler.SequenceSampler(learned, config, mirrored)
+            if state.step % args.resample_every == 0:  # else a resumed run, whose paths are in these dances already
+                pair.paths.restart()
+        judging = state.step >= args.pretrain_steps
+        if state.step == args.pretrain_steps:
+            pair.paths.restart()  # where they were is not where a dance got to
         optimisers.set_rate(
-            args.lr * (pose_training.fall(state.step, args.steps) if judging else sequence_training.ALONE)
+            args.lr
+            * (
+                pose_training.learning_rate_decay(state.step, args.steps)
+                if judging
+                else sequence_training.PRETRAINING_RATE
+            )
         )
         rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # of noise and of the penalty's points
         for _ in range(args.critic_steps if judging else 0):
-            where = drawer.go_on(pair.paths, state.rng, device)
+            where = drawer.advance(pair.paths, state.rng, device)
             apart, penalty = sequence_training.critic_step(pair, optimisers.critic, where, rng)
-        where = drawer.go_on(pair.paths, state.rng, device)
+        where = drawer.advance(pair.paths, state.rng, device)
         sequence_training.generator_step(pair, optimisers.generator, where, rng, judging)
         if (
-            not (torch.isfinite(apart) and pose_training.finite(pair.generator))
+            not (torch.isfinite(apart) and pose_training.all_finite(pair.generator))
             or abs(apart) > sequence_training.RUNAWAY
         ):
             kept = f"{out} is the last good one" if out.exists() else "no good one was saved"
@@ -110,24 +115,24 @@ def main(argv: list[str] | None = None) -> None:
                         f"{kept}, try a lower --lr")  # fmt: skip
         if (state.step + 1) % args.every and state.step + 1 < args.steps:
             continue
-        dancer = sequence_training.trained(pair, reader, learned)
-        made = [generate.steps(dancer, take.music, take.style, args.seed) for take in judged]
-        found = sequence_training.judge(made, real, args.fps) | reader.lock(judged, made)
+        dancer = sequence_training.trained_model(pair, reader, learned)
+        made = [generate.generate_steps(dancer, take.music, take.style, args.seed) for take in judged]
+        found = sequence_training.score_dances(made, real, args.fps) | reader.lock(judged, made)
         state.step += 1
         for name, value in found.items():
             board.add_scalar(f"val/{name}", value, state.step)
         board.add_scalar("train/apart", apart, state.step)
         board.add_scalar("train/penalty", penalty, state.step)
         if better := state.note(found["FID"], pair.average.module):
-            generate.save(out, dancer, **state.found(), arguments=knobs, parents=parents)
+            generate.save(out, dancer, **state.found(), arguments=hyperparameters, parents=parents)
         if not args.no_video:
-            sequence_training.film(real[0], made[0], args.fps, runs / f"step_{state.step:06d}.mp4")
-        training_run.save_state(last, knobs, parents, pair, optimisers, state)
+            sequence_training.render_comparison(real[0], made[0], args.fps, runs / f"step_{state.step:06d}.mp4")
+        training_run.save_state(last, hyperparameters, parents, pair, optimisers, state)
         log.info(
             "step %d: apart %.2f, penalty %.3f; %s%s", state.step, apart, penalty, said(found), ", the best" * better
         )
     board.close()
-    training_run.save_state(last, knobs, parents, pair, optimisers, state, done=True)
+    training_run.save_state(last, hyperparameters, parents, pair, optimisers, state, done=True)
     log.info("%s: FID %.1f at step %d of %d; next: python eval.py --model %s --audio song.mp3",
              out, state.best, state.best_step, state.step, out)  # fmt: skip
 
@@ -148,22 +153,26 @@ def arguments(argv: list[str] | None):
     number, share = cli.positive(int), cli.positive(float)
     group = parser.add_argument_group("sequences")
     group.add_argument("--sequence", type=number, default=50, help="steps that the critic judges (%(default)s)")
-    group.add_argument("--fps", type=cli.between(12.5, 240), default=15.0, help="steps a second (%(default)s)")
+    group.add_argument("--fps", type=cli.number_between(12.5, 240), default=15.0, help="steps a second (%(default)s)")
     group = parser.add_argument_group("networks")
     group.add_argument("--noise", type=number, default=16, help="numbers drawn every few steps (%(default)s)")
     group.add_argument("--width", type=number, default=192, help="of the generator (%(default)s)")
     group.add_argument("--channels", type=number, default=96, help="of the critic (%(default)s)")
     group = parser.add_argument_group("training")
     group.add_argument("--steps", type=number, default=3000, help="of the generator (%(default)s)")
-    group.add_argument("--alone", type=cli.whole, default=300, help="of these before the critics join in (%(default)s)")
+    group.add_argument(
+        "--pretrain-steps", type=cli.whole_number, default=300, help="of these before the critics join in (%(default)s)"
+    )
     group.add_argument("--critic-steps", type=number, default=2, help="for each of the generator's (%(default)s)")
     group.add_argument("--batch", type=number, default=48, help="sequences a step (%(default)s)")
     group.add_argument("--lr", type=share, default=2e-4, help="learning rate (%(default)s)")
-    group.add_argument("--decay", type=cli.between(0, 1), default=0.99, help="of the moving average (%(default)s)")
+    group.add_argument(
+        "--decay", type=cli.number_between(0, 1), default=0.99, help="of the moving average (%(default)s)"
+    )
     group.add_argument("--no-mirror", action="store_true", help="do not learn from mirrored dances too")
     group.add_argument("--every", type=number, default=100, help="steps between looks at the val split (%(default)s)")
     group.add_argument(
-        "--renew",
+        "--resample-every",
         type=number,
         default=500,
         help="steps after which dances that do not fit into memory are drawn anew (%(default)s)",

@@ -78,9 +78,9 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
         group.add_argument("--device", default="auto", help="cpu, cuda, mps, or auto: the fastest there is (auto)")
     if "threads" in shared:
         said = "to compute with; 0: one for each core that is idle (%(default)s)"
-        group.add_argument("--threads", type=whole, default=1, metavar="N", help=said)
+        group.add_argument("--threads", type=whole_number, default=1, metavar="N", help=said)
     if "seed" in shared:
-        group.add_argument("--seed", type=whole, default=0, help="same seed, same bytes on CPU (%(default)s)")
+        group.add_argument("--seed", type=whole_number, default=0, help="same seed, same bytes on CPU (%(default)s)")
     if "no_video" in shared:
         group.add_argument("--no-video", action="store_true", help="write the .npz alone, no animation")
     if "quiet" in shared:
@@ -101,7 +101,7 @@ def positive(kind: type) -> Callable[[str], float]:
     return convert
 
 
-def whole(text: str) -> int:
+def whole_number(text: str) -> int:
     """Read a whole number from zero on: an argparse type."""
     value = int(text)
     if not 0 <= value < 2**63:
@@ -109,10 +109,10 @@ def whole(text: str) -> int:
     return value
 
 
-whole.__name__ = "whole number"
+whole_number.__name__ = "whole number"
 
 
-def between(least: float, most: float) -> Callable[[str], float]:
+def number_between(least: float, most: float) -> Callable[[str], float]:
     """Return an argparse type: a number from ``least`` to ``most``."""
 
     def convert(text: str) -> float:
@@ -149,7 +149,7 @@ def device(name: str) -> str:
     return name
 
 
-class AboveTheBar(logging.StreamHandler):
+class ProgressSafeHandler(logging.StreamHandler):
     """Writes lines above a progress bar rather than into it."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -167,7 +167,7 @@ def setup(quiet: bool = False, threads: int = 1) -> None:
     many ``threads`` (see `threads.limit`).
     """
     limit(threads)
-    say, warn = AboveTheBar(sys.stdout), AboveTheBar(sys.stderr)
+    say, warn = ProgressSafeHandler(sys.stdout), ProgressSafeHandler(sys.stderr)
     say.addFilter(lambda record: record.levelno < logging.WARNING)
     warn.setLevel(logging.WARNING)
     warn.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
@@ -220,7 +220,7 @@ def run(main: Callable[[list[str] | None], None]) -> None:
     sys.exit(code)
 
 
-def existing(path: str | Path, what: str) -> Path:
+def existing_path(path: str | Path, what: str) -> Path:
     """Return the path as a Path.
 
     Raises

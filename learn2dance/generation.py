@@ -8,22 +8,22 @@ from learn2dance.data.data_root import DataRoot
 from learn2dance.errors import UserError
 from learn2dance.gan import completion, pose_folder
 from learn2dance.gan import generate as gan_generate
-from learn2dance.gan.generate import GanDancer
+from learn2dance.gan.generate import GanModel
 from learn2dance.music2pose import generate as music2pose_generate
-from learn2dance.music2pose.model import Dancer, check_codebook, load_dancer
+from learn2dance.music2pose.model import Music2Pose, check_codebook, load_model
 
 
-def load(model: Path, device: str, root: DataRoot | None) -> Dancer | GanDancer:
+def load(model: Path, device: str, root: DataRoot | None) -> Music2Pose | GanModel:
     """Load a model; music2pose only if it was trained on the codebook of the root, where that has one."""
     if checkpoint.load(model, "music2pose", "seq_gan")["kind"] == "seq_gan":
         return gan_generate.load(model, device)
-    dancer = load_dancer(model, device)
+    dancer = load_model(model, device)
     if root and (root.path / "clusters.npz").exists():
         check_codebook(dancer, model, root.path / "clusters.npz")
     return dancer
 
 
-def options(who: Dancer | GanDancer, args) -> dict:
+def options(who: Music2Pose | GanModel, args) -> dict:
     """Return by what else than style and seed this model dances.
 
     Parameters
@@ -38,7 +38,7 @@ def options(who: Dancer | GanDancer, args) -> dict:
     """
     if args.style and args.style not in who.styles:
         raise UserError(f"--style {args.style}: the model has learned {', '.join(who.styles) or 'no styles'}")
-    if isinstance(who, GanDancer):
+    if isinstance(who, GanModel):
         if args.prefix or args.top_k:
             raise UserError("--prefix, --top-k: music2pose's, the GAN has none of them; see --given")
         return {key: getattr(args, key) for key in ("known", "known_joints", "seconds", "temperature")}
@@ -49,22 +49,22 @@ def options(who: Dancer | GanDancer, args) -> dict:
     return {key: getattr(args, key) for key in ("temperature", "top_k")}
 
 
-def dance(who: Dancer | GanDancer, heard: dict | None, seed: int, style: str | None, args) -> dict:
+def dance(who: Music2Pose | GanModel, heard: dict | None, seed: int, style: str | None, args) -> dict:
     """Dance to what is heard, or complete the dance that is given; return what a ``dance`` file holds."""
     if args.given:
         given = (args.given, args.known, args.known_joints)
         made = completion.complete(who, *given, heard, style, seed, args.seconds or 0.0)
         log.info("%s: what is given is met to %.1f%% of a torso's length", args.given, 100 * made.pop("off"))
         return made
-    if isinstance(who, GanDancer):
+    if isinstance(who, GanModel):
         return gan_generate.dance(who, heard, seed, style, args.seconds or 0.0, args.temperature)
     return music2pose_generate.dance(who, heard, seed, style, args.temperature, args.top_k, args.prefix)
 
 
-def rivals(root: DataRoot, model: Path, who: Dancer | GanDancer) -> dict:
+def rivals(root: DataRoot, model: Path, who: Music2Pose | GanModel) -> dict:
     """Load what a model is judged beside, as `report.make` takes it: for a GAN music2pose, else the BiLSTM if any."""
-    path = root.path / "models" / "music2pose.pt" if isinstance(who, GanDancer) else model.with_name("lstm.pt")
-    if isinstance(who, GanDancer):
+    path = root.path / "models" / "music2pose.pt" if isinstance(who, GanModel) else model.with_name("lstm.pt")
+    if isinstance(who, GanModel):
         joints = who.poses.joints
         if joints not in (15, 25) or joints > (there := pose_folder.open_folder(root.path / "poses").joints):
             here = f"{joints} joints, those in {root.path / 'poses'} {there}" if joints == 25 else f"{joints} joints"

@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="another parameter")
     args = parser.parse_args(argv)
     cli.setup(args.quiet)
-    notebook = cli.existing(args.notebook, "notebook")
+    notebook = cli.existing_path(args.notebook, "notebook")
     data = data_root.open_root(args.data).path.resolve()
     target = data / "notebooks" / f"{notebook.stem}.ipynb"
     execute(notebook, target, {"DATA": str(data)} | dict(args.p), args.quiet)

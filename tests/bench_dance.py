@@ -16,13 +16,13 @@ from learn2dance.gan import generate as gan_generate
 from learn2dance.media import audio
 from learn2dance.music import features
 from learn2dance.music2pose import generate as music2pose_generate
-from learn2dance.music2pose.model import load_dancer
+from learn2dance.music2pose.model import load_model
 
 
 def main(argv: list[str]) -> None:
     """Dance to a minute of music and print the times."""
     model = Path(argv[0]) if argv else ROOT / "weights" / "music2pose.pt"
-    dancer, gan = load_dancer(model), gan_generate.load(ROOT / "weights" / "seq_gan.pt")
+    dancer, gan = load_model(model), gan_generate.load(ROOT / "weights" / "seq_gan.pt")
     sound = audio.load(argv[1]) if len(argv) > 1 else clicks()
     sound = np.resize(sound, 60 * features.SR)  # a minute: repeated, or cut short
     features.features(sound[: 10 * features.SR])  # librosa compiles on its first call

@@ -60,7 +60,7 @@ def trained(tmp_path_factory) -> Path:
     toy_data.make(path, clips=9, seconds=8.0)
     parse.main([str(path), "--quiet"])
     features.process(data_root.open_root(path))
-    tokenize.cluster(data_root.open_root(path), tokenize.Settings(levels=3, codes=16))
+    tokenize.tokenize(data_root.open_root(path), tokenize.Settings(levels=3, codes=16))
     train.main([str(path), "--quiet", *QUICK])
     return path
 
@@ -71,7 +71,9 @@ QUICK = "--steps 20 --every 10 --width 32 --layers 1 --batch 4 --beats 12 --warm
 
 # The same of the GAN's two steps.
 QUICK_POSES = "--steps 40 --every 20 --width 16 --layers 1 --batch 16 --latent 4 --critic-steps 2".split()
-QUICK_PATHS = "--steps 8 --alone 4 --every 4 --width 16 --channels 8 --noise 4 --batch 4 --critic-steps 1".split()
+QUICK_PATHS = (
+    "--steps 8 --pretrain-steps 4 --every 4 --width 16 --channels 8 --noise 4 --batch 4 --critic-steps 1".split()
+)
 
 
 @pytest.fixture(scope="session")

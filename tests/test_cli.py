@@ -69,11 +69,11 @@ def test_devices():
 
 def test_missing_files_are_guessed(tmp_path):
     (tmp_path / "song.mp3").touch()
-    assert cli.existing(tmp_path / "song.mp3", "song") == tmp_path / "song.mp3"
+    assert cli.existing_path(tmp_path / "song.mp3", "song") == tmp_path / "song.mp3"
     with pytest.raises(UserError, match=r"no such song; did you mean .*song\.mp3\?"):
-        cli.existing(tmp_path / "sing.mp3", "song")
+        cli.existing_path(tmp_path / "sing.mp3", "song")
     with pytest.raises(UserError, match=r"no such song$"):
-        cli.existing(tmp_path / "no" / "where", "song")
+        cli.existing_path(tmp_path / "no" / "where", "song")
 
 
 def test_threads_are_limited_also_of_libraries_that_are_loaded_later():

@@ -109,7 +109,7 @@ def test_goes_on_from_poses(root, run_stage):
 def test_faults_of_the_user(run_stage, song, model, trained, tmp_path, wrong, said):
     (tmp_path / "text.mp3").write_text("this is no music")
     (tmp_path / "empty.wav").touch()
-    asked = [word.format(tmp=tmp_path, song=song, trained=trained) for word in wrong]
+    asked = [unit.format(tmp=tmp_path, song=song, trained=trained) for unit in wrong]
     more = [] if "--model" in asked or "--audio" not in asked else ["--model", model]
     ended = run_stage("eval.py", *asked, *more, "--out", tmp_path / "out")
     assert ended.returncode == 2, ended.stdout
@@ -167,7 +167,7 @@ def evaluate(*asked):
     """Run the stage within this process: for what a process of its own would only make slower."""
     import eval as stage_of_dances
 
-    stage_of_dances.main([str(word) for word in asked])
+    stage_of_dances.main([str(unit) for unit in asked])
 
 
 def test_a_gan_dances_to_the_songs_of_a_split(root, run_stage, gan):
@@ -249,7 +249,7 @@ def test_given_joints_between_given_frames_to_music(take, song, gan, tmp_path):
     ],
 )
 def test_what_a_gan_cannot_do(song, model, gan, take, tmp_path, wrong, said):
-    asked = [word.format(tmp=tmp_path, song=song, model=model, gan=gan, take=take) for word in wrong]
+    asked = [unit.format(tmp=tmp_path, song=song, model=model, gan=gan, take=take) for unit in wrong]
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     with pytest.raises(UserError) as fault:
         evaluate(*asked, *([] if "--out" in asked else ["--out", tmp_path / "out"]), "--no-video", "--quiet")

@@ -41,12 +41,12 @@ def test_make_does_only_what_is_missing_or_stale(root):
     assert ended.returncode == 0, ended.stderr
     assert written(root) == before
     clip = next(iter((root / "splits" / "train.txt").read_text().split()))
-    (root / "labels" / f"{clip}.npz").unlink()
+    (root / "tokens" / f"{clip}.npz").unlink()
     ended = make("clusters")
     assert ended.returncode == 0, ended.stderr
     after = written(root)
     changed = {name for name in before if after[name] != before[name]}
-    assert changed == {f"labels/{clip}.npz"} and after[f"labels/{clip}.npz"][0] == before[f"labels/{clip}.npz"][0]
+    assert changed == {f"tokens/{clip}.npz"} and after[f"tokens/{clip}.npz"][0] == before[f"tokens/{clip}.npz"][0]
     images = [
         output for output in outputs(root / "notebooks" / "Clustering.ipynb") if "image/png" in output.get("data", {})
     ]

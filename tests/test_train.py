@@ -22,8 +22,10 @@ def models(root):
 
 @pytest.mark.parametrize("model", ["transformer", "lstm"])
 def test_it_learns_the_songs_by_heart(root, run_stage, model):
-    knobs = "--width 64 --layers 1 --dropout 0 --steps 150 --every 50 --patience 9 --batch 8 --beats 12".split()
-    ended = run_stage("train.py", root, "--model", model, "--out", root / "m.pt", *knobs)
+    hyperparameters = (
+        "--width 64 --layers 1 --dropout 0 --steps 150 --every 50 --patience 9 --batch 8 --beats 12".split()
+    )
+    ended = run_stage("train.py", root, "--model", model, "--out", root / "m.pt", *hyperparameters)
     assert ended.returncode == 0, ended.stderr
     curve = training.history(root / "runs" / "m")["train/loss"]
     assert curve[-1, 1] < 0.6 * curve[0, 1]
@@ -74,7 +76,7 @@ def test_one_style_alone(root, run_stage):
     assert ended.returncode == 0, ended.stderr
     parts = checkpoint.load(root / "one.pt", "music2pose")
     assert parts["parents"]["train"] == [clip for clip in split["train"] if table[clip] == style]
-    assert parts["config"]["styles"] == (style,) and set(parts["words"]["style"].tolist()) == {1}
+    assert parts["config"]["styles"] == (style,) and set(parts["units"]["style"].tolist()) == {1}
     ended = run_stage("train.py", root, "--style", "polka", *QUICK)
     assert ended.returncode == 2 and "--style polka: not in both" in ended.stderr and ended.stderr.count("\n") == 1
 
@@ -97,8 +99,10 @@ def test_another_run_is_not_resumed(root, run_stage):
 
 def test_early_stopping(root, run_stage):
     # A network this wide without dropout soon knows 6 songs by heart, and what it says of others gets worse.
-    knobs = "--width 64 --layers 1 --dropout 0 --steps 3000 --every 20 --patience 2 --batch 8 --beats 12".split()
-    ended = run_stage("train.py", root, *knobs, "--out", root / "m.pt")
+    hyperparameters = (
+        "--width 64 --layers 1 --dropout 0 --steps 3000 --every 20 --patience 2 --batch 8 --beats 12".split()
+    )
+    ended = run_stage("train.py", root, *hyperparameters, "--out", root / "m.pt")
     assert ended.returncode == 0, ended.stderr
     state = checkpoint.load(root / "m.last.pt", "music2pose training")
     assert state["waited"] == 2 and state["step"] == state["best_step"] + 40 < 3000
@@ -134,8 +138,8 @@ def test_what_knows_only_frequencies_and_what_hears_another_song():
     train, val = [danced([0, 0, 0, 1], 0.0)], [danced([0, 1], 10.0), danced([3, 3, 3, 3], 50.0)]
     # Counts of codes 0 … 3 with the mirror image: 6, 2, 0, 0; one more of each: 7, 3, 1, 1 of 12.
     expected = -np.mean(np.log(np.array([7, 3, 1, 1, 1, 1]) / 12))
-    assert training.code_frequencies(train, val, config)[0] == pytest.approx(expected)
-    first, second = training.swap_music(val)
+    assert training.unigram_loss(train, val, config)[0] == pytest.approx(expected)
+    first, second = training.mismatch_music(val)
     assert first.music.flatten().tolist() == [50, 51, 52, 53, 54, 55, 56] and first.bar.tolist() == [3, 3]
     assert second.music.flatten().tolist() == [10, 11, 12, 13, 14, 15, 16, 10, 11] and second.bar.tolist() == [1] * 4
     assert torch.equal(first.tokens, val[0].tokens)
@@ -144,8 +148,8 @@ def test_what_knows_only_frequencies_and_what_hears_another_song():
 def break_root(root, how):
     if how == "no clusters":
         (root / "clusters.npz").unlink()
-    elif how == "no labels":
-        for file in (root / "labels").iterdir():
+    elif how == "no tokens":
+        for file in (root / "tokens").iterdir():
             file.unlink()
     elif how == "other codebook":
         arrays = npz.load(root / "clusters.npz", "clusters")
@@ -176,10 +180,10 @@ def break_root(root, how):
     ("how", "said"),
     [
         ("no clusters", "clusters.npz: no such file"),
-        ("no labels", "no clip has all of poses, music, labels (found 9 in poses/, 9 in music/, 0 in labels/)"),
+        ("no tokens", "no clip has all of poses, music, tokens (found 9 in poses/, 9 in music/, 0 in tokens/)"),
         ("other codebook", "made with other clusters than there are now; run Clustering.ipynb"),
         ("other music", "made with other music than there are now; run Clustering.ipynb"),
-        ("no root", "no clip has all of poses, music, labels (found 9 in poses/, 0 in music/"),
+        ("no root", "no clip has all of poses, music, tokens (found 9 in poses/, 0 in music/"),
         ("cut short", "made with other music than there are now"),
         ("split changed", "fitted on another split than"),
         ("in two splits", "is in val.txt too"),

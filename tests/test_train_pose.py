@@ -37,21 +37,21 @@ def test_a_strangers_folder(tmp_path, run_stage):
     ended = run_stage("train_pose.py", "--datadir", tmp_path / "mine", "--out", out, *QUICK)
     assert ended.returncode == 0, ended.stderr
     assert "30 frames a second assumed" in ended.stdout
-    assert pose_training.make(pose_training.load_poses(out)[0], np.zeros(5, int), 0).shape == (5, 9, 2)
+    assert pose_training.generate_poses(pose_training.load_poses(out)[0], np.zeros(5, int), 0).shape == (5, 9, 2)
 
 
 def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, run_stage):
     whole, parts = root / "models" / "whole.pt", root / "models" / "parts.pt"
-    knobs = [*QUICK, "--steps", "200"]
-    assert run_stage("train_pose.py", root / "poses", "--out", whole, *knobs).returncode == 0
-    command = [sys.executable, "train_pose.py", str(root / "poses"), "--out", str(parts), *knobs]
+    hyperparameters = [*QUICK, "--steps", "200"]
+    assert run_stage("train_pose.py", root / "poses", "--out", whole, *hyperparameters).returncode == 0
+    command = [sys.executable, "train_pose.py", str(root / "poses"), "--out", str(parts), *hyperparameters]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for line in process.stdout:
         if line.startswith("step 30"):
             break
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[1].startswith("interrupted") and process.returncode == 130
-    ended = run_stage("train_pose.py", root / "poses", "--out", parts, *knobs, "--resume")
+    ended = run_stage("train_pose.py", root / "poses", "--out", parts, *hyperparameters, "--resume")
     assert ended.returncode == 0 and "goes on from step" in ended.stdout
     assert parts.read_bytes() == whole.read_bytes()
     states = (checkpoint.load(path.with_suffix(".last.pt"), "pose_gan training") for path in (whole, parts))

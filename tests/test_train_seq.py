@@ -43,9 +43,9 @@ def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
     assert best["loss"] == pytest.approx(curve["val/FID"][:, 1].min(), rel=1e-5)
     np.testing.assert_allclose(curve["val/FID"][:, 1], curve["val/FID_k"][:, 1] + curve["val/FID_g"][:, 1], rtol=1e-5)
     dancer = generate.load(models / "seq_gan.pt")
-    poser, encoder = pose_training.load_poses(pose_gan)  # which stay frozen, and come along
-    assert same(dict(dancer.networks["poser"].state_dict()), dict(poser.state_dict()))
-    assert same(dict(dancer.networks["encoder"].state_dict()), dict(encoder.state_dict()))
+    pose_generator, encoder = pose_training.load_poses(pose_gan)  # which stay frozen, and come along
+    assert same(dict(dancer.networks["pose_generator"].state_dict()), dict(pose_generator.state_dict()))
+    assert same(dict(dancer.networks["pose_encoder"].state_dict()), dict(encoder.state_dict()))
     before = (models / "seq_gan.pt").stat().st_mtime_ns
     assert "fresh" in run_stage("train_seq.py", root / "poses", *QUICK_PATHS).stdout
     assert (models / "seq_gan.pt").stat().st_mtime_ns == before
@@ -85,9 +85,9 @@ def stop_at(step, monkeypatch):
 @pytest.mark.parametrize("stop", [7, 9])  # resumed at 6, where dances are drawn anew, or at 8, between
 def test_of_dances_that_do_not_fit_it_resumes_exactly_too(root, pose_gan, tmp_path, monkeypatch, stop):
     """Of three dances two are held at a time."""
-    read, size = dataset.pool, 2 * 120 * (15 * 2 + 14) * 4 - 1
+    read, size = dataset.read_pool, 2 * 120 * (15 * 2 + 14) * 4 - 1
     monkeypatch.setattr(dataset, "pool", lambda reader, names, rng, most=size: read(reader, names, rng, most))
-    more = ["--steps", "12", "--every", "2", "--renew", "3", "--sequence", "10"]  # short: most paths go on
+    more = ["--steps", "12", "--every", "2", "--resample-every", "3", "--sequence", "10"]  # short: most paths go on
     train(root, pose_gan, tmp_path / "whole.pt", *more)
     with monkeypatch.context() as patch:
         stop_at(stop, patch)
@@ -115,7 +115,7 @@ def test_a_strangers_folder(tmp_path, run_stage):
     assert ended.returncode == 0, ended.stderr
     assert "30 frames a second assumed" in ended.stdout and "without music" in ended.stdout
     dancer = generate.load(tmp_path / "models" / "seq_gan.pt")
-    assert dancer.ear is None and dancer.tempi == () and dancer.styles == () and dancer.poses.joints == 9
+    assert dancer.music_pca is None and dancer.tempi == () and dancer.styles == () and dancer.poses.joints == 9
     assert generate.dance(dancer, None, 0, seconds=2)["poses"].shape == (60, 9, 2)
 
 
@@ -126,7 +126,7 @@ def test_a_pose_gan_of_other_joints_or_styles_is_refused(root, tmp_path, joints,
     made = tmp_path / "models" / "pose_gan.pt"
     parts = torch.load(made, weights_only=True)
     if more:
-        pair = pose_training.Pair(pose_training.PoseConfig(15, tuple(more), 4, 16, 1), 0.5)
+        pair = pose_training.PoseGan(pose_training.PoseConfig(15, tuple(more), 4, 16, 1), 0.5)
         pose_training.save_poses(made, pair)
     with pytest.raises(UserError, match=f"trained on {joints} joints, styles .*run train_pose.py") as fault:
         train(root, made, tmp_path / "s.pt")
@@ -140,10 +140,10 @@ def test_training_that_runs_away_is_stopped_and_the_last_good_one_is_kept(root, 
     with pytest.raises(
         UserError, match=r"ran away \(.* apart\); .*s\.pt is the last good one, try a lower --lr"
     ) as fault:
-        train(root, pose_gan, out, "--lr", "1e7", "--alone", alone)
+        train(root, pose_gan, out, "--lr", "1e7", "--pretrain-steps", alone)
     assert "\n" not in str(fault.value) and out.read_bytes() == good
     with pytest.raises(UserError, match="no good one was saved"):
-        train(root, pose_gan, tmp_path / "none.pt", "--lr", "1e7", "--alone", alone)
+        train(root, pose_gan, tmp_path / "none.pt", "--lr", "1e7", "--pretrain-steps", alone)
     assert not (tmp_path / "none.pt").exists()
 
 

@@ -48,7 +48,7 @@ class DataRoot:
         return getattr(self, kind).get(clip)
 
     def file(self, kind: str, clip: str) -> Path:
-        """Where the ``poses``, ``music``, ``labels`` … of a clip lie, whether or not they are there yet."""
+        """Where the ``poses``, ``music``, ``tokens`` … of a clip lie, whether or not they are there yet."""
         return self.path / kind / f"{clip}.npz"
 
     def have(self, *kinds: str) -> list[str]:
@@ -132,7 +132,7 @@ def open_root(path: str | Path) -> DataRoot:
         If it is no folder, holds neither keypoints/ nor audio/, or ``clips.csv`` cannot be read. Two files of a kind
         that would be the same clip are a fault of that clip's: ``twice``.
     """
-    path = cli.existing(path, "data root (a folder with keypoints/ and audio/)")
+    path = cli.existing_path(path, "data root (a folder with keypoints/ and audio/)")
     if not path.is_dir():
         raise UserError(f"{path}: a file, expected a data root: a folder with keypoints/ and audio/")
     kinds = {"keypoints": (*ARCHIVES, *SINGLE), "audio": AUDIO, "videos": VIDEO}
@@ -219,15 +219,15 @@ def _text(path: Path) -> str:
         raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from None
 
 
-def usual_peaks(root: DataRoot, clips: list[str]) -> np.ndarray:
+def typical_peaks(root: DataRoot, clips: list[str]) -> np.ndarray:
     """Find where in the bar (turns) dances are fastest to bars of three, and to bars of four: (2,), NaN if unknown."""
     found: dict[int, list[float]] = {3: [], 4: []}
     for clip in clips:
         music, (moved, fps) = npz.load(root.file("music", clip), "music"), normalised(root, clip)
-        if fps > 2 * kinematics.CUTOFF and len(music["beats"]) > 1:
-            swings = sync.swings(kinematics.steady(moved, fps), music)
-            found[int(music["beats_per_bar"])].append(sync.rate(swings, len(moved) / fps)[1])
-    return np.array([sync.common(np.array(found[metre])) for metre in (3, 4)])
+        if fps > 2 * kinematics.CUTOFF_HZ and len(music["beats"]) > 1:
+            swings = sync.bar_rhythm(kinematics.low_pass(moved, fps), music)
+            found[int(music["beats_per_bar"])].append(sync.best_rate(swings, len(moved) / fps)[1])
+    return np.array([sync.circular_mean(np.array(found[metre])) for metre in (3, 4)])
 
 
 def normalised(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:

@@ -191,7 +191,7 @@ def digest(*paths: str | Path) -> str:
     return total.hexdigest()[:16]
 
 
-def fresh(path: str | Path, kind: str, arguments: dict, parents: dict[str, str]) -> bool:
+def is_up_to_date(path: str | Path, kind: str, arguments: dict, parents: dict[str, str]) -> bool:
     """Tell whether this output exists, whole, made by the same arguments from the same parents."""
     if not Path(path).exists():
         return False

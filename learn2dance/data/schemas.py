@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-SCHEMA = 1  # raised when a key changes its meaning: what an older version wrote is then refused, not misread
+SCHEMA = 2  # raised when a key changes its meaning: what an older version wrote is then refused, not misread
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "top_speed": Array("float64", (), "torso lengths a second: 99.5% of the train split's frames are slower"),
         "error": Array("float64", ("L", 2), "share of the variance left after each level, on train and val", nan=True),
     },
-    "labels": {  # Clustering.ipynb: one clip in codes; window w starts at beats[start + w]
-        "labels": Array("int64", ("W", "C"), "code"),
+    "tokens": {  # Clustering.ipynb: one clip in codes; window w starts at beats[start + w]
+        "tokens": Array("int64", ("W", "C"), "code"),
         "mirrored": Array("int64", ("W", "C"), "code of the left-right mirrored window"),
         "known": Array("bool", ("W",), "every joint was known in the window: only these are learned from"),
         "start": Array("int64", (), "index of the first window's first beat"),

@@ -14,7 +14,7 @@ from learn2dance.errors import UserError
 
 
 @dataclass
-class State:
+class TrainingState:
     """Where training stands, beside the network's and the optimiser's own state."""
 
     rng: np.random.Generator
@@ -42,17 +42,25 @@ class State:
         return {"step": self.best_step, "loss": self.best}
 
 
-def generator(seed: int) -> np.random.Generator:
+def batch_generator(seed: int) -> np.random.Generator:
     """Return the generator that draws the training sequences."""
     return np.random.Generator(np.random.PCG64(seed))
 
 
-def save_state(path: Path, knobs: dict, parents: dict, network: nn.Module, optimiser, state: State, done: bool = False):
+def save_state(
+    path: Path,
+    hyperparameters: dict,
+    parents: dict,
+    network: nn.Module,
+    optimiser,
+    state: TrainingState,
+    done: bool = False,
+):
     """Save all that `resume` needs to go on as if nothing had happened."""
     checkpoint.save(
         path,
         f"{state.kind} training",
-        arguments=knobs,
+        arguments=hyperparameters,
         parents=parents,
         network=network.state_dict(),
         optimiser=optimiser.state_dict(),
@@ -64,7 +72,9 @@ def save_state(path: Path, knobs: dict, parents: dict, network: nn.Module, optim
     )
 
 
-def resume(path: Path, knobs: dict, parents: dict, network: nn.Module, optimiser, state: State) -> None:
+def resume(
+    path: Path, hyperparameters: dict, parents: dict, network: nn.Module, optimiser, state: TrainingState
+) -> None:
     """Put network, optimiser and state where `save_state` saw them; where the data have changed since, leave them.
 
     Raises
@@ -77,7 +87,9 @@ def resume(path: Path, knobs: dict, parents: dict, network: nn.Module, optimiser
         log.info("%s: the data have changed since, training starts anew", path)
         return
     changed = [
-        f"--{key} was {saved['arguments'].get(key)}" for key in knobs if saved["arguments"].get(key) != knobs[key]
+        f"--{key} was {saved['arguments'].get(key)}"
+        for key in hyperparameters
+        if saved["arguments"].get(key) != hyperparameters[key]
     ]
     if changed:
         raise UserError(
@@ -94,7 +106,7 @@ def resume(path: Path, knobs: dict, parents: dict, network: nn.Module, optimiser
     log.info("%s: goes on from step %d", path, state.step)
 
 
-def fresh(out: Path, last: Path, knobs: dict, parents: dict, kind: str = "music2pose") -> bool:
+def is_up_to_date(out: Path, last: Path, hyperparameters: dict, parents: dict, kind: str = "music2pose") -> bool:
     """Tell whether this model exists, whole, trained to its end by the same arguments on the same data."""
     if not out.exists() or not last.exists():
         return False
@@ -103,5 +115,5 @@ def fresh(out: Path, last: Path, knobs: dict, parents: dict, kind: str = "music2
     except UserError as fault:
         log.warning("%s", fault)
         return False
-    made = (knobs, parents)
+    made = (hyperparameters, parents)
     return state["done"] and (best["arguments"], best["parents"]) == made == (state["arguments"], state["parents"])

@@ -14,13 +14,13 @@ from learn2dance.data import data_root
 from learn2dance.data.data_root import DataRoot
 from learn2dance.errors import UserError
 from learn2dance.gan import generate as gan_generate
-from learn2dance.gan.generate import GanDancer
+from learn2dance.gan.generate import GanModel
 from learn2dance.motion import windows
-from learn2dance.motion.kinematics import CUTOFF
+from learn2dance.motion.kinematics import CUTOFF_HZ
 from learn2dance.music import beat_grid, features
 from learn2dance.music2pose import generate as music2pose_generate
 from learn2dance.music2pose import networks
-from learn2dance.music2pose.model import Dancer
+from learn2dance.music2pose.model import Music2Pose
 from learn2dance.tokens import tokenize
 from learn2dance.tokens.codebook import Codebook
 
@@ -36,14 +36,14 @@ def real(root: DataRoot, clip: str, duration: float = np.inf) -> tuple[np.ndarra
         If so few frames a second cannot show the motion that is measured.
     """
     poses, fps = data_root.normalised(root, clip)
-    if fps <= 2 * CUTOFF:
+    if fps <= 2 * CUTOFF_HZ:
         raise UserError(
-            f"{root.file('poses', clip)}: {fps:g} fps, expected more than {2 * CUTOFF:g} to judge motion by"
+            f"{root.file('poses', clip)}: {fps:g} fps, expected more than {2 * CUTOFF_HZ:g} to judge motion by"
         )
     return poses[: int(min(duration * fps, len(poses)))], fps
 
 
-def coded(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> np.ndarray:
+def reconstructed(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> np.ndarray:
     """Write a real dance in tokens and play them: what the tokens alone do to motion, whoever chooses them."""
     size = (codebook.frames_per_beat, codebook.window_beats)
     cut, known, start = windows.cut(poses.copy(), fps, beats, *size)
@@ -59,8 +59,8 @@ def coded(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) 
     return played
 
 
-def library(root: DataRoot, clips: list[str], music: dict[str, dict]) -> list[dict]:
-    """Cut the real dances of these clips into windows on beats, as the words are cut.
+def unit_pieces(root: DataRoot, clips: list[str], music: dict[str, dict]) -> list[dict]:
+    """Cut the real dances of these clips into windows on beats, as the units are cut.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def library(root: DataRoot, clips: list[str], music: dict[str, dict]) -> list[di
         A clip each: ``windows`` (W, D), ``known`` (W,), ``bar`` (W,) the position in the bar of each window's first
         beat, ``style``.
     """
-    cutter = tokenize.cutter(root)
+    cutter = tokenize.clip_cutter(root)
     found = []
     for clip in clips:
         cut, heard = cutter(clip), music[clip]
@@ -91,7 +91,7 @@ def spliced(
     np.ndarray [shape=(T, 15, 2), dtype=float32]
         At ``dancing.FPS``, as long as the music.
     """
-    beats, lead = beat_grid.cover(music["beats"], music["duration"])
+    beats, lead = beat_grid.extend(music["beats"], music["duration"])
     count = len(beats) - codebook.window_beats
     bar = beat_grid.bar_positions(count, music["downbeat"] + lead, music["beats_per_bar"])
     motion = np.empty((count, pieces[0]["windows"].shape[1]), np.float32)
@@ -118,14 +118,14 @@ def noise(like: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     return (mean + deviation * rng.standard_normal((count, *mean.shape))).astype(np.float32)
 
 
-class Guessing(nn.Module):
-    """In place of a network: holds every code as likely as any other, so that joins alone choose the words."""
+class UniformNetwork(nn.Module):
+    """In place of a network: holds every code as likely as any other, so that joins alone choose the units."""
 
     def __init__(self, config: networks.Config):
         super().__init__()
         self.nothing = nn.Parameter(torch.zeros(config.codes))
 
-    def listen(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
+    def encode_music(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
         """As `networks.MotionTransformer.listen`; hears nothing."""
         return (bar,)
 
@@ -140,12 +140,12 @@ class Guessing(nn.Module):
 
 def rows(
     root: DataRoot,
-    dancer: Dancer,
+    dancer: Music2Pose,
     model: list[dict],
     music: dict[str, dict],
     seed: int,
-    lstm: Dancer | None = None,
-    gan: GanDancer | None = None,
+    lstm: Music2Pose | None = None,
+    gan: GanModel | None = None,
 ) -> dict[str, list[dict]]:
     """Make the dances of every row of the report: rivals first, the model last.
 
@@ -169,18 +169,18 @@ def rows(
     """
     clips, seeds, book, styles = list(model[0]), range(seed, seed + len(model)), dancer.codebook, root.styles
     danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}
-    pieces = library(root, root.split("train", list(music)), music)
+    pieces = unit_pieces(root, root.split("train", list(music)), music)
     like = np.concatenate([poses for poses, _ in danced.values()])
     shaken = np.random.default_rng([seed, 1])
     splicing = [np.random.default_rng([s, 2]) for s in seeds]
     held = not_trained_on(root, list(music))
-    strangers = {clip: stranger(clip, held, styles) for clip in clips}
+    strangers = {clip: mismatched_song(clip, held, styles) for clip in clips}
 
-    def dance(who: Dancer | GanDancer, to: str, as_if: str, s: int) -> tuple[np.ndarray, float]:
-        how = gan_generate.dance if isinstance(who, GanDancer) else music2pose_generate.dance
+    def dance(who: Music2Pose | GanModel, to: str, as_if: str, s: int) -> tuple[np.ndarray, float]:
+        how = gan_generate.dance if isinstance(who, GanModel) else music2pose_generate.dance
         return how(who, music[to], s, styles.get(as_if))["poses"][:, :15], features.FPS
 
-    def row(name: str, who: Dancer | GanDancer, to: dict[str, str] | None = None) -> None:
+    def row(name: str, who: Music2Pose | GanModel, to: dict[str, str] | None = None) -> None:
         made[name] = [{c: dance(who, (to or {}).get(c, c), c, s) for c in clips} for s in progress(seeds, name)]
 
     def splice(clip: str, rng: np.random.Generator) -> tuple[np.ndarray, float]:
@@ -189,16 +189,18 @@ def rows(
     made = {
         "real": [danced],
         "real, spliced": [{c: splice(c, rng) for c in clips} for rng in splicing],
-        "frozen": [{c: (hold(poses), fps) for c, (poses, fps) in danced.items()}],
+        "frozen": [{c: (frozen(poses), fps) for c, (poses, fps) in danced.items()}],
         "white noise": [{c: (noise(like, len(poses), shaken), fps) for c, (poses, fps) in danced.items()}],
-        "tokens alone": [{c: (coded(poses, fps, music[c]["beats"], book), fps) for c, (poses, fps) in danced.items()}],
+        "tokens alone": [
+            {c: (reconstructed(poses, fps, music[c]["beats"], book), fps) for c, (poses, fps) in danced.items()}
+        ],
     }
     if gan:
         row("music2pose", dancer)
     else:
         if lstm:
             row("BiLSTM", lstm)
-        row("no network", replace(dancer, network=Guessing(dancer.config)))
+        row("no network", replace(dancer, network=UniformNetwork(dancer.config)))
     row("wrong song", gan or dancer, strangers)
     return made | {"model": model}
 
@@ -208,12 +210,12 @@ def not_trained_on(root: DataRoot, clips: list[str]) -> list[str]:
     return sorted({*root.split("val", clips), *root.split("test", clips)})
 
 
-def hold(poses: np.ndarray) -> np.ndarray:
+def frozen(poses: np.ndarray) -> np.ndarray:
     """Hold the first whole pose of (T, J, 2)."""
     return np.repeat(poses[np.isfinite(poses).all((1, 2)).argmax()][None], len(poses), 0)
 
 
-def stranger(clip: str, clips: list[str], styles: dict[str, str]) -> str:
+def mismatched_song(clip: str, clips: list[str], styles: dict[str, str]) -> str:
     """Choose a wrong song for a clip: the next one, of the same style where there is one."""
     others = [c for c in clips if c != clip] or [clip]
     others = [c for c in others if styles.get(c) == styles.get(clip)] or others

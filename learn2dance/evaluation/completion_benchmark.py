@@ -3,17 +3,17 @@
 import numpy as np
 
 from learn2dance.gan import completion
-from learn2dance.gan.dataset import Take
-from learn2dance.gan.generate import GanDancer
+from learn2dance.gan.dataset import Dance
+from learn2dance.gan.generate import GanModel
 from learn2dance.metrics import distribution, motion_features
 from learn2dance.motion import kinematics, skeleton
 from learn2dance.motion.skeleton import mirror
 
-SECOND = round(kinematics.FPS)  # frames
+SECOND = round(kinematics.METRIC_FPS)  # frames
 SEAM = 2  # frames to either side of what was filled in that its motion is measured with
 
 
-def segments(gan: GanDancer, dances: list[tuple[np.ndarray, Take]], hop: int = 0) -> dict[str, np.ndarray]:
+def segments(gan: GanModel, dances: list[tuple[np.ndarray, Dance]], hop: int = 0) -> dict[str, np.ndarray]:
     """Cut real dances into pieces as long as what the critic judges.
 
     Parameters
@@ -29,11 +29,11 @@ def segments(gan: GanDancer, dances: list[tuple[np.ndarray, Take]], hop: int = 0
         ``poses`` (N, T, J, 2) whole, ``music`` (N, K, M), ``style`` (N,).
     """
     clock, count = gan.config.fps, gan.config.steps
-    size = int((count - 1) / clock * kinematics.FPS + 1e-9) + 1
+    size = int((count - 1) / clock * kinematics.METRIC_FPS + 1e-9) + 1
     found = {"poses": [], "music": [], "style": []}
     for motion, take in dances:
         for start in range(0, len(motion) - size + 1, hop or size):
-            step = round(start / kinematics.FPS * clock)
+            step = round(start / kinematics.METRIC_FPS * clock)
             if step + count > len(take.music) or not np.isfinite(motion[start : start + size]).all():
                 continue
             found["poses"].append(motion[start : start + size])
@@ -48,7 +48,7 @@ def tasks(frames: int) -> dict[str, slice]:
     return {"gap": slice(middle, middle + SECOND), "continuation": slice(frames - SECOND, frames)}
 
 
-def repeat(given: np.ndarray, out: slice) -> np.ndarray:
+def hold_last(given: np.ndarray, out: slice) -> np.ndarray:
     """Hold the last pose before what was taken out of pieces (N, T, J, 2)."""
     filled = given.copy()
     filled[:, out] = given[:, out.start - 1 : out.start]
@@ -72,7 +72,7 @@ def nearest(given: np.ndarray, out: slice, learned: np.ndarray) -> np.ndarray:
     return filled
 
 
-def judge(filled: np.ndarray, real: np.ndarray, out: slice) -> dict[str, float]:
+def score(filled: np.ndarray, real: np.ndarray, out: slice) -> dict[str, float]:
     """Judge what was filled into pieces (N, T, 15, 2) by what was danced there.
 
     Returns
@@ -90,7 +90,7 @@ def judge(filled: np.ndarray, real: np.ndarray, out: slice) -> dict[str, float]:
     return {"error": float(error), "FID_k": float(distance)}
 
 
-def compare(gan: GanDancer, pieces: dict, learned: np.ndarray, seed: int) -> dict[str, dict[str, dict[str, float]]]:
+def compare(gan: GanModel, pieces: dict, learned: np.ndarray, seed: int) -> dict[str, dict[str, dict[str, float]]]:
     """Take a second out of each piece, let the GAN and its rivals fill it in, and judge them.
 
     Returns
@@ -102,11 +102,11 @@ def compare(gan: GanDancer, pieces: dict, learned: np.ndarray, seed: int) -> dic
     for task, out in tasks(real.shape[1]).items():
         given = real.copy()
         given[:, out] = np.nan
-        made, off = completion.fill(gan, given, kinematics.FPS, pieces["music"], pieces["style"], seed)
+        made, off = completion.optimise(gan, given, kinematics.METRIC_FPS, pieces["music"], pieces["style"], seed)
         found[task] = {
-            "GAN": judge(made, real, out) | {"off": float(off.mean())},
-            "straight lines": judge(completion.straight(given), real, out),
-            "last pose": judge(repeat(given, out), real, out),
-            "nearest": judge(nearest(given, out, learned), real, out),
+            "GAN": score(made, real, out) | {"off": float(off.mean())},
+            "straight lines": score(completion.interpolate(given), real, out),
+            "last pose": score(hold_last(given, out), real, out),
+            "nearest": score(nearest(given, out, learned), real, out),
         }
     return found

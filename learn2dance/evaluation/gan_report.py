@@ -5,14 +5,14 @@ import numpy as np
 from learn2dance.data.data_root import DataRoot
 from learn2dance.evaluation import completion_benchmark
 from learn2dance.gan import dataset, pose_folder, pose_training
-from learn2dance.gan.generate import GanDancer
+from learn2dance.gan.generate import GanModel
 from learn2dance.motion import kinematics
 
 SEEDS = 3  # of the poses
 APART = 3  # frames from one piece that was learned from to the next
 
 
-def make(root: DataRoot, gan: GanDancer, clips: list[str], seed: int) -> dict:
+def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
     """Judge a GAN's poses, and its prediction and completion, on these dances.
 
     Returns
@@ -25,21 +25,23 @@ def make(root: DataRoot, gan: GanDancer, clips: list[str], seed: int) -> dict:
     folder = pose_folder.open_folder(root.path / "poses")
     learned = [clip for clip in folder.train if clip in root.have("poses", "music")]
     real, told, _ = pose_folder.pool(folder, clips, np.random.default_rng([seed, 5]))
-    drawn = np.random.default_rng([seed, 6]).permutation(len(real))[: pose_training.JUDGED]
+    drawn = np.random.default_rng([seed, 6]).permutation(len(real))[: pose_training.SCORED]
     joints = gan.poses.joints  # those danced may have more: BODY_25 begins with the 15
     real, told = real[drawn, :joints], told[drawn]
     known, style, _ = pose_folder.pool(folder, learned, np.random.default_rng([seed, 7]))
     made, alike = [], []
     for s in range(seed, seed + SEEDS):
-        made.append(pose_training.judge(pose_training.make(gan.networks["poser"], told, s), real))
+        made.append(
+            pose_training.score_poses(pose_training.generate_poses(gan.networks["pose_generator"], told, s), real)
+        )
         rng = np.random.default_rng([s, 8])
         same = [rng.choice(np.flatnonzero(style == t) if (style == t).any() else len(style)) for t in told]
-        alike.append(pose_training.judge(known[same, :joints], real))
-    reader = dataset.Reader(folder, gan.config.fps)
+        alike.append(pose_training.score_poses(known[same, :joints], real))
+    reader = dataset.DanceReader(folder, gan.config.fps)
 
     def pieces(names: list[str], hop: int = 0) -> dict:
         danced = {name: pose_folder.read(folder, name) for name in names}
-        motion = {name: kinematics.steady(poses[:, :joints], fps) for name, (poses, fps) in danced.items()}
+        motion = {name: kinematics.low_pass(poses[:, :joints], fps) for name, (poses, fps) in danced.items()}
         return completion_benchmark.segments(gan, [(motion[name], reader(name)) for name in names], hop)
 
     filled = completion_benchmark.compare(gan, pieces(clips), pieces(learned, APART)["poses"], seed)

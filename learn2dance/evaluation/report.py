@@ -10,9 +10,9 @@ from learn2dance.data import npz
 from learn2dance.data.data_root import DataRoot
 from learn2dance.data.temporary import atomic
 from learn2dance.evaluation import baselines, gan_report, scoring
-from learn2dance.gan.generate import GanDancer
+from learn2dance.gan.generate import GanModel
 from learn2dance.motion import kinematics
-from learn2dance.music2pose.model import Dancer
+from learn2dance.music2pose.model import Music2Pose
 from learn2dance.tokens import tokenize
 
 COLUMNS = {  # of the table: heading -> measure and its format
@@ -39,13 +39,13 @@ COLUMNS = {  # of the table: heading -> measure and its format
 
 def make(
     root: DataRoot,
-    dancer: Dancer,
+    dancer: Music2Pose,
     model: list[dict],
     seed: int,
     out: Path,
     parents: dict,
-    lstm: Dancer | None = None,
-    gan: GanDancer | None = None,
+    lstm: Music2Pose | None = None,
+    gan: GanModel | None = None,
 ) -> str:
     """Judge a model beside its rivals, and write ``scores.json`` and ``report.png`` into a folder.
 
@@ -72,21 +72,21 @@ def make(
     music = {clip: npz.load(root.file("music", clip), "music") for clip in whole}
 
     def look(clip: str, poses: np.ndarray, fps: float) -> dict:
-        return scoring.look(poses, fps, music[clip]["beats"], dancer.codebook)
+        return scoring.describe(poses, fps, music[clip]["beats"], dancer.codebook)
 
     def real(clip: str) -> dict:
         return look(clip, *baselines.real(root, clip, music[clip]["duration"]))
 
     made = baselines.rows(root, dancer, model, music, seed, lstm, gan)
     seen = {name: [{c: look(c, *d) for c, d in dances.items()} for dances in row] for name, row in made.items()}
-    train, cut = [], tokenize.cutter(root)
+    train, cut = [], tokenize.clip_cutter(root)
     for clip in root.split("train", whole):
         learned, look_at = cut(clip), real(clip)
-        # As it lies on its music's beats, and as words were cut from it: a replay of either is found.
+        # As it lies on its music's beats, and as units were cut from it: a replay of either is found.
         beaten = np.concatenate([look_at["beaten"], learned["windows"][learned["known"]]])
         train.append(look_at | {"style": root.styles.get(clip, ""), "beaten": beaten})
     reference = {clip: real(clip) for clip in baselines.not_trained_on(root, whole)}
-    judged = scoring.judge(seen, reference, train, music, root.styles, seed)
+    judged = scoring.score(seen, reference, train, music, root.styles, seed)
     card = {
         "songs": list(model[0]),
         "seeds": list(range(seed, seed + len(model))),
@@ -180,15 +180,15 @@ def _spectra(ax, seen: dict, colours: dict) -> None:
     """Draw how much of the joints' motion there is at each frequency."""
     from scipy.signal import welch
 
-    from learn2dance.motion.kinematics import FPS
+    from learn2dance.motion.kinematics import METRIC_FPS
     from learn2dance.motion.skeleton import MOVING
 
     for name in (n for n in ("real", "tokens alone", "BiLSTM", "music2pose", "model") if n in seen):
         power = []
         for clip in seen[name][0]:
             motion = seen[name][0][clip]["motion"][:, MOVING]
-            velocity = np.nan_to_num(np.diff(motion, axis=0) * FPS)
-            frequency, density = welch(velocity, FPS, nperseg=min(100, len(velocity)), nfft=128, axis=0)
+            velocity = np.nan_to_num(np.diff(motion, axis=0) * METRIC_FPS)
+            frequency, density = welch(velocity, METRIC_FPS, nperseg=min(100, len(velocity)), nfft=128, axis=0)
             power.append(density.mean((1, 2)))
         line = {"real": "-", "model": "-", "tokens alone": "--", "BiLSTM": ":", "music2pose": ":"}[name]
         ax.semilogy(frequency, np.mean(power, axis=0), line, color=colours[name], label=name)
@@ -207,8 +207,8 @@ def _bars_danced(ax, seen: dict, music: dict, colours: dict) -> None:
             heard = music[clip]
             if heard["beats_per_bar"] != metre:
                 continue
-            moved = kinematics.swing(kinematics.body_speed(look["motion"]))
-            beat = np.interp(kinematics.clock(len(moved)), heard["beats"], np.arange(len(heard["beats"])))
+            moved = kinematics.detrended_speed(kinematics.body_speed(look["motion"]))
+            beat = np.interp(kinematics.speed_times(len(moved)), heard["beats"], np.arange(len(heard["beats"])))
             place = ((beat - heard["downbeat"]) % metre * 12).astype(int)
             known = np.isfinite(moved) & (beat > 0) & (beat < len(heard["beats"]) - 1)
             np.add.at(total, place[known], moved[known])

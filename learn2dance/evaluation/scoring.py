@@ -21,7 +21,7 @@ SPARSE = 10  # frames of `kinematics.FPS` from one pose that is compared to the 
 BODY = {"jerk": distribution.jerk, "top_speed": distribution.top_speed, "frozen": distribution.frozen}
 
 
-def look(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> dict:
+def describe(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> dict:
     """See a dance as the measures do: its motion, features, single poses, and windows on the song's beats.
 
     Returns
@@ -30,14 +30,14 @@ def look(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -
         ``motion`` (T, 15, 2), ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``beaten`` (V, D), and
         ``times``, the seconds of each (W,) or (P,).
     """
-    motion = kinematics.steady(poses, fps)
+    motion = kinematics.low_pass(poses, fps)
     cut, starts = motion_features.cut(motion)
     sparse = np.arange(0, len(motion), SPARSE)
     sparse = sparse[np.isfinite(motion[sparse]).all((1, 2))]
     beaten, known, _ = windows.cut(poses.copy(), fps, beats, codebook.frames_per_beat, codebook.window_beats)
     seen = {"kinetic": motion_features.kinetic(cut), "geometric": motion_features.geometric(cut)}
     seen |= {"poses": motion[sparse][:, skeleton.MOVING].reshape(len(sparse), -1)}
-    times = {"kinetic": starts, "geometric": starts, "windows": starts, "poses": sparse / kinematics.FPS}
+    times = {"kinetic": starts, "geometric": starts, "windows": starts, "poses": sparse / kinematics.METRIC_FPS}
     return seen | {"motion": motion, "beaten": beaten[known], "times": times}
 
 
@@ -51,7 +51,7 @@ def scale(looks: list[dict], reference: list[dict]) -> None:
         seen["windows"] = np.concatenate([seen["kinetic"], seen["geometric"]], axis=1)
 
 
-def judge(rows: dict, reference: dict, train: list[dict], music: dict, styles: dict, seed: int) -> dict:
+def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: dict, seed: int) -> dict:
     """Judge all rows by all measures.
 
     Parameters
@@ -105,7 +105,7 @@ def judge(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
             found[f"{name}_ratio"] = found[name] / _mean(real, measure=BODY[name])
         ratios = distribution.limb_lengths(_all(row, "motion")) / distribution.limb_lengths(_all(real, "motion"))
         found["limb_ratio"] = ratios[np.abs(np.log(ratios)).argmax()]
-        found["copying"] = np.mean(distribution.copying(_all(row, "beaten"), learned))
+        found["copying"] = np.mean(distribution.nearest_training_distance(_all(row, "beaten"), learned))
         return {key: np.round(value, 6).tolist() for key, value in found.items()}
 
     return {name: one(row) for name, row in progress(rows.items(), "rows", len(rows))}
@@ -124,7 +124,7 @@ def _deal(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Deal the blocks of each song to two sides, as evenly as can be: bool (blocks,) by song."""
     sides = {}
     for clip, seen in reference.items():
-        blocks = int(len(seen["motion"]) / kinematics.FPS // BLOCK) + 1
+        blocks = int(len(seen["motion"]) / kinematics.METRIC_FPS // BLOCK) + 1
         sides[clip] = rng.permutation(blocks) % 2 == rng.integers(2)
     return sides
 
@@ -185,8 +185,8 @@ def _on_the_beat(row: list[dict], music: dict, styles: dict) -> dict[str, float]
             alike = [m for c, m in music.items() if c != clip and styles.get(c) == styles.get(clip)]
             others = [(m["beats"], m["beats_per_bar"]) for m in alike]
             scores = beat.beat_scores(seen["motion"], own[0])
-            scores["lock"] = beat.lock(seen["motion"], *own)
-            scores["match"] = beat.match(seen["motion"], own, others)
+            scores["lock"] = beat.bar_locking(seen["motion"], *own)
+            scores["match"] = beat.song_specificity(seen["motion"], own, others)
             found.append(scores)
     return {key: _known_mean([scores[key] for scores in found]) for key in found[0]}
 

@@ -15,19 +15,19 @@ from torch.nn import functional
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
 from learn2dance.gan import generate, pose_folder, sequence_networks
-from learn2dance.gan.generate import GanDancer
+from learn2dance.gan.generate import GanModel
 from learn2dance.motion import skeleton
 
-MET = 300.0  # weight of the known joints' squared distance, beside the critics'
-REAL = 0.03  # weight of the critics' scores
-NEAR = 1.0  # weight of the squared distance of the latents to where they began
-SMALL = 0.01  # weight of the squared changes of single steps, which only known ones have
-UNSURE = 2.0  # seconds after what was given until what is danced is drawn as freely as in any dance
-RATE = 0.05
-LONGEST = 300.0  # seconds: the latents are optimised all at once
+OBSERVED_WEIGHT = 300.0  # weight of the known joints' squared distance, beside the critics'
+CRITIC_WEIGHT = 0.03  # weight of the critics' scores
+PRIOR_WEIGHT = 1.0  # weight of the squared distance of the latents to where they began
+FINE_WEIGHT = 0.01  # weight of the squared changes of single steps, which only known ones have
+FULL_NOISE_AFTER = 2.0  # seconds after what was given until what is danced is drawn as freely as in any dance
+LEARNING_RATE = 0.05
+MAX_SECONDS = 300.0  # seconds: the latents are optimised all at once
 
 
-def straight(given: np.ndarray) -> np.ndarray:
+def interpolate(given: np.ndarray) -> np.ndarray:
     """Fill dances (N, T, J, 2) by straight lines in time, and hold each joint before and after it is known.
 
     A joint that is never known stays NaN.
@@ -41,8 +41,8 @@ def straight(given: np.ndarray) -> np.ndarray:
     return filled
 
 
-def fill(
-    gan: GanDancer, given: np.ndarray, fps: float, music: np.ndarray, style: np.ndarray, seed: int, steps: int = 300
+def optimise(
+    gan: GanModel, given: np.ndarray, fps: float, music: np.ndarray, style: np.ndarray, seed: int, steps: int = 300
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fill in what is not given of dances, all of one length.
 
@@ -72,58 +72,71 @@ def fill(
     heard = torch.from_numpy(music).to(device)
     known = torch.from_numpy(np.isfinite(given).all(-1)).to(device)
     goal = torch.from_numpy(np.nan_to_num(given)).to(device)
-    begun = begin(gan, given, fps, heard, told, seed)
-    known_steps = steps_known(gan, given, fps, count).to(device)
+    begun = initial_path(gan, given, fps, heard, told, seed)
+    known_steps = observed_steps(gan, given, fps, count).to(device)
     basis = spline(count, config.fps, frames, fps).to(device)
     coarse = spline(-(-count // config.hold) + 1, 1 / config.hold, count, 1.0).to(device)
     fine = torch.zeros_like(begun, requires_grad=True)
     slow = torch.zeros(len(given), coarse.shape[1], begun.shape[-1], device=device, requires_grad=True)
-    optimiser = torch.optim.Adam([fine, slow], lr=RATE)
+    optimiser = torch.optim.Adam([fine, slow], lr=LEARNING_RATE)
     starts = sorted({*range(0, count - config.steps, config.steps // 2), count - config.steps})
     for step in range(steps):
         for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1.0, 2 * (steps - step) / steps)
+            group["lr"] = LEARNING_RATE * min(1.0, 2 * (steps - step) / steps)
         exact = fine * known_steps[..., None]
         path = begun + exact + torch.einsum("tk,nkl->ntl", coarse, slow)
-        poses = sequence_networks.decode(networks["poser"], torch.einsum("tk,nkl->ntl", basis, path), told)
+        poses = sequence_networks.decode_path(
+            networks["pose_generator"], torch.einsum("tk,nkl->ntl", basis, path), told
+        )
         off = ((poses - goal) ** 2).sum(-1)[known].mean()
-        loss = MET * off + NEAR * ((path - begun - exact) ** 2).sum(-1).mean() + SMALL * (exact**2).sum(-1).mean()
-        on_clock = sequence_networks.decode(networks["poser"], path, told)
+        loss = (
+            OBSERVED_WEIGHT * off
+            + PRIOR_WEIGHT * ((path - begun - exact) ** 2).sum(-1).mean()
+            + FINE_WEIGHT * (exact**2).sum(-1).mean()
+        )
+        on_clock = sequence_networks.decode_path(networks["pose_generator"], path, told)
         cut = torch.cat([on_clock[:, s : s + config.steps] for s in starts])
         sound = torch.cat([heard[:, s : s + config.steps] for s in starts])
-        score = networks["sequence"](cut, sound, told.repeat(len(starts))).mean()
-        score = score + networks["step"](on_clock.flatten(0, 1), told.repeat_interleave(count)).mean()
+        score = networks["sequence_critic"](cut, sound, told.repeat(len(starts))).mean()
+        score = score + networks["pose_critic"](on_clock.flatten(0, 1), told.repeat_interleave(count)).mean()
         optimiser.zero_grad()
-        ((loss - REAL * score) * len(given)).backward()
+        ((loss - CRITIC_WEIGHT * score) * len(given)).backward()
         optimiser.step()
     path = path.detach()
     with torch.no_grad():
-        poses = sequence_networks.decode(networks["poser"], torch.einsum("tk,nkl->ntl", basis, path), told)
+        poses = sequence_networks.decode_path(
+            networks["pose_generator"], torch.einsum("tk,nkl->ntl", basis, path), told
+        )
         distance = (poses - goal).norm(dim=-1) * known
         off = distance.sum((1, 2)) / known.sum((1, 2))
     return poses.cpu().numpy(), off.cpu().numpy()
 
 
-def begin(gan: GanDancer, given: np.ndarray, fps: float, heard: Tensor, style: Tensor, seed: int) -> Tensor:
+def initial_path(gan: GanModel, given: np.ndarray, fps: float, heard: Tensor, style: Tensor, seed: int) -> Tensor:
     """Return the path (N, K, latent) to begin with.
 
     Where something is given, it is that of the given joints, others filled by straight lines; the generator dances
     on from there, and is led to what is given next.
     """
-    poser, encoder, count, fewer = gan.networks["poser"], gan.networks["encoder"], heard.shape[1], given.shape[1] - 1
-    rough = straight(given)
-    rough = np.where(np.isfinite(rough), rough, poser.mean.cpu().numpy())
+    pose_generator, encoder, count, fewer = (
+        gan.networks["pose_generator"],
+        gan.networks["pose_encoder"],
+        heard.shape[1],
+        given.shape[1] - 1,
+    )
+    rough = interpolate(given)
+    rough = np.where(np.isfinite(rough), rough, pose_generator.mean.cpu().numpy())
     times = np.arange(count) / gan.config.fps * fps
     before = np.minimum(times.astype(int), fewer - 1)
     part = np.minimum(times - before, 1)[:, None, None].astype(np.float32)
     rough = torch.from_numpy(rough[:, before] * (1 - part) + rough[:, before + 1] * part).to(style.device)
     with torch.no_grad():
         path = encoder(rough.flatten(0, 1), style.repeat_interleave(count))[0].unflatten(0, (len(given), -1))
-    known = steps_known(gan, given, fps, count).to(style.device)
-    return dance_on(gan, path, known, heard, style, seed)
+    known = observed_steps(gan, given, fps, count).to(style.device)
+    return rollout_unobserved(gan, path, known, heard, style, seed)
 
 
-def steps_known(gan: GanDancer, given: np.ndarray, fps: float, count: int) -> Tensor:
+def observed_steps(gan: GanModel, given: np.ndarray, fps: float, count: int) -> Tensor:
     """Tell at which steps of the GAN's clock any joint is given: bool (N, K)."""
     there = np.isfinite(given).all(-1).any(-1)  # (N, T)
     nearest = np.round(np.arange(count) / gan.config.fps * fps).astype(int)
@@ -131,16 +144,18 @@ def steps_known(gan: GanDancer, given: np.ndarray, fps: float, count: int) -> Te
 
 
 @torch.no_grad()
-def dance_on(gan: GanDancer, path: Tensor, known: Tensor, heard: Tensor, style: Tensor, seed: int) -> Tensor:
+def rollout_unobserved(gan: GanModel, path: Tensor, known: Tensor, heard: Tensor, style: Tensor, seed: int) -> Tensor:
     """Replace the steps of paths (N, K, latent) that are not known (N, K) by what the generator dances there."""
     generator, config = gan.networks["generator"], gan.config
-    told = generator.listen(functional.pad(heard, (0, 0, config.ahead, config.ahead)), style)
-    noise = sequence_networks.noise(config, len(path), path.shape[1], torch.Generator().manual_seed(seed), path.device)
+    told = generator.encode_music(functional.pad(heard, (0, 0, config.lookahead, config.lookahead)), style)
+    noise = sequence_networks.draw_noise(
+        config, len(path), path.shape[1], torch.Generator().manual_seed(seed), path.device
+    )
     since = torch.zeros_like(known, dtype=torch.float32)  # steps since something was known
     for t in range(1, path.shape[1]):
         since[:, t] = (since[:, t - 1] + 1) * ~known[:, t]
-    free = (since / (UNSURE * config.fps)).clamp(max=1)[:, :: config.hold, None]
-    danced = generator.walk(told, path, known, noise * free)
+    free = (since / (FULL_NOISE_AFTER * config.fps)).clamp(max=1)[:, :: config.hold, None]
+    danced = generator.rollout(told, path, known, noise * free)
     left = torch.zeros_like(since)  # steps until something is known again
     for t in range(path.shape[1] - 2, -1, -1):
         left[:, t] = (left[:, t + 1] + 1) * ~known[:, t]
@@ -155,7 +170,7 @@ def dance_on(gan: GanDancer, path: Tensor, known: Tensor, heard: Tensor, style: 
     return torch.where(known[..., None], path, danced + share[..., None] * leap)
 
 
-def clock_steps(gan: GanDancer, frames: int, fps: float) -> int:
+def steps_for(gan: GanModel, frames: int, fps: float) -> int:
     """Return how many steps of the GAN's clock hold so many frames; no less than a critic's sequence."""
     return max(int(np.ceil((frames - 1) / fps * gan.config.fps - 1e-9)) + 1, gan.config.steps)
 
@@ -166,20 +181,20 @@ def spline(count: int, clock: float, frames: int, fps: float) -> Tensor:
     return torch.from_numpy(basis(np.arange(frames) / fps).astype(np.float32))
 
 
-def likeliest_style(gan: GanDancer, given: np.ndarray) -> int:
+def likeliest_style(gan: GanModel, given: np.ndarray) -> int:
     """Return the style (index plus one) in which the encoder knows the given poses (T, J, 2) best; 0 without styles."""
-    rough = straight(given[None])[0]
+    rough = interpolate(given[None])[0]
     poses = torch.from_numpy(rough[np.isfinite(rough).all((1, 2))]).to(next(gan.networks.parameters()).device)
     off = []
     for style in range(1, 1 + len(gan.poses.styles)):
         told = torch.full((len(poses),), style, device=poses.device)
-        again = gan.networks["poser"](gan.networks["encoder"](poses, told)[0], told)
+        again = gan.networks["pose_generator"](gan.networks["pose_encoder"](poses, told)[0], told)
         off.append(float(((again - poses) ** 2).mean()) if len(poses) else 0.0)
     return 1 + int(np.argmin(off)) if off else 0
 
 
 def complete(
-    gan: GanDancer,
+    gan: GanModel,
     path: str | Path,
     frames: list[str],
     joints: list[int] | None,
@@ -215,7 +230,7 @@ def complete(
         If the file's joints are not the GAN's, or nothing is known in what is given.
     """
     found, wanted = npz.load_poses(path), gan.poses.joints
-    poses, fps = found["poses"], found["fps"] or pose_folder.FPS
+    poses, fps = found["poses"], found["fps"] or pose_folder.ASSUMED_FPS
     poses = poses[:, :15] if wanted == 15 and poses.shape[1] == 25 else poses
     if poses.shape[1] != wanted:
         raise UserError(
@@ -226,7 +241,7 @@ def complete(
         first, _, last = part.partition(":")
         given[int(first or 0) : int(last) if last else None] = True
     poses = np.where(given[:, None, None], poses, np.nan).astype(np.float32)  # what is not given must not be seen
-    poses = poses if found["y_up"] else skeleton.measured(poses, fps)
+    poses = poses if found["y_up"] else skeleton.normalise_any(poses, fps)
     if joints is not None:
         if max(joints) >= wanted:
             raise UserError(f"{path}: no joint {max(joints)}; there are {wanted}, counted from 0")
@@ -236,8 +251,8 @@ def complete(
             f"{path}: no joint is known in the frames and joints given; count from 0, there are {len(poses)} frames"
         )
     count = int(np.ceil(seconds * fps)) or len(poses)
-    if count > LONGEST * fps:
-        raise UserError(f"{path}: {count / fps:.0f} s to complete, expected {LONGEST:g} at most; give a part of it")
+    if count > MAX_SECONDS * fps:
+        raise UserError(f"{path}: {count / fps:.0f} s to complete, expected {MAX_SECONDS:g} at most; give a part of it")
     poses = np.concatenate([poses, np.full((max(count - len(poses), 0), *poses.shape[1:]), np.nan, np.float32)])[:count]
     beats = np.zeros(0)
     if music is not None:
@@ -247,7 +262,7 @@ def complete(
         index = data_root.style_index(style, gan.poses.styles)
     else:
         index = likeliest_style(gan, poses)
-    heard = generate.heard(gan, music, clock_steps(gan, count, fps))
-    made, off = fill(gan, poses[None], fps, heard[None], np.array([index]), seed)
+    heard = generate.conditioning_of(gan, music, steps_for(gan, count, fps))
+    made, off = optimise(gan, poses[None], fps, heard[None], np.array([index]), seed)
     dance = {"poses": made[0], "tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": fps}
     return dance | {"off": float(off[0])}

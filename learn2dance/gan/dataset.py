@@ -6,17 +6,17 @@ import numpy as np
 
 from learn2dance.data import data_root, npz
 from learn2dance.gan import pose_folder
-from learn2dance.gan.conditioning import EAR, GRID, hear, sound
-from learn2dance.gan.pose_folder import POOL, Folder
+from learn2dance.gan.conditioning import GRID_SIZE, MUSIC_SIZE, condition, stack_features
+from learn2dance.gan.pose_folder import POOL_BYTES, PoseFolder
 from learn2dance.metrics import beat
 from learn2dance.motion import kinematics, projection, sync
-from learn2dance.motion.kinematics import on_clock
+from learn2dance.motion.kinematics import to_frame_rate
 
-JUDGED = 1 << 23  # bytes of dances that are judged by: of 15 joints, half an hour at 15 steps a second
+SCORED_BYTES = 1 << 23  # bytes of dances that are judged by: of 15 joints, half an hour at 15 steps a second
 
 
 @dataclass(frozen=True)
-class Take:
+class Dance:
     """One dance, or a stretch without one.
 
     Attributes
@@ -42,40 +42,40 @@ class Take:
         return np.flatnonzero(total[steps:] - total[:-steps] == steps)
 
 
-class Reader:
+class DanceReader:
     """Reads the dances of a folder one by one, with their music where there is any.
 
     Attributes
     ----------
-    ear : Projection or None
+    music_pca : Projection or None
         None: there is no music.
     """
 
-    def __init__(self, folder: Folder, clock: float):
-        self.folder, self.clock, self.ear, self.root, self.paired = folder, clock, None, None, set()
+    def __init__(self, folder: PoseFolder, clock: float):
+        self.folder, self.clock, self.music_pca, self.root, self.paired = folder, clock, None, None, set()
         root = folder.path.resolve().parent
         if folder.path.resolve().name == "poses" and (root / "music").is_dir() and folder.joints in (15, 25):
             self.root = data_root.open_root(root)
             self.paired = set(self.root.have("poses", "music"))
             learned = [name for name in folder.train if name in self.paired]
             if learned:
-                frames = [sound(self.song(name))[:: max(1, len(learned) // 20)] for name in learned]
-                self.ear = projection.fit_projection(np.concatenate(frames), EAR, alike=True)
-                self.peaks = data_root.usual_peaks(self.root, learned)
+                frames = [stack_features(self.song(name))[:: max(1, len(learned) // 20)] for name in learned]
+                self.music_pca = projection.fit_projection(np.concatenate(frames), MUSIC_SIZE, alike=True)
+                self.peaks = data_root.typical_peaks(self.root, learned)
 
-    def lock(self, takes: list[Take], dances: list[np.ndarray]) -> dict[str, float]:
+    def lock(self, takes: list[Dance], dances: list[np.ndarray]) -> dict[str, float]:
         """Measure how dances to these takes' music swing with its bars (`beat.lock`); nothing without music."""
         found = []
         for take, dance in zip(takes, dances, strict=True):
-            if take.name in self.paired and self.ear:
-                song, motion = self.song(take.name), kinematics.steady(dance, self.clock)
-                found.append(beat.lock(motion[:, :15], song["beats"], song["beats_per_bar"]))
+            if take.name in self.paired and self.music_pca:
+                song, motion = self.song(take.name), kinematics.low_pass(dance, self.clock)
+                found.append(beat.bar_locking(motion[:, :15], song["beats"], song["beats_per_bar"]))
         return {"lock": float(np.mean(found))} if found else {}
 
     def digest(self) -> str:
         """Return the digest of all music that is learned from or judged by; empty where there is none."""
         names = sorted({*self.folder.train, *self.folder.val} & self.paired)
-        return npz.digest(*(self.root.file("music", name) for name in names)) if self.ear else ""
+        return npz.digest(*(self.root.file("music", name) for name in names)) if self.music_pca else ""
 
     def tempi(self) -> tuple[tuple[int, float, int], ...]:
         """Return style (index plus one), median tempo (beats a minute) and beats in a bar of what is danced to."""
@@ -88,31 +88,33 @@ class Reader:
     @property
     def heard(self) -> int:
         """Return how many numbers are heard at each step."""
-        return EAR + GRID if self.ear else 0
+        return MUSIC_SIZE + GRID_SIZE if self.music_pca else 0
 
     def song(self, name: str) -> dict:
         """Return a dance's music."""
         return npz.load(self.root.file("music", name), "music")
 
-    def __call__(self, name: str) -> Take:
+    def __call__(self, name: str) -> Dance:
         """Read a dance."""
         moved, fps = pose_folder.read(self.folder, name)
-        poses = on_clock(moved, fps, self.clock)
+        poses = to_frame_rate(moved, fps, self.clock)
         styles = self.folder.names()
         style = data_root.style_index(self.folder.styles.get(name), styles)
         music = np.zeros((len(poses), self.heard), np.float32)
-        if self.ear and name in self.paired:
+        if self.music_pca and name in self.paired:
             song = self.song(name)
-            if fps > 2 * kinematics.CUTOFF and len(song["beats"]) > 1:
-                found = sync.rate(sync.swings(kinematics.steady(moved[:, :15], fps), song), len(moved) / fps)
+            if fps > 2 * kinematics.CUTOFF_HZ and len(song["beats"]) > 1:
+                found = sync.best_rate(sync.bar_rhythm(kinematics.low_pass(moved[:, :15], fps), song), len(moved) / fps)
                 laid = sync.align(song, *found, self.peaks[int(song["beats_per_bar"]) - 3])
             else:
                 laid = None
-            music = hear(song, len(poses), self.clock, self.ear, laid)
-        return Take(name, poses, music, style)
+            music = condition(song, len(poses), self.clock, self.music_pca, laid)
+        return Dance(name, poses, music, style)
 
 
-def pool(reader: Reader, names: list[str], rng: np.random.Generator, most: int = POOL) -> tuple[list[Take], bool]:
+def read_pool(
+    reader: DanceReader, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES
+) -> tuple[list[Dance], bool]:
     """Read dances: all of these, or as many as fit into so many bytes, drawn at random.
 
     Returns

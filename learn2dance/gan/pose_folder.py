@@ -11,14 +11,14 @@ from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
-from learn2dance.motion.skeleton import measured
+from learn2dance.motion.skeleton import normalise_any
 
-FPS = 30.0  # frames a second of files that do not say
-POOL = 1 << 28  # bytes of poses held in memory at once: of 15 joints, 21 hours at 30 frames a second
+ASSUMED_FPS = 30.0  # frames a second of files that do not say
+POOL_BYTES = 1 << 28  # bytes of poses held in memory at once: of 15 joints, 21 hours at 30 frames a second
 
 
 @dataclass(frozen=True)
-class Folder:
+class PoseFolder:
     """Dances to learn from and to judge by.
 
     Attributes
@@ -51,7 +51,7 @@ class Folder:
         return npz.digest(*(self.file(name) for name in sorted({*self.train, *self.val})))
 
 
-def open_folder(path: str | Path) -> Folder:
+def open_folder(path: str | Path) -> PoseFolder:
     """Look at what a folder of dances holds.
 
     ``poses/`` of a data root has the root's splits and styles; of other folders a tenth of the files, dealt by the hash
@@ -62,7 +62,7 @@ def open_folder(path: str | Path) -> Folder:
     UserError
         If there is no such folder, or no .npz with poses in it.
     """
-    path = cli.existing(path, "folder of .npz files with poses")
+    path = cli.existing_path(path, "folder of .npz files with poses")
     if not path.is_dir():
         raise UserError(f"{path}: a file, expected a folder of .npz files with poses")
     names = sorted(p.stem for p in path.glob("*.npz") if p.name[0] != ".")
@@ -82,7 +82,7 @@ def open_folder(path: str | Path) -> Folder:
         dealt = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
         held = max(1, len(names) // 10)
         train, val = sorted(dealt[held:]), sorted(dealt[:held])
-    return Folder(path, train, val, frames_of(path / f"{names[0]}.npz")[1], styles)
+    return PoseFolder(path, train, val, frames_of(path / f"{names[0]}.npz")[1], styles)
 
 
 def frames_of(path: Path) -> tuple[int, int]:
@@ -105,7 +105,7 @@ def frames_of(path: Path) -> tuple[int, int]:
     return shape[0], shape[1]
 
 
-def read(folder: Folder, name: str) -> tuple[np.ndarray, float]:
+def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, float]:
     """Read a dance, `measured`.
 
     Returns
@@ -126,12 +126,12 @@ def read(folder: Folder, name: str) -> tuple[np.ndarray, float]:
         said = f"{folder.joints} as in {folder.path}'s first file"
         raise UserError(f"{path}: {poses.shape[1]} joints, expected {said}; keep skeletons in folders of their own")
     if fps is None:
-        log.info("%s: no fps in it, %g frames a second assumed", path, FPS)
-        fps = FPS
-    return poses if found["y_up"] else measured(poses, fps), fps
+        log.info("%s: no fps in it, %g frames a second assumed", path, ASSUMED_FPS)
+        fps = ASSUMED_FPS
+    return poses if found["y_up"] else normalise_any(poses, fps), fps
 
 
-def pool(folder: Folder, names: list[str], rng: np.random.Generator, most: int = POOL) -> tuple:
+def pool(folder: PoseFolder, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES) -> tuple:
     """Draw single poses: all of these dances', or as many as fit into so many bytes, from dances drawn at random.
 
     Returns

@@ -26,7 +26,7 @@ class PoseConfig:
     layers: int = 3
 
     @property
-    def told(self) -> int:
+    def style_count(self) -> int:
         """How many styles the networks can be told: 0 is not known. The same again say that the pose is mirrored."""
         return len(self.styles) + 1
 
@@ -37,7 +37,7 @@ class PoseGenerator(nn.Module):
     def __init__(self, config: PoseConfig):
         super().__init__()
         self.config = c = config
-        self.style = nn.Embedding(2 * c.told, c.latent)
+        self.style = nn.Embedding(2 * c.style_count, c.latent)
         sizes = [2 * c.latent, *[c.width] * c.layers]
         self.layers = nn.Sequential(*_layers(sizes), nn.Linear(c.width, 2 * c.joints))
         self.register_buffer("mean", torch.zeros(c.joints, 2))
@@ -57,7 +57,7 @@ class PoseEncoder(nn.Module):
     def __init__(self, config: PoseConfig):
         super().__init__()
         self.config = c = config
-        self.style = nn.Embedding(2 * c.told, c.latent)
+        self.style = nn.Embedding(2 * c.style_count, c.latent)
         sizes = [2 * c.joints + c.latent, *[c.width] * c.layers]
         self.layers = nn.Sequential(*_layers(sizes), nn.Linear(c.width, 2 * c.latent))
         self.register_buffer("mean", torch.zeros(c.joints, 2))
@@ -76,7 +76,7 @@ class PoseCritic(nn.Module):
     def __init__(self, config: PoseConfig):
         super().__init__()
         self.config = c = config
-        self.style = nn.Embedding(2 * c.told, c.latent)
+        self.style = nn.Embedding(2 * c.style_count, c.latent)
         sizes = [2 * c.joints + c.latent, *[c.width] * c.layers]
         self.layers = nn.Sequential(*_layers(sizes), nn.Linear(c.width, 1))
         self.register_buffer("mean", torch.zeros(c.joints, 2))
@@ -115,6 +115,6 @@ def gradient_penalty(critic: nn.Module, real: Tensor, made: Tensor, rng: torch.G
     return ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
 
 
-def latents(count: int, size: int, rng: torch.Generator, device: str | torch.device = "cpu") -> Tensor:
+def draw_latents(count: int, size: int, rng: torch.Generator, device: str | torch.device = "cpu") -> Tensor:
     """Draw latents (count, size), on the CPU, so that a seed means the same on every device."""
     return torch.randn((count, size), generator=rng).to(device)

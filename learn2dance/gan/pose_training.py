@@ -17,17 +17,17 @@ from learn2dance.gan.pose_networks import (
     PoseCritic,
     PoseEncoder,
     PoseGenerator,
+    draw_latents,
     gradient_penalty,
-    latents,
 )
 from learn2dance.metrics import distribution, motion_features
 from learn2dance.motion import skeleton
 
-JUDGED = 4000  # poses that a distance is measured on: it falls with their number
+SCORED = 4000  # poses that a distance is measured on: it falls with their number
 RUNAWAY = 1e3  # body sizes: no critic of slope one tells poses apart by so much
 
 
-class Pair(nn.Module):
+class PoseGan(nn.Module):
     """Generator, critic, and the moving average of the generator that makes the poses."""
 
     def __init__(self, config: PoseConfig, decay: float):
@@ -67,12 +67,12 @@ class Optimisers:
         self.generator.load_state_dict(state["generator"])
 
 
-def fall(step: int, steps: int) -> float:
+def learning_rate_decay(step: int, steps: int) -> float:
     """Return the share of the learning rate at a step: all of it in the first half, then a straight fall to zero."""
     return min(1.0, 2 * (steps - step) / steps)
 
 
-def finite(network: nn.Module) -> bool:
+def all_finite(network: nn.Module) -> bool:
     """Tell whether all parameters are numbers still."""
     return bool(torch.stack([parameter.isfinite().all() for parameter in network.parameters()]).all())
 
@@ -92,10 +92,10 @@ def batch(poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: n
     return torch.from_numpy(real), torch.from_numpy(style)
 
 
-def critic_step(pair: Pair, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
+def critic_step(pair: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
     """Take one step of the critic; return how far apart it holds real and made (a tensor), and the penalty."""
     with torch.no_grad():
-        made = pair.generator(latents(len(real), pair.generator.config.latent, rng, real.device), style)
+        made = pair.generator(draw_latents(len(real), pair.generator.config.latent, rng, real.device), style)
     apart = pair.critic(real, style).mean() - pair.critic(made, style).mean()
     penalty = gradient_penalty(pair.critic, real, made, rng, style)
     optimiser.zero_grad()
@@ -104,37 +104,37 @@ def critic_step(pair: Pair, optimiser: torch.optim.Optimizer, real: Tensor, styl
     return apart.detach(), penalty.detach()
 
 
-AGAIN = 2.0  # weight of the squared distance from a real pose to itself made again
-BLUR = 0.04  # torso lengths that each coordinate may be off so
+RECON_WEIGHT = 2.0  # weight of the squared distance from a real pose to itself made again
+RECON_SIGMA = 0.04  # torso lengths that each coordinate may be off so
 
 
-def generator_step(pair: Pair, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
+def generator_step(pair: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
     """Take one step of the generator and the encoder, and move the generator's average along."""
-    z = latents(len(style), pair.generator.config.latent, rng, style.device)
+    z = draw_latents(len(style), pair.generator.config.latent, rng, style.device)
     made = pair.generator(z, style)
     mean, deviation = pair.encoder(real, style)
-    noise = latents(len(style), pair.generator.config.latent, rng, style.device)
+    noise = draw_latents(len(style), pair.generator.config.latent, rng, style.device)
     again = pair.generator(mean + deviation * noise, style)
     off = ((again - real) ** 2).sum((1, 2)).mean()
     apart = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(1).mean()  # KL from the prior
     optimiser.zero_grad()
-    (AGAIN * (off + 2 * BLUR**2 * apart) - pair.critic(made, style).mean()).backward()
+    (RECON_WEIGHT * (off + 2 * RECON_SIGMA**2 * apart) - pair.critic(made, style).mean()).backward()
     optimiser.step()
     pair.average.update_parameters(pair.generator)
     return off.detach(), apart.detach()
 
 
 @torch.no_grad()
-def make(generator: nn.Module, style: np.ndarray, seed: int) -> np.ndarray:
+def generate_poses(generator: nn.Module, style: np.ndarray, seed: int) -> np.ndarray:
     """Make one pose for each style (N,): float32 (N, J, 2)."""
     generator.eval()
     device, rng = next(generator.parameters()).device, torch.Generator().manual_seed(seed)
     config = generator.config
-    poses = generator(latents(len(style), config.latent, rng, device), torch.from_numpy(style).to(device))
+    poses = generator(draw_latents(len(style), config.latent, rng, device), torch.from_numpy(style).to(device))
     return poses.cpu().numpy()
 
 
-def judge(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
+def score_poses(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
     """Judge made poses (N, J, 2) by real ones (M, J, 2).
 
     Returns
@@ -158,7 +158,7 @@ def judge(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
     return found
 
 
-def save_poses(path: Path, pair: Pair, **more) -> None:
+def save_poses(path: Path, pair: PoseGan, **more) -> None:
     """Save the averaged generator and the encoder as a ``pose_gan`` checkpoint, with ``more`` plain values beside."""
     parts = {"network": pair.average.module, "encoder": pair.encoder}
     parts = {name: {key: value.cpu() for key, value in part.state_dict().items()} for name, part in parts.items()}

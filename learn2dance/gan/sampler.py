@@ -7,16 +7,20 @@ import torch
 from torch import Tensor, nn
 
 from learn2dance.errors import UserError
-from learn2dance.gan.dataset import Take
-from learn2dance.gan.sequence_networks import SeqConfig
+from learn2dance.gan.dataset import Dance
+from learn2dance.gan.sequence_networks import SequenceConfig
 from learn2dance.motion import skeleton
 
-ANEW = 0.2  # share of the paths that begin anew in a step; the others go on, so that long dances are learned too
-SAME = 0.8  # share of the other music that is of the same dance: it differs in where the bars are, and in little else
-DEAF = 0.1  # share of the sequences that are danced, and judged, without their music
+RESTART_SHARE = (
+    0.2  # share of the paths that begin anew in a step; the others go on, so that long dances are learned too
+)
+SAME_DANCE_SHARE = (
+    0.8  # share of the other music that is of the same dance: it differs in where the bars are, and in little else
+)
+NO_MUSIC_SHARE = 0.1  # share of the sequences that are danced, and judged, without their music
 
 
-class Paths(nn.Module):
+class RolloutState(nn.Module):
     """The paths that are being danced while training: where in which take each is, and from where it goes on."""
 
     def __init__(self, count: int, latent: int, width: int):
@@ -26,21 +30,21 @@ class Paths(nn.Module):
         self.register_buffer("latent", torch.zeros(count, latent))
         self.register_buffer("memory", torch.zeros(count, width))
         self.register_buffer("mirrored", torch.zeros(count, dtype=torch.bool))
-        self.forget()
+        self.restart()
 
-    def forget(self) -> None:
+    def restart(self) -> None:
         """Let all begin anew: the takes have changed."""
         self.step.fill_(1 << 40)  # past the end of any take
 
 
-class Where(NamedTuple):
+class Batch(NamedTuple):
     """Where the paths are: what was danced there, and to what.
 
     Attributes
     ----------
     poses : Tensor [shape=(N, steps, J, 2)]
         The real ones.
-    music, other : Tensor [shape=(N, ahead + steps + ahead, M)]
+    music, other : Tensor [shape=(N, lookahead + steps + lookahead, M)]
         What is heard there, and what is heard at another moment of the same dance, or of another dance.
     style : Tensor [shape=(N,), dtype=int64]
         Mirrored poses are told so.
@@ -55,7 +59,7 @@ class Where(NamedTuple):
     begun: Tensor
 
 
-class Drawer:
+class SequenceSampler:
     """Draws sequences from takes at random.
 
     Raises
@@ -64,7 +68,7 @@ class Drawer:
         If no take has a whole sequence.
     """
 
-    def __init__(self, takes: list[Take], config: SeqConfig, mirrored: int):
+    def __init__(self, takes: list[Dance], config: SequenceConfig, mirrored: int):
         self.config, self.mirrored = config, mirrored
         self.takes = [take for take in takes if len(take.starts(config.steps))]
         if not self.takes:
@@ -72,7 +76,7 @@ class Drawer:
         self.starts = [take.starts(config.steps) for take in self.takes]
         self.whole = [set(starts.tolist()) for starts in self.starts]
         self.weights = np.array([len(start) for start in self.starts]) / sum(map(len, self.starts))
-        pad = ((config.ahead, config.ahead), (0, 0))
+        pad = ((config.lookahead, config.lookahead), (0, 0))
         self.heard = [torch.from_numpy(np.pad(take.music, pad, "edge")) for take in self.takes]
         self.poses = [torch.from_numpy(take.poses) for take in self.takes]
 
@@ -81,20 +85,20 @@ class Drawer:
         take = int(rng.choice(len(self.takes), p=self.weights)) if take is None else take
         return take, int(rng.choice(self.starts[take]))
 
-    def go_on(self, paths: Paths, rng: np.random.Generator, device: str | torch.device = "cpu") -> Where:
+    def advance(self, paths: RolloutState, rng: np.random.Generator, device: str | torch.device = "cpu") -> Batch:
         """Move all paths on by a sequence: some, and those whose dance ends or is not known there, begin anew."""
-        steps, anew = self.config.steps, rng.random(len(paths.take)) < ANEW
-        deaf, turn = rng.random(len(anew)) < DEAF, rng.random(len(anew)) < (0.5 if self.mirrored else 0.0)
+        steps, anew = self.config.steps, rng.random(len(paths.take)) < RESTART_SHARE
+        deaf, turn = rng.random(len(anew)) < NO_MUSIC_SHARE, rng.random(len(anew)) < (0.5 if self.mirrored else 0.0)
         at = list(zip(paths.take.tolist(), (paths.step + steps).tolist(), paths.mirrored.tolist(), strict=True))
         for path, (take, step, _) in enumerate(at):
             if anew[path] or take >= len(self.takes) or step not in self.whole[take]:
                 at[path], anew[path] = (*self.draw(rng), bool(turn[path])), True
         takes, starts, mirrored = (list(part) for part in zip(*at, strict=True))
-        others = [self.draw(rng, take if rng.random() < SAME else None) for take in takes]
+        others = [self.draw(rng, take if rng.random() < SAME_DANCE_SHARE else None) for take in takes]
 
         def heard(places: list[tuple[int, int]]) -> Tensor:
             # Zeros mean silence.
-            cuts = [self.heard[take][step : step + steps + 2 * self.config.ahead] for take, step in places]
+            cuts = [self.heard[take][step : step + steps + 2 * self.config.lookahead] for take, step in places]
             return torch.stack(cuts) * torch.from_numpy(~deaf)[:, None, None]
 
         poses = torch.stack([self.poses[t][s : s + steps] for t, s in zip(takes, starts, strict=True)])
@@ -104,7 +108,7 @@ class Drawer:
         for buffer, values in ((paths.take, takes), (paths.step, starts), (paths.mirrored, mirrored)):
             buffer.copy_(torch.tensor(values))
         found = (poses, heard(list(zip(takes, starts, strict=True))), heard(others), style, torch.from_numpy(anew))
-        return Where(*(part.to(device) for part in found))
+        return Batch(*(part.to(device) for part in found))
 
 
 def mirror(poses: Tensor) -> Tensor:

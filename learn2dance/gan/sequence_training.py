@@ -9,79 +9,87 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from learn2dance.gan import pose_networks
-from learn2dance.gan.dataset import Reader, Take
-from learn2dance.gan.generate import PARTS, GanDancer
+from learn2dance.gan.dataset import Dance, DanceReader
+from learn2dance.gan.generate import PARTS, GanModel
 from learn2dance.gan.pose_networks import PENALTY, PoseCritic, PoseEncoder, PoseGenerator, gradient_penalty
-from learn2dance.gan.sampler import Paths, Where
-from learn2dance.gan.sequence_networks import SeqConfig, SeqCritic, SeqGenerator, decode, noise
+from learn2dance.gan.sampler import Batch, RolloutState
+from learn2dance.gan.sequence_networks import SequenceConfig, SequenceCritic, SequenceGenerator, decode_path, draw_noise
 from learn2dance.metrics import distribution, motion_features
 from learn2dance.motion import kinematics, skeleton
 
-STEP = 2.0  # weight of the critic of single poses beside that of sequences
-MUSIC = 2.0  # weight of the critic that tells a dance's own music from other music
-AGAIN = 3.0  # weight of the squared distance from a real sequence to itself danced again
-MOVED = 10.0  # weight of its steps' squared distance, beside its poses'
-BLUR = 0.06  # torso lengths that each coordinate may be off so
-ALONE = 10.0  # times the learning rate before the critics join in
-LARGEST = 10.0  # norm of the generator's gradient: more is cut
+POSE_CRITIC_WEIGHT = 2.0  # weight of the critic of single poses beside that of sequences
+MUSIC_CRITIC_WEIGHT = 2.0  # weight of the critic that tells a dance's own music from other music
+RECON_WEIGHT = 3.0  # weight of the squared distance from a real sequence to itself danced again
+VELOCITY_WEIGHT = 10.0  # weight of its steps' squared distance, beside its poses'
+RECON_SIGMA = 0.06  # torso lengths that each coordinate may be off so
+PRETRAINING_RATE = 10.0  # times the learning rate before the critics join in
+MAX_GRADIENT_NORM = 10.0  # norm of the generator's gradient: more is cut
 RUNAWAY = 1e3  # body sizes: no critic of slope one tells sequences apart by so much
 
 
-class Pair(nn.Module):
+class SequenceGan(nn.Module):
     """Generator, its moving average, the critics, and the frozen pose generator with its encoder."""
 
-    def __init__(self, config: SeqConfig, poser: PoseGenerator, encoder: PoseEncoder, decay: float, batch: int):
+    def __init__(
+        self, config: SequenceConfig, pose_generator: PoseGenerator, encoder: PoseEncoder, decay: float, batch: int
+    ):
         super().__init__()
-        self.config, self.poser, self.encoder = config, poser.requires_grad_(False), encoder.requires_grad_(False)
-        self.generator = SeqGenerator(config, poser.config)
+        self.config, self.pose_generator, self.encoder = (
+            config,
+            pose_generator.requires_grad_(False),
+            encoder.requires_grad_(False),
+        )
+        self.generator = SequenceGenerator(config, pose_generator.config)
         self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(decay))
-        self.critic = nn.ModuleDict({name: SeqCritic(config, poser.config) for name in ("sequence", "music")})
-        self.critic["step"] = PoseCritic(poser.config)
-        self.paths = Paths(batch, poser.config.latent, config.width)
+        self.critic = nn.ModuleDict(
+            {name: SequenceCritic(config, pose_generator.config) for name in ("sequence", "music")}
+        )
+        self.critic["step"] = PoseCritic(pose_generator.config)
+        self.paths = RolloutState(batch, pose_generator.config.latent, config.width)
 
-    def fit(self, takes: list[Take]) -> None:
+    def fit(self, takes: list[Dance]) -> None:
         """Take mean and deviation from the pose generator, and from dances how far they go in a step."""
         for network in self.critic.values():
-            network.mean.copy_(self.poser.mean)
-            network.deviation.copy_(self.poser.deviation)
+            network.mean.copy_(self.pose_generator.mean)
+            network.deviation.copy_(self.pose_generator.deviation)
         squares = np.concatenate([np.diff(take.poses, axis=0).ravel() ** 2 for take in takes])
         for name in ("sequence", "music"):
             self.critic[name].speed.fill_(2 * float(np.sqrt(np.nanmean(squares))))
 
 
-def inner(music: Tensor, config: SeqConfig) -> Tensor:
+def crop_context(music: Tensor, config: SequenceConfig) -> Tensor:
     """Cut what is heard around sequences to what is heard at their own steps."""
-    return music[:, config.ahead : music.shape[1] - config.ahead]
+    return music[:, config.lookahead : music.shape[1] - config.lookahead]
 
 
-def trained(pair: Pair, reader: Reader, learned: list[Take]) -> GanDancer:
+def trained_model(pair: SequenceGan, reader: DanceReader, learned: list[Dance]) -> GanModel:
     """Return the model as it has been trained so far, ready to dance."""
-    parts = [pair.poser, pair.encoder, pair.average.module, pair.critic["sequence"], pair.critic["step"]]
+    parts = [pair.pose_generator, pair.encoder, pair.average.module, pair.critic["sequence"], pair.critic["step"]]
     networks = nn.ModuleDict(dict(zip(PARTS, parts, strict=True)))
     steps = np.concatenate([kinematics.steps(take.poses) for take in learned])
     top_speed = float(np.nanpercentile(steps, 99.9)) * reader.clock
-    return GanDancer(pair.config, pair.poser.config, networks, reader.ear, reader.tempi(), top_speed)
+    return GanModel(pair.config, pair.pose_generator.config, networks, reader.music_pca, reader.tempi(), top_speed)
 
 
-def roll(pair: Pair, where: Where, rng: torch.Generator) -> Tensor:
+def rollout(pair: SequenceGan, where: Batch, rng: torch.Generator) -> Tensor:
     """Dance one more sequence on every path: poses (N, steps, J, 2)."""
     device, paths, generator = pair.paths.latent.device, pair.paths, pair.generator
-    heard = generator.listen(where.music, where.style)
-    latent = pose_networks.latents(len(heard), pair.poser.config.latent, rng, device)
+    heard = generator.encode_music(where.music, where.style)
+    latent = pose_networks.draw_latents(len(heard), pair.pose_generator.config.latent, rng, device)
     memory = torch.where(where.begun[:, None], generator.start(heard, latent), paths.memory)
     latent = torch.where(where.begun[:, None], latent, paths.latent)
-    drawn = noise(pair.config, len(heard), pair.config.steps, rng, device)
+    drawn = draw_noise(pair.config, len(heard), pair.config.steps, rng, device)
     path, latent, memory = generator(heard, drawn, latent, memory)
     paths.latent.copy_(latent.detach())
     paths.memory.copy_(memory.detach())
-    return decode(pair.poser, path, where.style)
+    return decode_path(pair.pose_generator, path, where.style)
 
 
-def critic_step(pair: Pair, optimiser, where: Where, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+def critic_step(pair: SequenceGan, optimiser, where: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     """Take one step of the critics; return how far apart they hold real and made sequences, and the penalty."""
-    music, real, style = inner(where.music, pair.config), where.poses, where.style
+    music, real, style = crop_context(where.music, pair.config), where.poses, where.style
     with torch.no_grad():
-        made = roll(pair, where, rng)
+        made = rollout(pair, where, rng)
     whole, step = pair.critic["sequence"], pair.critic["step"]
     apart = whole(real, music, style).mean() - whole(made, music, style).mean()
     penalty = gradient_penalty(whole, real, made, rng, music, style)
@@ -90,12 +98,12 @@ def critic_step(pair: Pair, optimiser, where: Where, rng: torch.Generator) -> tu
     apart_step = step(poses[0], style).mean() - step(poses[1], style).mean()
     penalties = penalty + gradient_penalty(step, *poses, rng, style)
     optimiser.zero_grad()
-    (PENALTY * penalties - apart - apart_step + mismatch(pair, real, where)).backward()
+    (PENALTY * penalties - apart - apart_step + mismatch_loss(pair, real, where)).backward()
     optimiser.step()
     return apart.detach(), penalty.detach()
 
 
-def mismatch(pair: Pair, poses: Tensor, where: Where) -> Tensor:
+def mismatch_loss(pair: SequenceGan, poses: Tensor, where: Batch) -> Tensor:
     """Return how little the critic of the music prefers, for these sequences (N, steps, J, 2), their own music.
 
     The mean of log(1 + exp(score with other music - score with their own)); the critic learns it from real sequences,
@@ -104,12 +112,13 @@ def mismatch(pair: Pair, poses: Tensor, where: Where) -> Tensor:
     if not pair.config.music:
         return torch.zeros((), device=poses.device)
     own, other = (
-        pair.critic["music"](poses, inner(music, pair.config), where.style) for music in (where.music, where.other)
+        pair.critic["music"](poses, crop_context(music, pair.config), where.style)
+        for music in (where.music, where.other)
     )
     return functional.softplus(other - own).mean()
 
 
-def follow(pair: Pair, where: Where, rng: torch.Generator) -> Tensor:
+def reconstruction_loss(pair: SequenceGan, where: Batch, rng: torch.Generator) -> Tensor:
     """Return how well the generator dances real sequences again, from the noise it guesses behind them.
 
     The bound of a variational autoencoder (Kingma and Welling, ICLR 2014; for sequences Chung et al., NeurIPS 2015),
@@ -119,32 +128,36 @@ def follow(pair: Pair, where: Where, rng: torch.Generator) -> Tensor:
     real, style = where.poses, where.style
     with torch.no_grad():
         path = pair.encoder(real.flatten(0, 1), style.repeat_interleave(real.shape[1]))[0].unflatten(0, real.shape[:2])
-        goal = decode(pair.poser, path, style)
-    drawn = noise(pair.config, len(style), real.shape[1], rng, real.device)
-    followed, divergence, _ = pair.generator.follow(pair.generator.listen(where.music, style), path, drawn)
-    off = torch.cat([goal[:, :1], decode(pair.poser, followed, style)], 1) - goal
-    off = (off**2).sum((2, 3)).mean() + MOVED * (off.diff(dim=1) ** 2).sum((2, 3)).mean()
-    return AGAIN * (off + 2 * BLUR**2 * divergence.mean())
+        goal = decode_path(pair.pose_generator, path, style)
+    drawn = draw_noise(pair.config, len(style), real.shape[1], rng, real.device)
+    followed, divergence, _ = pair.generator.reconstruct(pair.generator.encode_music(where.music, style), path, drawn)
+    off = torch.cat([goal[:, :1], decode_path(pair.pose_generator, followed, style)], 1) - goal
+    off = (off**2).sum((2, 3)).mean() + VELOCITY_WEIGHT * (off.diff(dim=1) ** 2).sum((2, 3)).mean()
+    return RECON_WEIGHT * (off + 2 * RECON_SIGMA**2 * divergence.mean())
 
 
-def generator_step(pair: Pair, optimiser, where: Where, rng: torch.Generator, judged: bool) -> None:
+def generator_step(pair: SequenceGan, optimiser, where: Batch, rng: torch.Generator, judged: bool) -> None:
     """Take one step of the generator, ``judged`` by the critics or not yet, and move its average along."""
     pair.critic.requires_grad_(False)  # they are asked, not taught
-    loss = follow(pair, where, rng)
+    loss = reconstruction_loss(pair, where, rng)
     if judged:
-        made, style = roll(pair, where, rng), where.style
-        loss = loss + MUSIC * mismatch(pair, made, where)
-        loss = loss - pair.critic["sequence"](made, inner(where.music, pair.config), style).mean()
-        loss = loss - STEP * pair.critic["step"](made.flatten(0, 1), style.repeat_interleave(made.shape[1])).mean()
+        made, style = rollout(pair, where, rng), where.style
+        loss = loss + MUSIC_CRITIC_WEIGHT * mismatch_loss(pair, made, where)
+        loss = loss - pair.critic["sequence"](made, crop_context(where.music, pair.config), style).mean()
+        loss = (
+            loss
+            - POSE_CRITIC_WEIGHT
+            * pair.critic["step"](made.flatten(0, 1), style.repeat_interleave(made.shape[1])).mean()
+        )
     optimiser.zero_grad()
     loss.backward()
-    nn.utils.clip_grad_norm_(pair.generator.parameters(), LARGEST)
+    nn.utils.clip_grad_norm_(pair.generator.parameters(), MAX_GRADIENT_NORM)
     optimiser.step()
     pair.critic.requires_grad_(True)
     pair.average.update_parameters(pair.generator)
 
 
-def judge(made: list[np.ndarray], real: list[np.ndarray], fps: float) -> dict[str, float]:
+def score_dances(made: list[np.ndarray], real: list[np.ndarray], fps: float) -> dict[str, float]:
     """Judge made dances by real ones.
 
     Parameters
@@ -159,7 +172,7 @@ def judge(made: list[np.ndarray], real: list[np.ndarray], fps: float) -> dict[st
         `motion_features.geometric`; ``FID``, their sum; NaN where there are too few windows. ``jerk``, that of the
         made over that of the real; ``precision`` and ``recall`` of some thousand poses each.
     """
-    motion = [[kinematics.steady(dance, fps) for dance in dances] for dances in (made, real)]
+    motion = [[kinematics.low_pass(dance, fps) for dance in dances] for dances in (made, real)]
     cuts = [np.concatenate([motion_features.cut(m)[0] for m in dances]) for dances in motion]
     joints = cuts[0].shape[2]
     moving = skeleton.MOVING if joints in (15, 25) else np.arange(joints)
@@ -181,7 +194,7 @@ def judge(made: list[np.ndarray], real: list[np.ndarray], fps: float) -> dict[st
     return {key: float(value) for key, value in found.items()}
 
 
-def film(real: np.ndarray, made: np.ndarray, fps: float, path: Path, seconds: float = 10.0) -> None:
+def render_comparison(real: np.ndarray, made: np.ndarray, fps: float, path: Path, seconds: float = 10.0) -> None:
     """Draw the first seconds of a real dance and of a made one, side by side."""
     from learn2dance.render import animation
 

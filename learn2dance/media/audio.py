@@ -35,7 +35,7 @@ def load(path: str | Path) -> np.ndarray:
     UserError
         If there is no such file, no sound in it, less than `SHORTEST` of it, or samples that are not finite.
     """
-    path = cli.existing(path, "audio file")
+    path = cli.existing_path(path, "audio file")
     if path.is_dir():
         raise UserError(f"{path}: a folder, expected an audio file")
     if not path.stat().st_size:

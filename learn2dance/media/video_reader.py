@@ -60,7 +60,7 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
     UserError
         If there is no such file, no picture in it, if it cannot be decoded, or if it ends before it should.
     """
-    path = cli.existing(path, "video")
+    path = cli.existing_path(path, "video")
     if path.is_dir():
         raise UserError(f"{path}: a folder, expected a video")
     if not path.stat().st_size:

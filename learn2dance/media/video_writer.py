@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from learn2dance.cli import existing, progress
+from learn2dance.cli import existing_path, progress
 from learn2dance.data.temporary import atomic, temporary_folder
 from learn2dance.errors import UserError
 from learn2dance.media import ffmpeg
@@ -102,7 +102,7 @@ def probe(path: str | Path) -> dict:
     UserError
         If it is missing or no media file.
     """
-    existing(path, "audio or video file")
+    existing_path(path, "audio or video file")
     said = ffmpeg.read("-i", ffmpeg.url(path)).stderr.decode(errors="replace")
     streams = re.findall(r"^ *Stream #\S+: (Audio|Video): (.*)$", said, re.MULTILINE)
     if not streams:
@@ -125,7 +125,7 @@ def embed(path: str | Path, width: int | None = None):
     """Return a video as an object that a notebook shows: the file's bytes are put into the notebook."""
     from IPython.display import Image, Video
 
-    path = existing(path, "video")
+    path = existing_path(path, "video")
     if path.suffix.lower() == ".gif":
         return Image(data=path.read_bytes(), format="gif", width=width)
     return Video(str(path), embed=True, width=width)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import find_peaks
 
-from learn2dance.motion.kinematics import FPS, body_speed, clock, swing
+from learn2dance.motion.kinematics import METRIC_FPS, body_speed, detrended_speed, speed_times
 
 SIGMA = 0.05  # seconds: 3 frames at 60 a second, as in FACT and Bailando
 TOLERANCE = 0.07  # seconds: that of beat tracking's F-measure (Davies, Degara and Plumbley 2009; mir_eval)
@@ -22,8 +22,8 @@ def kinematic_beats(motion: np.ndarray) -> np.ndarray:
     known = np.isfinite(moved)
     if known.sum() < 3:
         return np.zeros(0)
-    times = clock(len(moved))
-    smooth = gaussian_filter1d(np.interp(times, times[known], moved[known]), SMOOTH * FPS)
+    times = speed_times(len(moved))
+    smooth = gaussian_filter1d(np.interp(times, times[known], moved[known]), SMOOTH * METRIC_FPS)
     lowest = find_peaks(-smooth, prominence=1e-4)[0]  # less is rounding: a dancer who stands still has no beats
     around = np.convolve(known, np.ones(3), "same") == 3
     return times[lowest[around[lowest]]]
@@ -77,7 +77,7 @@ def beat_scores(motion: np.ndarray, beats: np.ndarray, shifts: int = 20) -> dict
         NeurIPS 2019; here each musical beat is hit once at most); and all but coverage again as ``…_chance``.
     """
     dance = kinematic_beats(motion)
-    length = len(motion) / FPS
+    length = len(motion) / METRIC_FPS
     inside = (beats >= 0) & (beats <= length)
 
     def judge(song: np.ndarray) -> dict[str, float]:
@@ -94,7 +94,7 @@ def beat_scores(motion: np.ndarray, beats: np.ndarray, shifts: int = 20) -> dict
     return judge(beats) | {"coverage": len(dance) / max(inside.sum(), 1)} | chance
 
 
-def lock(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> float:
+def bar_locking(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> float:
     """Measure how much of the body's speed swings with the bar.
 
     lock = | mean(s · exp(2πi · b / n)) | / mean(|s|), where s is the body's speed without its slow drift, b the beat
@@ -110,8 +110,8 @@ def lock(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> float:
         Seconds, increasing; only what lies between them is measured.
     beats_per_bar : int
     """
-    s = swing(body_speed(motion))
-    times = clock(len(s))
+    s = detrended_speed(body_speed(motion))
+    times = speed_times(len(s))
     judged = np.isfinite(s) & (times >= beats[0]) & (times <= beats[-1])
     s, times = s[judged], times[judged]
     norm = np.abs(s).mean() if len(s) else 0.0
@@ -121,7 +121,7 @@ def lock(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> float:
     return float(np.abs(np.mean(s * np.exp(2j * np.pi * beat / beats_per_bar))) / norm)
 
 
-def match(motion: np.ndarray, own: tuple[np.ndarray, int], others: list[tuple[np.ndarray, int]]) -> float:
+def song_specificity(motion: np.ndarray, own: tuple[np.ndarray, int], others: list[tuple[np.ndarray, int]]) -> float:
     """Measure how much more a dance locks to its own song than to others: its `lock` less the mean of theirs.
 
     Parameters
@@ -135,4 +135,8 @@ def match(motion: np.ndarray, own: tuple[np.ndarray, int], others: list[tuple[np
     float
         About 0 for a dance that was not made for its song; NaN where there are no others.
     """
-    return lock(motion, *own) - float(np.mean([lock(motion, *song) for song in others])) if others else np.nan
+    return (
+        bar_locking(motion, *own) - float(np.mean([bar_locking(motion, *song) for song in others]))
+        if others
+        else np.nan
+    )

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial.distance import cdist, pdist
 
 from learn2dance.motion import skeleton
-from learn2dance.motion.kinematics import FPS, speed
+from learn2dance.motion.kinematics import METRIC_FPS, speed
 from learn2dance.motion.skeleton import MOVING
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def style_classifier(features: np.ndarray, styles: np.ndarray) -> Pipeline:
 
 def jerk(motion: np.ndarray, joints: np.ndarray = MOVING) -> float:
     """Return the mean norm of the third derivative of `kinematics.steady` motion of joints: torso lengths / s³."""
-    third = np.linalg.norm(np.diff(motion[:, joints], n=3, axis=0), axis=-1) * FPS**3
+    third = np.linalg.norm(np.diff(motion[:, joints], n=3, axis=0), axis=-1) * METRIC_FPS**3
     return float(np.nanmean(third)) if np.isfinite(third).any() else np.nan
 
 
@@ -167,7 +167,7 @@ def limb_lengths(poses: np.ndarray) -> np.ndarray:
     return np.nanpercentile(np.linalg.norm(poses[:, ends[:, 0]] - poses[:, ends[:, 1]], axis=-1), 95, axis=0)
 
 
-def copying(windows: np.ndarray, train: np.ndarray) -> np.ndarray:
+def nearest_training_distance(windows: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Measure how far each window (W, D) is from the nearest training window (V, D), or from its mirror image.
 
     Windows are those of `windows.cut`: beats, not seconds, so that what is replayed at another tempo is found too.

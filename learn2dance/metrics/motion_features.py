@@ -8,7 +8,7 @@ was not known are left out.
 
 import numpy as np
 
-from learn2dance.motion.kinematics import FPS
+from learn2dance.motion.kinematics import METRIC_FPS
 from learn2dance.motion.skeleton import BODY_15, MOVING, NECK
 
 SECONDS, HOP = 4.0, 2.0
@@ -24,11 +24,11 @@ def cut(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     starts : np.ndarray [shape=(W,)]
         Seconds.
     """
-    size, hop = round(SECONDS * FPS), round(HOP * FPS)
+    size, hop = round(SECONDS * METRIC_FPS), round(HOP * METRIC_FPS)
     starts = np.arange(0, len(motion) - size + 1, hop)
     windows = motion[starts[:, None] + np.arange(size)]
     whole = np.isfinite(windows).all((1, 2, 3))
-    return windows[whole], starts[whole] / FPS
+    return windows[whole], starts[whole] / METRIC_FPS
 
 
 def kinetic(windows: np.ndarray, joints: np.ndarray = MOVING) -> np.ndarray:
@@ -52,8 +52,8 @@ def kinetic(windows: np.ndarray, joints: np.ndarray = MOVING) -> np.ndarray:
         14 horizontal, 14 vertical ((torso lengths / s)²), 14 accelerations (torso lengths / s²).
     """
     moving = windows[:, :, joints]
-    energy = (np.diff(moving, axis=1) ** 2).mean(1) * FPS**2  # (W, 14, 2)
-    acceleration = np.linalg.norm(np.diff(moving, n=2, axis=1), axis=-1).mean(1) * FPS**2
+    energy = (np.diff(moving, axis=1) ** 2).mean(1) * METRIC_FPS**2  # (W, 14, 2)
+    acceleration = np.linalg.norm(np.diff(moving, n=2, axis=1), axis=-1).mean(1) * METRIC_FPS**2
     return np.concatenate([energy[..., 0], energy[..., 1], acceleration], axis=1)
 
 

@@ -7,12 +7,12 @@ from scipy.signal import butter, sosfiltfilt
 
 from learn2dance.motion.skeleton import MOVING
 
-FPS = 25.0  # frames a second
-CUTOFF = 6.0  # Hz
+METRIC_FPS = 25.0  # frames a second
+CUTOFF_HZ = 6.0  # Hz
 DRIFT = 1.0  # seconds: standard deviation of the mean that counts as slow drift; of a bar of 2 s it takes less than 1%
 
 
-def steady(poses: np.ndarray, fps: float, to: float = FPS) -> np.ndarray:
+def low_pass(poses: np.ndarray, fps: float, to: float = METRIC_FPS) -> np.ndarray:
     """Low-pass normalised poses without lag, and resample them.
 
     Parameters
@@ -35,8 +35,8 @@ def steady(poses: np.ndarray, fps: float, to: float = FPS) -> np.ndarray:
     ValueError
         If fps is too low to hold motion up to `CUTOFF`.
     """
-    if fps <= 2 * CUTOFF:
-        raise ValueError(f"{fps} frames a second do not hold motion up to {CUTOFF} Hz; record at 25 or more")
+    if fps <= 2 * CUTOFF_HZ:
+        raise ValueError(f"{fps} frames a second do not hold motion up to {CUTOFF_HZ} Hz; record at 25 or more")
     clock, flat = np.arange(len(poses)) / fps, poses.reshape(len(poses), -1).astype(np.float64)
     lost = np.isnan(flat).any(1)
     times = np.arange(int(np.floor((len(poses) - 1) / fps * to + 1e-9)) + 1) / to
@@ -44,7 +44,7 @@ def steady(poses: np.ndarray, fps: float, to: float = FPS) -> np.ndarray:
         return np.full((len(times), *poses.shape[1:]), np.nan)
     if lost.any():
         flat = np.stack([np.interp(clock, clock[~lost], column[~lost]) for column in flat.T], axis=1)
-    low = butter(4, CUTOFF, fs=fps, output="sos")
+    low = butter(4, CUTOFF_HZ, fs=fps, output="sos")
     flat = sosfiltfilt(low, flat, axis=0, padlen=min(len(flat) - 1, int(fps)))
     motion = make_interp_spline(clock, flat, k=3)(times)
     motion[np.interp(times, clock, lost) > 0] = np.nan
@@ -53,7 +53,7 @@ def steady(poses: np.ndarray, fps: float, to: float = FPS) -> np.ndarray:
 
 def speed(motion: np.ndarray) -> np.ndarray:
     """Return the speed of every joint from frame to frame of `steady` motion: (T - 1, J) torso lengths a second."""
-    return np.linalg.norm(np.diff(motion, axis=0), axis=-1) * FPS
+    return np.linalg.norm(np.diff(motion, axis=0), axis=-1) * METRIC_FPS
 
 
 def body_speed(motion: np.ndarray) -> np.ndarray:
@@ -67,16 +67,16 @@ def body_speed(motion: np.ndarray) -> np.ndarray:
     return speed(motion)[:, MOVING].mean(1)
 
 
-def clock(count: int) -> np.ndarray:
+def speed_times(count: int) -> np.ndarray:
     """Return the seconds (count,) at which `body_speed` measures."""
-    return (np.arange(count) + 0.5) / FPS
+    return (np.arange(count) + 0.5) / METRIC_FPS
 
 
-def swing(moved: np.ndarray) -> np.ndarray:
+def detrended_speed(moved: np.ndarray) -> np.ndarray:
     """Take the slow drift (a Gaussian mean, standard deviation `DRIFT`) from `body_speed`; NaN stays NaN."""
     known = np.isfinite(moved)
-    weight = gaussian_filter1d(known.astype(float), DRIFT * FPS, mode="nearest")
-    total = gaussian_filter1d(np.where(known, moved, 0), DRIFT * FPS, mode="nearest")
+    weight = gaussian_filter1d(known.astype(float), DRIFT * METRIC_FPS, mode="nearest")
+    total = gaussian_filter1d(np.where(known, moved, 0), DRIFT * METRIC_FPS, mode="nearest")
     return moved - np.divide(total, weight, out=np.full(len(moved), np.nan), where=known)
 
 
@@ -142,8 +142,8 @@ def resample(poses: np.ndarray, fps: float, to: float) -> np.ndarray:
     return poses[before] * (1 - part) + poses[after] * part
 
 
-def on_clock(poses: np.ndarray, fps: float, clock: float) -> np.ndarray:
+def to_frame_rate(poses: np.ndarray, fps: float, clock: float) -> np.ndarray:
     """Bring poses (T, J, 2) to another number of frames a second, float32, without motion too fast for it."""
-    if fps > 2 * CUTOFF and clock > 2 * CUTOFF:
-        return steady(poses, fps, clock).astype(np.float32)
+    if fps > 2 * CUTOFF_HZ and clock > 2 * CUTOFF_HZ:
+        return low_pass(poses, fps, clock).astype(np.float32)
     return resample(poses, fps, clock)

@@ -111,7 +111,7 @@ def normalise(poses: np.ndarray, fps: float) -> np.ndarray:
     return ((poses - poses[:, MID_HIP : MID_HIP + 1]) / scale * np.array([1, -1])).astype(np.float32)
 
 
-def plant(poses: np.ndarray, fps: float, leak: float = 2.0) -> np.ndarray:
+def ground(poses: np.ndarray, fps: float, leak: float = 2.0) -> np.ndarray:
     """Stand a root-centred dance on the floor, for looking at it.
 
     Centred at MidHip, the hips hang still and the feet slide. Here the lower foot stays on the floor, and the body
@@ -149,12 +149,12 @@ def plant(poses: np.ndarray, fps: float, leak: float = 2.0) -> np.ndarray:
     return (poses + np.stack([travel, lift], axis=1)[:, None]).astype(np.float32)
 
 
-def ending(joints: int, *names: str) -> list[int]:
+def joints_ending(joints: int, *names: str) -> list[int]:
     """List the joints whose names end so, in a skeleton of so many joints; none where the number is not known."""
     return [i for i, name in enumerate(JOINTS.get(joints, [])) if name.endswith(names)]
 
 
-def measured(poses: np.ndarray, fps: float) -> np.ndarray:
+def normalise_any(poses: np.ndarray, fps: float) -> np.ndarray:
     """Bring poses (T, J, 2), y down, to one origin and unit, y up.
 
     Bodies of 15 or 25 joints in the order of BODY_25 are measured in torso lengths from MidHip (`skeleton.normalise`).

@@ -14,7 +14,7 @@ BELIEVED = 2.0  # lock times the root of the seconds: in a minute 0.26; the best
 GAIN = 0.02  # lock that a rate other than 1 must add
 
 
-def swings(motion: np.ndarray, music: dict) -> np.ndarray:
+def bar_rhythm(motion: np.ndarray, music: dict) -> np.ndarray:
     """Measure how the speed of `kinematics.steady` motion swings with the bars of a song, at each of `RATES`.
 
     Returns
@@ -22,8 +22,8 @@ def swings(motion: np.ndarray, music: dict) -> np.ndarray:
     np.ndarray [shape=(R,), dtype=complex128]
         Its size is the lock; its angle, in turns, the part of the bar gone by when the dance is fastest.
     """
-    speed = kinematics.swing(kinematics.body_speed(motion))
-    times, beats = kinematics.clock(len(speed)), music["beats"]
+    speed = kinematics.detrended_speed(kinematics.body_speed(motion))
+    times, beats = kinematics.speed_times(len(speed)), music["beats"]
     found = np.zeros(len(RATES), complex)
     for r, rate in enumerate(RATES):
         heard = times * rate
@@ -34,7 +34,7 @@ def swings(motion: np.ndarray, music: dict) -> np.ndarray:
     return found
 
 
-def rate(found: np.ndarray, seconds: float) -> tuple[float, float]:
+def best_rate(found: np.ndarray, seconds: float) -> tuple[float, float]:
     """Return the rate at which `swings` are largest, and where in the bar (turns, 0-1) the dance is then fastest.
 
     Parameters
@@ -58,7 +58,7 @@ def rate(found: np.ndarray, seconds: float) -> tuple[float, float]:
     return float(RATES[best]), float(np.angle(found[best]) / (2 * np.pi) % 1)
 
 
-def common(peaks: np.ndarray) -> float:
+def circular_mean(peaks: np.ndarray) -> float:
     """Return the circular mean of peaks (turns) of dances to bars alike; NaN where none is known."""
     known = peaks[np.isfinite(peaks)]
     return float(np.angle(np.exp(2j * np.pi * known).mean()) / (2 * np.pi) % 1) if len(known) else np.nan

@@ -62,7 +62,7 @@ def cut(
     return sampled[index].reshape(count, -1), ~lost[index].any(1), start
 
 
-def join(
+def overlap_add(
     windows: np.ndarray, beats: np.ndarray, times: np.ndarray, frames_per_beat: int, window_beats: int
 ) -> np.ndarray:
     """Join windows by overlap-add on beats, and sample the motion at these times.
@@ -98,7 +98,7 @@ def join(
     return motion(np.clip(positions, 0, len(total) - 1)).reshape(len(times), -1, 2).astype(np.float32)
 
 
-def spectra(windows: np.ndarray, frames: int) -> np.ndarray:
+def dct_coefficients(windows: np.ndarray, frames: int) -> np.ndarray:
     """Write windows (W, F) of so many frames by the slower half of their frequencies: float32 (W, D), D = F / 2.
 
     The orthonormal cosine transform over time (DCT-II) of each coordinate, which keeps distances. At 24 frames a beat
@@ -109,7 +109,7 @@ def spectra(windows: np.ndarray, frames: int) -> np.ndarray:
     return moving[:, : frames // 2].reshape(len(windows), -1).astype(np.float32)
 
 
-def of_spectra(spectra: np.ndarray, frames: int) -> np.ndarray:
+def from_dct(spectra: np.ndarray, frames: int) -> np.ndarray:
     """Return the windows float32 (W, F) of these `spectra` (W, D)."""
     slow = spectra.reshape(len(spectra), frames // 2, -1)
     return idct(slow, n=frames, axis=1, norm="ortho").reshape(len(spectra), -1).astype(np.float32)

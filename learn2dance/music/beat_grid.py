@@ -33,7 +33,7 @@ def bar_positions(beats: int, downbeat: int, beats_per_bar: int) -> np.ndarray:
     return (np.arange(beats) - downbeat) % beats_per_bar + (0 if beats_per_bar == 3 else 3)
 
 
-def cover(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
+def extend(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
     """Extend beats at their own pace until they begin at or before 0 and end at or after the song does.
 
     Returns
@@ -50,7 +50,7 @@ def cover(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
     return np.concatenate([front, beats, beats[-1] + last * np.arange(1, tail + 1)]), lead
 
 
-def count(music: dict, tempo: float) -> dict:
+def at_tempo(music: dict, tempo: float) -> dict:
     """Count a song's beats in half or in double time, where that is nearer to this tempo (beats a minute)."""
     octave = round(np.log2(tempo / music["tempo"]))
     beats, downbeat = music["beats"], int(music["downbeat"])

@@ -115,7 +115,7 @@ def _hear(job: tuple[DataRoot, str]) -> bool:
     root, clip = job
     source, target = root.audio[clip], root.file("music", clip)
     arguments, parents = {"version": VERSION}, {"audio": npz.digest(source)}
-    if npz.fresh(target, "music", arguments, parents):
+    if npz.is_up_to_date(target, "music", arguments, parents):
         return False
     found = features(audio.load(source), str(source))
     npz.save(target, "music", "Process_Waves.ipynb", arguments, parents, **found)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 BEAT, DOWNBEAT = "#e07b39", "#7b1e3c"
 
 
-def table(root: DataRoot, clips: list[str]) -> str:
+def summary_table(root: DataRoot, clips: list[str]) -> str:
     """List style, length, tempo, metre and beats of each clip's music, a line each."""
     lines = [f"{'song':16} {'style':10} {'length':>8} {'tempo':>7} {'metre':>6} {'beats':>6}  first downbeat"]
     for clip in clips:
@@ -30,7 +30,7 @@ def table(root: DataRoot, clips: list[str]) -> str:
     return "\n".join(lines)
 
 
-def draw(root: DataRoot, clip: str, start: float = 0.0, length: float = 15.0) -> Figure:
+def plot(root: DataRoot, clip: str, start: float = 0.0, length: float = 15.0) -> Figure:
     """Draw some seconds of a clip: its waveform, beats and features over one time axis.
 
     Beats are thin lines and downbeats thick ones, through all rows.

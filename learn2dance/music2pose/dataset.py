@@ -24,7 +24,7 @@ class Song:
     Attributes
     ----------
     music : Tensor [shape=(before + B + after - 1, S, D), dtype=float32]
-        Features (as the dancer's ear projects them) of the beats and of those around them, zeros outside the song.
+        Music features (projected by the model's ``music_pca``) of the beats and of those around them, zeros outside.
     bar : Tensor [shape=(B,), dtype=int64]
         Position in the bar.
     style : int
@@ -46,7 +46,7 @@ class Song:
     known: Tensor
 
 
-def around(music: Tensor, start: int, beats: int, config: networks.Config) -> Tensor:
+def music_around(music: Tensor, start: int, beats: int, config: networks.Config) -> Tensor:
     """Cut music (all beats of the song, S, D) to the beats that windows ``start … start + beats - 1`` hear.
 
     Returns
@@ -61,39 +61,39 @@ def around(music: Tensor, start: int, beats: int, config: networks.Config) -> Te
 
 
 def load(root: DataRoot, clip: str, clusters: str, steps_per_beat: int) -> dict:
-    """Load a clip's labels, its music on the same beats as ``features`` (B - 1, S, D), ``bar``, ``tempo``, ``style``.
+    """Load a clip's tokens, its music on the same beats as ``features`` (B - 1, S, D), ``bar``, ``tempo``, ``style``.
 
     Raises
     ------
     UserError
-        If the labels were made of other music or poses than there are, or in another codebook than ``clusters``, the
+        If the tokens were made of other music or poses than there are, or in another codebook than ``clusters``, the
         digest of clusters.npz.
     """
-    labels = npz.load(root.file("labels", clip), "labels")
+    tokens = npz.load(root.file("tokens", clip), "tokens")
     made_of = {"clusters": clusters} | {kind: npz.digest(root.file(kind, clip)) for kind in ("music", "poses")}
     for kind, digest in made_of.items():
-        if labels["meta"]["parents"][kind] != digest:
+        if tokens["meta"]["parents"][kind] != digest:
             raise UserError(
-                f"{root.file('labels', clip)}: made with other {kind} than there are now; run Clustering.ipynb"
+                f"{root.file('tokens', clip)}: made with other {kind} than there are now; run Clustering.ipynb"
             )
     music = npz.load(root.file("music", clip), "music")
     features = music_features.beat_features(music, steps_per_beat)
     bar = beat_grid.bar_positions(len(music["beats"]), music["downbeat"], music["beats_per_bar"])
-    return labels | {"features": features, "bar": bar, "tempo": music["tempo"], "style": root.styles.get(clip)}
+    return tokens | {"features": features, "bar": bar, "tempo": music["tempo"], "style": root.styles.get(clip)}
 
 
-def song(clip: dict, config: networks.Config, ear: Projection, eye: Projection, book: Codebook) -> Song:
+def to_song(clip: dict, config: networks.Config, music_pca: Projection, motion_pca: Projection, book: Codebook) -> Song:
     """Make a clip, as `load` returns it, into what a network of this configuration takes."""
-    start, beats = clip["start"], len(clip["labels"])
+    start, beats = clip["start"], len(clip["tokens"])
 
     def danced(codes: np.ndarray) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(codes[:, : config.levels]), eye(book.spectra(codes))
+        return torch.from_numpy(codes[:, : config.levels]), motion_pca(book.spectra(codes))
 
     return Song(
-        around(ear(clip["features"]), start, beats, config),
+        music_around(music_pca(clip["features"]), start, beats, config),
         torch.from_numpy(clip["bar"][start : start + beats]),
         style_index(clip["style"], config.styles),
-        *danced(clip["labels"]),
+        *danced(clip["tokens"]),
         danced(clip["mirrored"]),
         torch.from_numpy(clip["known"]),
     )

@@ -1,4 +1,4 @@
-"""From a song to a dance: choosing words beat by beat, and playing them as motion."""
+"""From a song to a dance: choosing units beat by beat, and playing them as motion."""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ from learn2dance.errors import UserError
 from learn2dance.motion import skeleton, windows
 from learn2dance.music import beat_grid
 from learn2dance.music import features as music_features
-from learn2dance.music.beat_grid import count, cover
+from learn2dance.music.beat_grid import at_tempo, extend
 from learn2dance.music.features import FPS
 from learn2dance.music2pose import dataset
-from learn2dance.music2pose.model import Dancer
+from learn2dance.music2pose.model import Music2Pose
 from learn2dance.tokens.codebook import Codebook
 
 
-def count_in(dancer: Dancer, music: dict, style: str | None = None) -> tuple[dict, int]:
+def choose_style(dancer: Music2Pose, music: dict, style: str | None = None) -> tuple[dict, int]:
     """Decide in which style a song is danced, and how its beats are counted.
 
     A slow dance to a fast song takes two of its beats for one, as dancers do, and is not hurried through it: the song
-    is counted in half or in double time where that is nearer to the tempo of the music that the words were danced to.
+    is counted in half or in double time where that is nearer to the tempo of the music that the units were danced to.
 
     Parameters
     ----------
@@ -35,13 +35,13 @@ def count_in(dancer: Dancer, music: dict, style: str | None = None) -> tuple[dic
     style : int
         Index into the dancer's styles plus one; 0 where there are none.
     """
-    wanted = data_root.style_index(style, dancer.config.styles) or dancer.vocabulary.style_for(music)
-    return count(music, dancer.vocabulary.tempo(wanted)), wanted
+    wanted = data_root.style_index(style, dancer.config.styles) or dancer.inventory.style_for(music)
+    return at_tempo(music, dancer.inventory.tempo(wanted)), wanted
 
 
 @torch.inference_mode()
-def choreograph(
-    dancer: Dancer,
+def select_units(
+    dancer: Music2Pose,
     music: dict,
     rng: np.random.Generator,
     style: int = 0,
@@ -49,7 +49,7 @@ def choreograph(
     top_k: int = 0,
     given: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the words of a dance to a whole song.
+    """Choose the units of a dance to a whole song.
 
     Parameters
     ----------
@@ -61,49 +61,49 @@ def choreograph(
     style : int
         From `count_in`.
     temperature : float
-        Below 1 the likelier words win more often, at 0 the likeliest always does.
+        Below 1 the likelier units win more often, at 0 the likeliest always does.
     top_k : int
-        Draw among so many of the likeliest words; 0: among all.
+        Draw among so many of the likeliest units; 0: among all.
     given : np.ndarray [shape=(P, F)], optional
         Windows to begin with.
 
     Returns
     -------
-    labels : np.ndarray [shape=(W, C), dtype=int64]
-        The codes of one word for every beat of `cover`, but for the last window's.
+    tokens : np.ndarray [shape=(W, C), dtype=int64]
+        The codes of one unit for every beat of `cover`, but for the last window's.
     motion : np.ndarray [shape=(W, F), dtype=float32]
-        The words as windows, for `perform`.
+        The units as windows, for `perform`.
     """
     config, device = dancer.config, next(dancer.network.parameters()).device
-    beats, lead = cover(music["beats"], music["duration"])
+    beats, lead = extend(music["beats"], music["duration"])
     count = len(beats) - dancer.codebook.window_beats
-    features = dancer.ear(music_features.beat_features(music, config.steps_per_beat))
-    around = dataset.around(features, -lead, count, config)
+    features = dancer.music_pca(music_features.beat_features(music, config.steps_per_beat))
+    around = dataset.music_around(features, -lead, count, config)
     bar = torch.from_numpy(beat_grid.bar_positions(count, music["downbeat"] + lead, music["beats_per_bar"]))
-    vocabulary, book = dancer.vocabulary, dancer.codebook
+    inventory, book = dancer.inventory, dancer.codebook
     known_style = torch.tensor([style], device=device)
-    heard = dancer.network.listen(around[None].to(device), bar[None].to(device), known_style)
+    heard = dancer.network.encode_music(around[None].to(device), bar[None].to(device), known_style)
 
     given = None if given is None or not len(given) else given[:count]
-    labels, motion = np.zeros((count, book.columns), np.int64), np.zeros((count, book.frames * 30), np.float32)
+    tokens, motion = np.zeros((count, book.columns), np.int64), np.zeros((count, book.frames * 30), np.float32)
     begun = 0 if given is None else len(given)
     if begun:
-        labels[:begun], motion[:begun] = book.encode(given), given
+        tokens[:begun], motion[:begun] = book.encode(given), given
     before, last, danced, past = torch.zeros(config.motion_size), None, [], []
     for beat in range(count):
         known = torch.full((1, 1), beat > 0, device=device)
         now = tuple(part[:, beat : beat + 1] for part in heard)
         state = dancer.network.states(now, before[None, None].to(device), known, past)[0, 0]
         if beat >= begun:
-            expected = vocabulary.expected(dancer.network, state)
-            danced.append(vocabulary.choose(expected, last, danced, int(bar[beat]), style, rng, temperature, top_k))
-            labels[beat], motion[beat] = vocabulary.words.codes[danced[-1]], vocabulary.motion[danced[-1]]
-        before = dancer.eye(windows.spectra(motion[beat : beat + 1], book.frames))[0]
-        last = vocabulary.ends(motion[beat : beat + 1])[1][0]
-    return labels, motion
+            expected = inventory.expected(dancer.network, state)
+            danced.append(inventory.choose(expected, last, danced, int(bar[beat]), style, rng, temperature, top_k))
+            tokens[beat], motion[beat] = inventory.units.tokens[danced[-1]], inventory.motion[danced[-1]]
+        before = dancer.motion_pca(windows.dct_coefficients(motion[beat : beat + 1], book.frames))[0]
+        last = inventory.ends(motion[beat : beat + 1])[1][0]
+    return tokens, motion
 
 
-def perform(codebook: Codebook, motion: np.ndarray, music: dict, fps: float = FPS) -> np.ndarray:
+def play_units(codebook: Codebook, motion: np.ndarray, music: dict, fps: float = FPS) -> np.ndarray:
     """Play windows (W, F), one for each beat of `cover`, over the whole song.
 
     Returns
@@ -111,11 +111,11 @@ def perform(codebook: Codebook, motion: np.ndarray, music: dict, fps: float = FP
     np.ndarray [shape=(T, J, 2), dtype=float32]
         Normalised poses, T being the song's length times fps, rounded up.
     """
-    beats, _ = cover(music["beats"], music["duration"])
+    beats, _ = extend(music["beats"], music["duration"])
     return codebook.play(motion, beats, int(np.ceil(music["duration"] * fps)), fps)
 
 
-def prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
+def cut_prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
     """Cut the poses of a file on a song's beats (from `count_in`), its first frame at the song's beginning.
 
     Returns
@@ -135,7 +135,7 @@ def prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
     if fps is None:
         raise UserError(f"{path}: no key 'fps', which tells how fast the poses go; save it beside them")
     poses = poses if found["y_up"] else skeleton.normalise(poses, fps)
-    beats, _ = cover(music["beats"], music["duration"])
+    beats, _ = extend(music["beats"], music["duration"])
     held = int(np.ceil(max(-beats[0], 0) * fps))  # the first pose, held from the first beat to the song's beginning
     poses = np.concatenate([np.repeat(poses[:1], held, 0), poses])
     motion, known, _ = windows.cut(poses, fps, beats + held / fps, codebook.frames_per_beat, codebook.window_beats)
@@ -147,7 +147,7 @@ def prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
 
 
 def dance(
-    dancer: Dancer,
+    dancer: Music2Pose,
     music: dict,
     seed: int,
     style: str | None = None,
@@ -171,13 +171,13 @@ def dance(
     dict
         What a ``dance`` file holds: ``poses, tokens, beats, seed, fps``.
     """
-    music, index = count_in(dancer, music, style)
-    begun = None if given is None else prefix(dancer.codebook, given, music)
-    labels, motion = choreograph(dancer, music, np.random.default_rng(seed), index, temperature, top_k, begun)
-    beats, _ = cover(music["beats"], music["duration"])
+    music, index = choose_style(dancer, music, style)
+    begun = None if given is None else cut_prefix(dancer.codebook, given, music)
+    tokens, motion = select_units(dancer, music, np.random.default_rng(seed), index, temperature, top_k, begun)
+    beats, _ = extend(music["beats"], music["duration"])
     return {
-        "poses": perform(dancer.codebook, motion, music),
-        "tokens": labels,
+        "poses": play_units(dancer.codebook, motion, music),
+        "tokens": tokens,
         "beats": beats,
         "seed": seed,
         "fps": FPS,

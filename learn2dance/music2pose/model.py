@@ -11,21 +11,21 @@ from learn2dance.errors import UserError
 from learn2dance.motion.projection import Projection
 from learn2dance.music2pose import networks
 from learn2dance.music2pose.networks import Config
-from learn2dance.music2pose.units import Vocabulary, Words
+from learn2dance.music2pose.units import UnitInventory, Units
 from learn2dance.tokens.codebook import Codebook
 
 _PLAIN = ("whole", "frames_per_beat", "window_beats", "top_speed")  # of a codebook
 
 
 @dataclass(frozen=True)
-class Dancer:
+class Music2Pose:
     """A network and what belongs to it: `load_dancer` and `save_dancer` keep them in one file."""
 
     network: torch.nn.Module
     config: Config
-    ear: Projection  # of music
-    eye: Projection  # of motion
-    words: Words
+    music_pca: Projection  # of music
+    motion_pca: Projection  # of motion
+    units: Units
     codebook: Codebook
     codebook_digest: str  # of the clusters.npz that it was trained on
 
@@ -35,12 +35,12 @@ class Dancer:
         return self.config.styles
 
     @cached_property
-    def vocabulary(self) -> Vocabulary:
-        """The words, ready to be chosen from."""
-        return Vocabulary(self.words, self.codebook)
+    def inventory(self) -> UnitInventory:
+        """The units, ready to be chosen from."""
+        return UnitInventory(self.units, self.codebook)
 
 
-def save_dancer(path: str | Path, dancer: Dancer, weights: dict | None = None, **more) -> None:
+def save_model(path: str | Path, dancer: Music2Pose, weights: dict | None = None, **more) -> None:
     """Save a dancer as a ``music2pose`` checkpoint, with ``more`` plain values (loss, arguments, parents) beside it.
 
     ``weights`` takes the place of the network's own.
@@ -51,12 +51,12 @@ def save_dancer(path: str | Path, dancer: Dancer, weights: dict | None = None, *
         "music2pose",
         config=asdict(dancer.config),
         network={key: value.cpu() for key, value in (weights or dancer.network.state_dict()).items()},
-        ear=asdict(dancer.ear),
-        eye=asdict(dancer.eye),
-        words={key: torch.from_numpy(value) for key, value in asdict(dancer.words).items()}
+        music_pca=asdict(dancer.music_pca),
+        motion_pca=asdict(dancer.motion_pca),
+        units={key: torch.from_numpy(value) for key, value in asdict(dancer.units).items()}
         | {
-            "codes": torch.from_numpy(dancer.words.codes).short(),
-            "motion": torch.from_numpy(dancer.words.motion).half(),
+            "tokens": torch.from_numpy(dancer.units.tokens).short(),
+            "motion": torch.from_numpy(dancer.units.motion).half(),
         },
         # Half precision: a centroid's numbers are off by 5e-4 of themselves at most.
         codebook={
@@ -69,7 +69,7 @@ def save_dancer(path: str | Path, dancer: Dancer, weights: dict | None = None, *
     )
 
 
-def load_dancer(path: str | Path, device: str = "cpu") -> Dancer:
+def load_model(path: str | Path, device: str = "cpu") -> Music2Pose:
     """Load a dancer, ready to dance on this device.
 
     Raises
@@ -85,10 +85,10 @@ def load_dancer(path: str | Path, device: str = "cpu") -> Dancer:
         book = parts["codebook"]
         arrays = {"centroids": book["centroids"].float().numpy(), "mean": book["mean"].numpy()}
         codebook = Codebook(**arrays, **{key: book[key] for key in _PLAIN})
-        words = Words(**{f.name: parts["words"][f.name].numpy() for f in fields(Words)})
-        words = replace(words, codes=words.codes.astype("int64"), motion=words.motion.astype("float32"))
-        ear, eye = Projection(**parts["ear"]), Projection(**parts["eye"])
-        return Dancer(network.to(device).eval(), config, ear, eye, words, codebook, book["digest"])
+        units = Units(**{f.name: parts["units"][f.name].numpy() for f in fields(Units)})
+        units = replace(units, tokens=units.tokens.astype("int64"), motion=units.motion.astype("float32"))
+        music_pca, motion_pca = Projection(**parts["music_pca"]), Projection(**parts["motion_pca"])
+        return Music2Pose(network.to(device).eval(), config, music_pca, motion_pca, units, codebook, book["digest"])
     except (KeyError, TypeError, RuntimeError) as error:
         first = str(error).splitlines()[0]
         raise UserError(
@@ -96,7 +96,7 @@ def load_dancer(path: str | Path, device: str = "cpu") -> Dancer:
         ) from None
 
 
-def check_codebook(dancer: Dancer, model: str | Path, clusters: str | Path) -> None:
+def check_codebook(dancer: Music2Pose, model: str | Path, clusters: str | Path) -> None:
     """Refuse a dancer that was trained on another codebook than this clusters.npz.
 
     Raises

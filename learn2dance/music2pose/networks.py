@@ -54,7 +54,7 @@ class MotionTransformer(nn.Module):
         # Codes enter as vectors of the motion they stand for, so that codes alike are alike from the start.
         self.register_buffer("code_vectors", torch.zeros(c.levels, c.codes, c.motion_size))
         self.motion = nn.Linear(c.motion_size, c.width)
-        self.nothing = nn.Parameter(torch.zeros(c.width))  # in place of a window before the first, or unknown
+        self.no_motion = nn.Parameter(torch.zeros(c.width))  # in place of a window before the first, or unknown
         self.music = nn.Sequential(nn.Dropout(c.dropout), nn.Linear(c.music_size, c.width), nn.LayerNorm(c.width))
         self.music_place = nn.Parameter(0.02 * torch.randn((c.before + c.after) * c.steps_per_beat, c.width))
         self.bar = nn.Embedding(BAR_POSITIONS, c.width)
@@ -66,11 +66,11 @@ class MotionTransformer(nn.Module):
         self.classify = nn.ModuleList(nn.Linear(c.width, c.codes) for _ in range(c.levels))
         self.dropout = nn.Dropout(c.dropout)
 
-    def listen(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
+    def encode_music(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
         """Embed all that is known before the dance: tensors (N, B, …) to be sliced by beats and given to `states`."""
         c = self.config
         music = self.music(music)
-        around = [block.listen(music, self.music_place, c.before + c.after) for block in self.blocks]
+        around = [block.encode_music(music, self.music_place, c.before + c.after) for block in self.blocks]
         return self.bar(bar) + self.style(style)[:, None], *around
 
     def states(self, heard: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
@@ -79,7 +79,7 @@ class MotionTransformer(nn.Module):
         Parameters
         ----------
         heard : tuple of Tensor
-            What `listen` returned, for these beats.
+            What `encode_music` returned, for these beats.
         before : Tensor [shape=(N, B, motion_size)]
             The motion (`projection.Projection`) of the window one beat before each.
         known : Tensor [shape=(N, B), dtype=bool]
@@ -88,7 +88,7 @@ class MotionTransformer(nn.Module):
             An empty list at first: filled with what later calls, for the beats that follow, need of these.
         """
         placed, *around = heard
-        moved = torch.where(known[..., None], self.motion(before), self.nothing)
+        moved = torch.where(known[..., None], self.motion(before), self.no_motion)
         x = self.dropout(moved + placed)
         if past is not None and not past:
             past.extend([] for _ in self.blocks)
@@ -119,7 +119,7 @@ class MotionTransformer(nn.Module):
         known : Tensor [shape=(N, B), dtype=bool]
             Which windows are known.
         music : Tensor [shape=(N, B + before + after - 1, S, D), dtype=float32]
-            What the dancer's ear hears, S steps a beat, of the beats around these too: `before` of them come first.
+            Projected music features, S steps a beat, of the beats around these too: `before` of them come first.
         bar : Tensor [shape=(N, B), dtype=int64]
             Position in the bar: see `bar_positions`.
         style : Tensor [shape=(N,), dtype=int64]
@@ -129,7 +129,7 @@ class MotionTransformer(nn.Module):
         -------
         Tensor [shape=(N, B, L, K)]
         """
-        state = self.states(self.listen(music, bar, style), shift(motion), shift(known))
+        state = self.states(self.encode_music(music, bar, style), shift(motion), shift(known))
         return torch.stack([self.level_logits(state, tokens[..., :level]) for level in range(self.config.levels)], 2)
 
 
@@ -141,18 +141,18 @@ class Block(nn.Module):
         self.config = c = config
         self.norms = nn.ModuleList(nn.LayerNorm(c.width) for _ in range(3))
         self.qkv = nn.Linear(c.width, 3 * c.width)
-        self.join = nn.Linear(c.width, c.width)
+        self.self_output = nn.Linear(c.width, c.width)
         self.distance = nn.Parameter(torch.zeros(c.heads, c.context))  # how much a beat so far back counts
-        self.ask = nn.Linear(c.width, c.width)
+        self.cross_query = nn.Linear(c.width, c.width)
         self.key_value = nn.Linear(c.width, 2 * c.width, bias=False)
-        self.take = nn.Linear(c.width, c.width)
+        self.cross_output = nn.Linear(c.width, c.width)
         self.mlp = nn.Sequential(
             nn.Linear(c.width, 4 * c.width), nn.GELU(), nn.Dropout(c.dropout), nn.Linear(4 * c.width, c.width)
         )
         self.dropout = nn.Dropout(c.dropout)
 
     def forward(self, x: Tensor, around: Tensor, past: list[Tensor] | None) -> Tensor:
-        """Map states (N, B, width) and what `listen` returned to new states.
+        """Map states (N, B, width) and what `encode_music` returned to new states.
 
         ``past``, where given, holds the keys and values of the beats before, and is brought up to date.
         """
@@ -164,14 +164,14 @@ class Block(nn.Module):
                 k, v = torch.cat([past[0], k], 2), torch.cat([past[1], v], 2)
             past[:] = [k[:, :, 1 - self.config.context :], v[:, :, 1 - self.config.context :]]
         mixed = functional.scaled_dot_product_attention(q, k, v, attn_mask=self.mask(beats, k.shape[2]))
-        x = x + self.dropout(self.join(mixed.transpose(1, 2).reshape(n, beats, width)))
-        q = self.ask(self.norms[1](x)).view(n * beats, heads, 1, -1)
+        x = x + self.dropout(self.self_output(mixed.transpose(1, 2).reshape(n, beats, width)))
+        q = self.cross_query(self.norms[1](x)).view(n * beats, heads, 1, -1)
         k, v = around.view(n * beats, -1, 2, heads, width // heads).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(q, k, v)
-        x = x + self.dropout(self.take(mixed.reshape(n, beats, width)))
+        x = x + self.dropout(self.cross_output(mixed.reshape(n, beats, width)))
         return x + self.dropout(self.mlp(self.norms[2](x)))
 
-    def listen(self, music: Tensor, place: Tensor, beats: int) -> Tensor:
+    def encode_music(self, music: Tensor, place: Tensor, beats: int) -> Tensor:
         """Lay out the keys and values (N, B, M, 2 width) of the music (N, B + beats - 1, S, width) around each beat.
 
         Places (M, width) are added after the map, which is linear, so that each step is mapped once and not M times.
@@ -204,8 +204,8 @@ class MotionLSTM(nn.Module):
             nn.Linear(3 * c.width, c.width), nn.ReLU(), nn.Dropout(c.dropout), nn.Linear(c.width, c.levels * c.codes)
         )
 
-    def listen(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
-        """As `MotionTransformer.listen`; hears the music alone, not bar and style."""
+    def encode_music(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
+        """As `MotionTransformer.encode_music`; hears the music alone, not bar and style."""
         own = music[:, self.config.before : music.shape[1] - self.config.after + 1].mean(2)
         return (self.lstm(self.music(own))[0],)
 
@@ -219,7 +219,7 @@ class MotionLSTM(nn.Module):
 
     def forward(self, tokens: Tensor, motion: Tensor, known: Tensor, music: Tensor, bar: Tensor, style: Tensor):
         """As `MotionTransformer.forward`."""
-        state = self.states(self.listen(music, bar, style), shift(motion), shift(known))
+        state = self.states(self.encode_music(music, bar, style), shift(motion), shift(known))
         return self.classify(state).unflatten(-1, (self.config.levels, -1))
 
 

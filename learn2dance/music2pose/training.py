@@ -13,7 +13,7 @@ from learn2dance.errors import UserError
 from learn2dance.motion import projection
 from learn2dance.music2pose import dataset, networks, units
 from learn2dance.music2pose.dataset import Song
-from learn2dance.music2pose.model import Dancer
+from learn2dance.music2pose.model import Music2Pose
 from learn2dance.music2pose.networks import Config
 from learn2dance.tokens import tokenize
 from learn2dance.tokens.codebook import Codebook
@@ -25,18 +25,18 @@ MOTION_SIZE = 64  # numbers in which the networks see a window of motion
 
 @dataclass(frozen=True)
 class Data:
-    """The clips of a data root to learn from and to judge by (`dataset.load`), their codebook and their words."""
+    """The clips of a data root to learn from and to judge by (`dataset.load`), their codebook and their units."""
 
     train: dict[str, dict]
     val: dict[str, dict]
     styles: tuple[str, ...]
     codebook: Codebook
-    words: units.Words
+    units: units.Units
     mirror: float  # share of the sequences that are mirrored: none where the codebook knows no mirrored motion
     parents: dict
 
 
-def read(root: DataRoot, style: str | None = None) -> Data:
+def read_data(root: DataRoot, style: str | None = None) -> Data:
     """Read a data root's songs and codes: all of them, or those of one style.
 
     Raises
@@ -46,7 +46,7 @@ def read(root: DataRoot, style: str | None = None) -> Data:
     """
     path = root.path / "clusters.npz"
     codebook, meta, digest = tokenize.load_codebook(path), npz.load(path, "clusters")["meta"], npz.digest(path)
-    clips = root.have("poses", "music", "labels")
+    clips = root.have("poses", "music", "tokens")
     names = {name: root.split(name, clips) for name in ("train", "val")}
     if any(set(names[name]) - set(meta["parents"][name]) for name in names):
         raise UserError(f"{path}: fitted on another split than {root.path / 'splits'} says now; run Clustering.ipynb")
@@ -61,45 +61,47 @@ def read(root: DataRoot, style: str | None = None) -> Data:
             said = f"no song of the {name} split has a window of whole poses; are the clips long enough?"
             raise UserError(f"{root.path}: {said}")
     parents = {"clusters": digest, **{name: list(split[name]) for name in split}}
-    for kind in ("music", "labels"):
+    for kind in ("music", "tokens"):
         parents[kind] = npz.digest(*(root.file(kind, clip) for name in split for clip in split[name]))
     parents["styles"] = {clip: root.styles.get(clip) for name in split for clip in split[name]}
     styles = tuple(sorted({clip["style"] for clip in split["train"].values()} - {None}))
     mirror = 0.5 if meta["arguments"]["mirror"] else 0.0
-    frames, cut = codebook.frames, tokenize.cutter(root)
-    vocabulary = units.collect(split["train"], styles, lambda clip: cut(clip)["windows"], frames)
-    return Data(split["train"], split["val"], styles, codebook, vocabulary, mirror, parents)
+    frames, cut = codebook.frames, tokenize.clip_cutter(root)
+    inventory = units.collect(split["train"], styles, lambda clip: cut(clip)["windows"], frames)
+    return Data(split["train"], split["val"], styles, codebook, inventory, mirror, parents)
 
 
-def new_dancer(data: Data, knobs) -> Dancer:
+def new_model(data: Data, hyperparameters) -> Music2Pose:
     """Build an untrained dancer for these data, of the shape that train.py's arguments ask for."""
     book = data.codebook
     steps = np.concatenate([clip["features"].reshape(-1, clip["features"].shape[-1]) for clip in data.train.values()])
-    ear = projection.fit_projection(steps, MUSIC_SIZE, alike=True)
-    eye = projection.fit_projection(data.words.motion, MOTION_SIZE)
-    vectors = torch.from_numpy(book.centroids[: book.whole]) @ eye.components
+    music_pca = projection.fit_projection(steps, MUSIC_SIZE, alike=True)
+    motion_pca = projection.fit_projection(data.units.motion, MOTION_SIZE)
+    vectors = torch.from_numpy(book.centroids[: book.whole]) @ motion_pca.components
     config = Config(
-        model=knobs.model,
+        model=hyperparameters.model,
         levels=book.whole,
         codes=book.centroids.shape[1],
         motion_size=vectors.shape[-1],
-        music_size=ear.components.shape[1],
+        music_size=music_pca.components.shape[1],
         styles=data.styles,
         steps_per_beat=STEPS_PER_BEAT,
-        width=knobs.width,
-        layers=knobs.layers,
-        context=knobs.context,
-        dropout=knobs.dropout,
+        width=hyperparameters.width,
+        layers=hyperparameters.layers,
+        context=hyperparameters.context,
+        dropout=hyperparameters.dropout,
     )
     network = networks.build(config)
-    if knobs.model == "transformer":
+    if hyperparameters.model == "transformer":
         network.code_vectors.copy_(vectors)
-    return Dancer(network, config, ear, eye, data.words, book, data.parents["clusters"])
+    return Music2Pose(network, config, music_pca, motion_pca, data.units, book, data.parents["clusters"])
 
 
-def prepare(clips: dict[str, dict], dancer: Dancer) -> list[Song]:
+def to_songs(clips: dict[str, dict], dancer: Music2Pose) -> list[Song]:
     """Make clips (`Data`) into what the dancer's network takes."""
-    return [dataset.song(c, dancer.config, dancer.ear, dancer.eye, dancer.codebook) for c in clips.values()]
+    return [
+        dataset.to_song(c, dancer.config, dancer.music_pca, dancer.motion_pca, dancer.codebook) for c in clips.values()
+    ]
 
 
 def loss(network: nn.Module, tokens: Tensor, motion: Tensor, known: Tensor, *around: Tensor) -> Tensor:
@@ -149,7 +151,7 @@ def history(folder: Path) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def judge(network: nn.Module, judged: list[Song], config: Config) -> np.ndarray:
+def validation_loss(network: nn.Module, judged: list[Song], config: Config) -> np.ndarray:
     """Return the loss (L,) over whole songs, each window counting the same."""
     network.eval()
     device = next(network.parameters()).device
@@ -163,7 +165,7 @@ def judge(network: nn.Module, judged: list[Song], config: Config) -> np.ndarray:
     return total / count
 
 
-def code_frequencies(train: list[Song], judged: list[Song], config: Config) -> np.ndarray:
+def unigram_loss(train: list[Song], judged: list[Song], config: Config) -> np.ndarray:
     """Return the loss (L,) of what knows neither music nor dance, but only how often each code is used.
 
     The frequencies are those of the train split and its mirror image, one added to each count.
@@ -177,7 +179,7 @@ def code_frequencies(train: list[Song], judged: list[Song], config: Config) -> n
     return total
 
 
-def swap_music(judged: list[Song]) -> list[Song]:
+def mismatch_music(judged: list[Song]) -> list[Song]:
     """Give each song the sound of the next one, repeated where that is shorter; it keeps its own bars."""
     pairs = zip(judged, judged[1:] + judged[:1], strict=True)
     return [replace(song, music=other.music[torch.arange(len(song.music)) % len(other.music)]) for song, other in pairs]

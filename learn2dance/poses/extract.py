@@ -64,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def _clips(folder: Path) -> tuple[dict[str, Path], list[str]]:
     """Name the clips for the videos of a folder; return what is wrong with others of its videos as well."""
-    folder = cli.existing(folder, "folder of videos")
+    folder = cli.existing_path(folder, "folder of videos")
     if not folder.is_dir():
         raise UserError(f"{folder}: a file, expected a folder of videos")
     files = (path for path in folder.iterdir() if path.is_file() or path.is_symlink())  # a pipe would never end

@@ -107,7 +107,7 @@ def _panel(
     scale, origin = viewport.fit(seen, corner, cell)
     unit = seen.body * scale
     parts = artists.parts(joints, ON_STAGE)
-    ends = skeleton.ending(joints, "Wrist", "Ankle") or list(range(joints))
+    ends = skeleton.joints_ending(joints, "Wrist", "Ankle") or list(range(joints))
     steps = max(2, round(TRAIL * fps)) if trail else 0
     age = np.repeat(np.arange(1, steps + 1) / max(steps, 1), len(ends))  # 1: now; the oldest are drawn first
     tails = artists.blend(

@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import IdentityTransform
 
 from learn2dance.motion import skeleton
-from learn2dance.motion.skeleton import ending
+from learn2dance.motion.skeleton import joints_ending
 
 ON_STAGE = {
     "ground": "#14171f",
@@ -61,8 +61,8 @@ def parts(joints: int, palette: dict[str, str]) -> Parts:
         dots = np.repeat(np.arange(joints)[:, None], 2, 1)
         return Parts(dots, np.zeros((joints, 1)), hues(joints, range(joints), palette), np.full(joints, 0.035))
     names = skeleton.JOINTS[joints]
-    face = ending(joints, "Nose", "Eye", "Ear")
-    arms, legs = ending(joints, "Elbow", "Wrist"), ending(joints, "Knee", "Ankle", "Toe", "Heel")
+    face = joints_ending(joints, "Nose", "Eye", "Ear")
+    arms, legs = joints_ending(joints, "Elbow", "Wrist"), joints_ending(joints, "Knee", "Ankle", "Toe", "Heel")
     layers: dict[int, list] = {}
     for a, b in [(j, j) for j in range(joints)] + skeleton.bones(joints):
         if b in face and a in (b, *face):

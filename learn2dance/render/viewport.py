@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import median_filter
 
-from learn2dance.motion.skeleton import ending
+from learn2dance.motion.skeleton import joints_ending
 
 WILD = 2.0  # body sizes: no limb reaches so far from the body's middle
 
@@ -65,7 +65,7 @@ def view(poses: np.ndarray) -> View:
     if body == 0 or tame.sum() < known.sum() / 2:  # no body that we know how to judge
         tame = known
     floor = None  # seen from above, a far dancer stands higher; the highest tenth is left to jumps and bent knees
-    if feet := ending(poses.shape[1], "Ankle", "Toe", "Heel"):
+    if feet := joints_ending(poses.shape[1], "Ankle", "Toe", "Heel"):
         lowest = np.where(tame, seen[..., 1], np.inf)[:, feet].min(1)
         if np.isfinite(lowest).any():
             floor = float(np.quantile(lowest[np.isfinite(lowest)], 0.9))

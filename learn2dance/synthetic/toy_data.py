@@ -106,7 +106,7 @@ def _keypoints(path: Path, index: int, name: str) -> Path:
 def _made(path: Path, index: int, name: str, arguments: dict, parents: dict[str, str]) -> bool:
     """Tell whether a clip is there, whole; its truth is written last."""
     there = _keypoints(path, index, name).exists() and (path / "audio" / f"{name}.wav").exists()
-    return there and npz.fresh(path / "truth" / f"{name}.npz", "truth", arguments, parents)
+    return there and npz.is_up_to_date(path / "truth" / f"{name}.npz", "truth", arguments, parents)
 
 
 def _check_folder(path: Path, names: list[str]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from learn2dance.errors import UserError
 from learn2dance.motion.kinematics import limit_speed
 from learn2dance.motion.skeleton import LIMBS
-from learn2dance.motion.windows import join, of_spectra, spectra
+from learn2dance.motion.windows import dct_coefficients, from_dct, overlap_add
 
 IN_MEMORY = 1 << 30  # bytes of spectra up to which k-means sees every window; above, as many drawn evenly
 
@@ -58,25 +58,25 @@ class Codebook:
 
     def encode(self, windows: np.ndarray) -> np.ndarray:
         """Return the codes int64 (W, C) of windows (W, F), each the centroid nearest to what is left."""
-        left = spectra(windows, self.frames) - self.mean
-        labels = np.empty((len(windows), self.columns), np.int64)
+        left = dct_coefficients(windows, self.frames) - self.mean
+        tokens = np.empty((len(windows), self.columns), np.int64)
         for column, level, part in parts(len(self.centroids), self.whole, left.shape[1]):
             centroids = self.centroids[level][:, part]
-            labels[:, column] = nearest(left[:, part], centroids)
-            left[:, part] -= centroids[labels[:, column]]
-        return labels
+            tokens[:, column] = nearest_centroids(left[:, part], centroids)
+            left[:, part] -= centroids[tokens[:, column]]
+        return tokens
 
-    def spectra(self, labels: np.ndarray) -> np.ndarray:
+    def spectra(self, tokens: np.ndarray) -> np.ndarray:
         """Return the spectra float32 (W, D) that codes int64 (W, C) stand for; with fewer columns, coarser ones."""
-        total = np.tile(self.mean, (len(labels), 1))
+        total = np.tile(self.mean, (len(tokens), 1))
         for column, level, part in parts(len(self.centroids), self.whole, len(self.mean)):
-            if column < labels.shape[1]:
-                total[:, part] += self.centroids[level][:, part][labels[:, column]]
+            if column < tokens.shape[1]:
+                total[:, part] += self.centroids[level][:, part][tokens[:, column]]
         return total
 
-    def decode(self, labels: np.ndarray) -> np.ndarray:
+    def decode(self, tokens: np.ndarray) -> np.ndarray:
         """Return the windows float32 (W, F) that codes int64 (W, C) stand for; see `spectra`."""
-        return of_spectra(self.spectra(labels), self.frames)
+        return from_dct(self.spectra(tokens), self.frames)
 
     def play(self, motion: np.ndarray, beats: np.ndarray, count: int, fps: float, start: float = 0.0) -> np.ndarray:
         """Play windows (W, F) on beats from a second on: `windows.join`, then `kinematics.limit_speed`.
@@ -87,7 +87,7 @@ class Codebook:
             Normalised poses.
         """
         times = start + np.arange(count) / fps
-        joined = join(motion, beats, times, self.frames_per_beat, self.window_beats)
+        joined = overlap_add(motion, beats, times, self.frames_per_beat, self.window_beats)
         return limit_speed(joined, self.top_speed / fps)
 
 
@@ -99,7 +99,7 @@ def parts(levels: int, whole: int, size: int) -> list[tuple[int, int, np.ndarray
     return [(column, level, part) for column, (level, part) in enumerate(seen)]
 
 
-def nearest(windows: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+def nearest_centroids(windows: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     """Return the index int64 (W,) of the centroid (K, D) nearest to each window (W, D)."""
     return np.argmin((centroids**2).sum(1) - 2 * windows @ centroids.T, axis=1)
 
@@ -151,7 +151,7 @@ def fit(
         fewer = f" or fewer codes (-p CODES {count // FEWEST})" if count >= 2 * FEWEST else ""
         raise UserError(f"{count} windows are too few for {codes} codes; give more dances{fewer}")
     every = -(-count * size // IN_MEMORY)  # windows of which one is taken
-    left = np.concatenate([spectra(piece[::every], frames) for piece in read()])
+    left = np.concatenate([dct_coefficients(piece[::every], frames) for piece in read()])
     mean = left.mean(0, dtype=np.float64).astype(np.float32)
     left -= mean
     centroids = np.zeros((levels, codes, len(mean)), np.float32)
@@ -163,7 +163,7 @@ def fit(
     return centroids, mean
 
 
-def residual_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np.ndarray:
+def reconstruction_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np.ndarray:
     """Measure what the codes leave over of windows (W, F), given piece by piece, level by level.
 
     Returns
@@ -175,8 +175,8 @@ def residual_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np.ndarr
     levels = len(codebook.centroids)
     squares = np.zeros(levels + 1)
     for windows in pieces:
-        labels = codebook.encode(windows)
+        tokens = codebook.encode(windows)
         for level in range(levels + 1):
             upto = min(level, codebook.whole) + len(LIMBS) * max(level - codebook.whole, 0)
-            squares[level] += ((windows - codebook.decode(labels[:, :upto])) ** 2).sum(dtype=np.float64)
+            squares[level] += ((windows - codebook.decode(tokens[:, :upto])) ** 2).sum(dtype=np.float64)
     return squares[1:] / squares[0] if squares[0] else np.full(levels, np.nan)

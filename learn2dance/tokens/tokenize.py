@@ -10,7 +10,7 @@ import numpy as np
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import npz
-from learn2dance.data.data_root import DataRoot, normalised, usual_peaks
+from learn2dance.data.data_root import DataRoot, normalised, typical_peaks
 from learn2dance.errors import UserError
 from learn2dance.motion import kinematics, sync, windows
 from learn2dance.tokens import codebook as tokens_codebook
@@ -46,7 +46,7 @@ class Settings:
             raise UserError(f"WHOLE is {self.whole}, more than the {self.levels} LEVELS")
 
 
-def clip_windows(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = NO_PEAKS) -> dict:
+def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = NO_PEAKS) -> dict:
     """Cut one clip's poses on its music's beats, laid on them as `usual_peaks` says where it drifts.
 
     Returns
@@ -71,18 +71,18 @@ def clip_windows(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarra
         log.warning("%s; where the fps is not right, dance and music drift apart", lengths)
     moved, fps = normalised(root, clip)
     beats = music["beats"]
-    if settings.align and fps > 2 * kinematics.CUTOFF and len(beats) > 1:
-        found = sync.rate(sync.swings(kinematics.steady(moved, fps), music), seconds)
+    if settings.align and fps > 2 * kinematics.CUTOFF_HZ and len(beats) > 1:
+        found = sync.best_rate(sync.bar_rhythm(kinematics.low_pass(moved, fps), music), seconds)
         beats = sync.align(music, *found, peaks[int(music["beats_per_bar"]) - 3])
     cut, known, start = windows.cut(moved, fps, beats, settings.frames_per_beat, settings.window_beats)
     return {"windows": cut, "known": known, "start": start, "beats": beats}
 
 
-def cutter(root: DataRoot) -> Callable[[str], dict]:
+def clip_cutter(root: DataRoot) -> Callable[[str], dict]:
     """Return what cuts a clip as it was cut when the root's clusters.npz was made: `clip_windows`."""
     saved = npz.load(root.path / "clusters.npz", "clusters")
     settings = Settings(**{field.name: saved["meta"]["arguments"][field.name] for field in fields(Settings)})
-    return lambda clip: clip_windows(root, clip, settings, saved["peaks"])
+    return lambda clip: cut_clip(root, clip, settings, saved["peaks"])
 
 
 def known_windows(
@@ -90,7 +90,7 @@ def known_windows(
 ) -> Iterator[np.ndarray]:
     """Yield the whole windows (W, D) of clip after clip, each followed by its mirror image where asked for."""
     for clip in clips:
-        found = clip_windows(root, clip, settings, peaks)
+        found = cut_clip(root, clip, settings, peaks)
         whole = found["windows"][found["known"]]
         if len(whole):
             yield whole
@@ -98,8 +98,8 @@ def known_windows(
                 yield windows.mirror(whole)
 
 
-def cluster(root: DataRoot, settings: Settings) -> dict:
-    """Fit the codebook on the train split and write all clips in it: ``clusters.npz``, ``labels/<clip>.npz``.
+def tokenize(root: DataRoot, settings: Settings) -> dict:
+    """Fit the codebook on the train split and write all clips in it: ``clusters.npz``, ``tokens/<clip>.npz``.
 
     Only what is missing or stale is made.
 
@@ -123,14 +123,14 @@ def cluster(root: DataRoot, settings: Settings) -> dict:
     parents = {kind: npz.digest(*(root.file(kind, clip) for clip in seen)) for kind in ("poses", "music")}
     parents |= {"train": train, "val": val}
     path = root.path / "clusters.npz"
-    if npz.fresh(path, "clusters", arguments, parents):
+    if npz.is_up_to_date(path, "clusters", arguments, parents):
         log.info("%s: fresh", path)
     else:
         save = partial(npz.save, path, "clusters", STAGE, arguments, parents)
         _fit(root, train, val, settings, save)
     codebook, peaks, digest = load_codebook(path), npz.load(path, "clusters")["peaks"], npz.digest(path)
-    written = sum(_label(root, clip, codebook, settings, peaks, digest) for clip in cli.progress(clips, "labels"))
-    log.info("%d clips: %d labelled to %s, %d fresh", len(clips), written, root.path / "labels", len(clips) - written)
+    written = sum(_label(root, clip, codebook, settings, peaks, digest) for clip in cli.progress(clips, "tokens"))
+    log.info("%d clips: %d labelled to %s, %d fresh", len(clips), written, root.path / "tokens", len(clips) - written)
     return {"codebook": codebook, "error": npz.load(path, "clusters")["error"], "clips": clips}
 
 
@@ -142,7 +142,7 @@ def load_codebook(path: Path) -> Codebook:
 
 
 def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, save) -> None:
-    peaks = usual_peaks(root, train) if settings.align else NO_PEAKS
+    peaks = typical_peaks(root, train) if settings.align else NO_PEAKS
 
     def read() -> Iterator[np.ndarray]:
         return known_windows(root, train, settings, peaks, settings.mirror)
@@ -156,7 +156,8 @@ def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, s
     )
     codebook = Codebook(centroids, settings.whole, mean, settings.frames_per_beat, settings.window_beats)
     errors = [
-        tokens_codebook.residual_error(codebook, known_windows(root, split, settings, peaks)) for split in (train, val)
+        tokens_codebook.reconstruction_error(codebook, known_windows(root, split, settings, peaks))
+        for split in (train, val)
     ]
     save(
         centroids=centroids,
@@ -179,19 +180,19 @@ def top_speed(root: DataRoot, clips: list[str]) -> float:
 
 
 def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, peaks: np.ndarray, digest: str) -> bool:
-    """Write one clip in codes unless its labels are fresh; return whether it was written."""
-    path = root.file("labels", clip)
+    """Write one clip in codes unless its tokens are fresh; return whether it was written."""
+    path = root.file("tokens", clip)
     parents = {"clusters": digest} | {kind: npz.digest(root.file(kind, clip)) for kind in ("poses", "music")}
-    if npz.fresh(path, "labels", {}, parents):
+    if npz.is_up_to_date(path, "tokens", {}, parents):
         return False
-    found = clip_windows(root, clip, settings, peaks)
-    labels, mirrored = codebook.encode(found["windows"]), codebook.encode(windows.mirror(found["windows"]))
+    found = cut_clip(root, clip, settings, peaks)
+    tokens, mirrored = codebook.encode(found["windows"]), codebook.encode(windows.mirror(found["windows"]))
     keys = {key: found[key] for key in ("known", "start", "beats")}
-    npz.save(path, "labels", STAGE, {}, parents, labels=labels, mirrored=mirrored, **keys)
+    npz.save(path, "tokens", STAGE, {}, parents, tokens=tokens, mirrored=mirrored, **keys)
     return True
 
 
-def usage(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
+def token_counts(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
     """Count how often each code is used.
 
     Returns
@@ -202,8 +203,8 @@ def usage(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
     codes = codebook.centroids.shape[1]
     counts = np.zeros((codebook.columns, codes), np.int64)
     for clip in clips:
-        saved = npz.load(root.file("labels", clip), "labels")
-        for c, column in enumerate(saved["labels"][saved["known"]].T):
+        saved = npz.load(root.file("tokens", clip), "tokens")
+        for c, column in enumerate(saved["tokens"][saved["known"]].T):
             counts[c] += np.bincount(column, minlength=codes)
     return counts
 
@@ -214,19 +215,19 @@ def perplexity(counts: np.ndarray) -> np.ndarray:
     return np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)), axis=1))
 
 
-def in_codes(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarray, np.ndarray]:
+def reconstruct(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarray, np.ndarray]:
     """Return a clip as it was danced and as its codes dance it, on the same beats: twice normalised poses (T, J, 2).
 
     Both at the clip's own frame rate, from the first whole frame of its first window to the last of its last.
     """
-    saved, (real, fps) = npz.load(root.file("labels", clip), "labels"), normalised(root, clip)
-    beats = saved["beats"][saved["start"] :][: len(saved["labels"]) + codebook.window_beats]
+    saved, (real, fps) = npz.load(root.file("tokens", clip), "tokens"), normalised(root, clip)
+    beats = saved["beats"][saved["start"] :][: len(saved["tokens"]) + codebook.window_beats]
     first, last = int(np.ceil(beats[0] * fps)), int(np.floor(beats[-1] * fps))
-    played = codebook.play(codebook.decode(saved["labels"]), beats, last + 1 - first, fps, first / fps)
+    played = codebook.play(codebook.decode(saved["tokens"]), beats, last + 1 - first, fps, first / fps)
     return real[first : last + 1], played
 
 
-def longest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple[float, float]:
+def largest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple[float, float]:
     """Measure whether decoding makes seams.
 
     Returns
@@ -235,6 +236,6 @@ def longest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple
         How far the fastest joint goes from frame to frame (torso lengths): the farthest of all the decoded frames of
         these clips, and the 99.9th percentile of the real ones.
     """
-    clips = [clip for clip in clips if len(npz.load(root.file("labels", clip), "labels")["labels"])]
-    real, decoded = zip(*(map(kinematics.steps, in_codes(root, clip, codebook)) for clip in clips), strict=True)
+    clips = [clip for clip in clips if len(npz.load(root.file("tokens", clip), "tokens")["tokens"])]
+    real, decoded = zip(*(map(kinematics.steps, reconstruct(root, clip, codebook)) for clip in clips), strict=True)
     return float(np.nanmax(np.concatenate(decoded))), float(np.nanpercentile(np.concatenate(real), 99.9))

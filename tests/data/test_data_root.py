@@ -74,8 +74,8 @@ def test_half_clips_are_named_and_left_out(tmp_path, caplog):
     data_root.log.propagate = True
     assert root.have("poses", "music") == ["a"]
     assert "b: left out, no music/b.npz" in caplog.text
-    with pytest.raises(UserError, match=r"no clip has all of poses, labels \(found 2 in poses/, 0 in labels/\)"):
-        root.have("poses", "labels")
+    with pytest.raises(UserError, match=r"no clip has all of poses, tokens \(found 2 in poses/, 0 in tokens/\)"):
+        root.have("poses", "tokens")
 
 
 def test_dealt_splits_are_written_once_and_share_no_clip(tmp_path):

@@ -74,7 +74,7 @@ def broken(path, how):
         np.savez(path, poses=np.zeros((4, 15, 2)))
     elif how == "older":
         arrays = dict(np.load(path))
-        np.savez(path, **arrays | {"meta": np.array(str(arrays["meta"]).replace('"schema": 1', '"schema": 0'))})
+        np.savez(path, **arrays | {"meta": np.array(str(arrays["meta"]).replace('"schema": 2', '"schema": 1'))})
     elif how == "compressed and damaged":
         np.savez_compressed(path, poses=np.random.default_rng(0).normal(size=(99, 15, 2)))
         content = bytearray(path.read_bytes())
@@ -99,7 +99,7 @@ def broken(path, how):
         ("pickled", "pickled objects"),
         ("single array", "a single array"),
         ("stranger", "expected a 'poses' file, found keys poses"),
-        ("older", "schema 0, expected 1"),
+        ("older", "schema 1, expected 2"),
         ("key gone", "no key 'confidence'"),
         ("compressed and damaged", "not a whole .npz"),
         ("another zip", "'poses' is no array"),
@@ -120,11 +120,11 @@ def test_another_kind_is_refused(tmp_path):
 
 def test_fresh_only_with_the_same_arguments_and_parents(tmp_path):
     path = saved(tmp_path / "a.npz")
-    assert npz.fresh(path, "poses", {"joints": 15}, {"keypoints": "abc"})
-    assert not npz.fresh(path, "poses", {"joints": 25}, {"keypoints": "abc"})
-    assert not npz.fresh(path, "poses", {"joints": 15}, {"keypoints": "abd"})
+    assert npz.is_up_to_date(path, "poses", {"joints": 15}, {"keypoints": "abc"})
+    assert not npz.is_up_to_date(path, "poses", {"joints": 25}, {"keypoints": "abc"})
+    assert not npz.is_up_to_date(path, "poses", {"joints": 15}, {"keypoints": "abd"})
     broken(path, "cut short")
-    assert not npz.fresh(path, "poses", {"joints": 15}, {"keypoints": "abc"})
+    assert not npz.is_up_to_date(path, "poses", {"joints": 15}, {"keypoints": "abc"})
 
 
 def test_digest_follows_content_and_names(tmp_path):

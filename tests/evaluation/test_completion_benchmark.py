@@ -5,7 +5,7 @@ from test_motion_features import swinging
 
 from learn2dance.evaluation import completion_benchmark
 from learn2dance.gan import completion
-from learn2dance.gan.dataset import Take
+from learn2dance.gan.dataset import Dance
 from learn2dance.motion import skeleton
 
 
@@ -29,7 +29,7 @@ def test_a_second_is_taken_out():
 def test_the_truth_has_no_error():
     real = pieces(12)
     for out in completion_benchmark.tasks(82).values():
-        found = completion_benchmark.judge(real, real, out)
+        found = completion_benchmark.score(real, real, out)
         assert found["error"] == 0 and found["FID_k"] == pytest.approx(0, abs=1e-3)
 
 
@@ -38,19 +38,19 @@ def test_error_is_the_mean_distance_of_the_joints_taken_out():
     wrong = real.copy()
     wrong[:, :28] += 9  # what was given is not judged
     wrong[:, out, 1:8] += [0.3, 0.4]  # half of the 14 joints that are not the origin
-    assert completion_benchmark.judge(wrong, real, out)["error"] == pytest.approx(0.25, abs=1e-5)
-    still = completion_benchmark.judge(completion_benchmark.repeat(real, out), real, out)
+    assert completion_benchmark.score(wrong, real, out)["error"] == pytest.approx(0.25, abs=1e-5)
+    still = completion_benchmark.score(completion_benchmark.hold_last(real, out), real, out)
     rng = np.random.default_rng(0)
     shaken = real.copy()
     shaken[:, out] += rng.normal(scale=0.05, size=shaken[:, out].shape)
-    assert still["FID_k"] > 0.5 and completion_benchmark.judge(shaken, real, out)["FID_k"] > 10 * still["FID_k"]
+    assert still["FID_k"] > 0.5 and completion_benchmark.score(shaken, real, out)["FID_k"] > 10 * still["FID_k"]
 
 
 def test_the_last_pose_is_held():
     real = pieces(3)
     given = real.copy()
     given[:, 28:53] = np.nan
-    found = completion_benchmark.repeat(given, slice(28, 53))
+    found = completion_benchmark.hold_last(given, slice(28, 53))
     np.testing.assert_array_equal(found[:, 28:53], np.repeat(real[:, 27:28], 25, 1))
     np.testing.assert_array_equal(found[:, 53:], real[:, 53:])
     assert np.isnan(given[:, 30]).all()
@@ -80,7 +80,7 @@ def test_pieces_are_cut_where_all_is_known_with_the_music_there():
     motion[:, :, 1] += np.arange(500)[:, None]
     motion[100, 3] = np.nan
     heard = np.repeat(np.arange(300, dtype=np.float32)[:, None], 3, 1)
-    found = completion_benchmark.segments(who, [(motion, Take("a", np.zeros((300, 15, 2)), heard, 2))])
+    found = completion_benchmark.segments(who, [(motion, Dance("a", np.zeros((300, 15, 2)), heard, 2))])
     size = found["poses"].shape[1]
     assert size == 82 and (np.arange(size)[-1] / 25) <= 49 / 15  # what 50 steps of a fifteenth of a second hold
     frames = found["poses"][:, :, 8, 1]
@@ -88,13 +88,13 @@ def test_pieces_are_cut_where_all_is_known_with_the_music_there():
     assert (np.diff(frames, axis=1) == 1).all() and (found["style"] == 2).all()
     np.testing.assert_allclose(found["music"][:, 0, 0], frames[:, 0] / 25 * 15, atol=0.5)
     assert found["music"].shape == (5, 50, 3)
-    closer = completion_benchmark.segments(who, [(motion, Take("a", np.zeros((300, 15, 2)), heard, 2))], hop=40)
+    closer = completion_benchmark.segments(who, [(motion, Dance("a", np.zeros((300, 15, 2)), heard, 2))], hop=40)
     assert len(closer["poses"]) > len(found["poses"])
 
 
 def test_the_gan_is_compared_to_its_rivals(monkeypatch):
-    whole = completion.fill
-    monkeypatch.setattr(completion, "fill", lambda *given: whole(*given, steps=3))
+    whole = completion.optimise
+    monkeypatch.setattr(completion, "optimise", lambda *given: whole(*given, steps=3))
     real, learned = pieces(6), pieces(30, seed=1)
     asked = {"poses": real, "music": np.zeros((6, 50, 0), np.float32), "style": np.zeros(6, np.int64)}
     found = completion_benchmark.compare(untaught(15), asked, learned, 0)

@@ -78,8 +78,8 @@ def widen(root):
 
 @pytest.mark.parametrize("joints", [15, 25])
 def test_what_is_judged_of_a_gan_beside_its_dances_whatever_its_joints(root, gan, joints, monkeypatch):
-    whole = completion.fill
-    monkeypatch.setattr(completion, "fill", lambda *given: whole(*given, steps=2))
+    whole = completion.optimise
+    monkeypatch.setattr(completion, "optimise", lambda *given: whole(*given, steps=2))
     widen(root)
     dancer = generate.load(gan) if joints == 15 else untaught(25, styles=("chacha", "disco", "waltz"))
     data = data_root.open_root(root)
@@ -128,7 +128,7 @@ def test_spliced_dances_are_real_motion_in_time(root):
     clips = data.have("poses", "music")
     music = {clip: npz.load(data.file("music", clip), "music") for clip in clips}
     book = load_codebook(root / "clusters.npz")
-    pieces = baselines.library(data, clips[:3], music)
+    pieces = baselines.unit_pieces(data, clips[:3], music)
     song, style = music[clips[3]], pieces[0]["style"]
     one, again, other = (
         baselines.spliced(pieces, song, style, book, np.random.default_rng(seed)) for seed in (0, 0, 1)
@@ -140,5 +140,8 @@ def test_spliced_dances_are_real_motion_in_time(root):
 
 def test_the_wrong_song_is_another_of_the_same_style():
     styles = {"a": "waltz", "b": "tango", "c": "waltz", "d": "rumba"}
-    assert baselines.stranger("a", list("abcd"), styles) == "c" and baselines.stranger("c", list("abcd"), styles) == "a"
-    assert baselines.stranger("d", list("abcd"), styles) != "d"
+    assert (
+        baselines.mismatched_song("a", list("abcd"), styles) == "c"
+        and baselines.mismatched_song("c", list("abcd"), styles) == "a"
+    )
+    assert baselines.mismatched_song("d", list("abcd"), styles) != "d"

@@ -10,21 +10,21 @@ from learn2dance.gan import completion, generate
 def test_straight_lines():
     given = np.full((2, 9, 1, 2), np.nan, np.float32)
     given[0, 2, 0], given[0, 6, 0] = (1, 10), (3, 2)
-    found = completion.straight(given)
+    found = completion.interpolate(given)
     np.testing.assert_allclose(found[0, :, 0, 0], [1, 1, 1, 1.5, 2, 2.5, 3, 3, 3])
     np.testing.assert_allclose(found[0, :, 0, 1], [10, 10, 10, 8, 6, 4, 2, 2, 2])
     assert np.isnan(found[1]).all() and np.isnan(given[0, 3]).all()  # never known; and given is left as it was
     part = np.zeros((1, 3, 2, 2), np.float32)
     part[0, 1, 1] = np.nan
     part[0, :, 1, 0][[0, 2]] = 4
-    np.testing.assert_allclose(completion.straight(part)[0, :, 1], [[4, 0]] * 3)
+    np.testing.assert_allclose(completion.interpolate(part)[0, :, 1], [[4, 0]] * 3)
 
 
 def test_the_clock_holds_all_frames_and_a_whole_sequence():
     who = untaught()  # 15 steps a second, 50 for the critic
-    assert completion.clock_steps(who, 151, 25.0) == 91  # 6 s
-    assert completion.clock_steps(who, 152, 25.0) == 92
-    assert completion.clock_steps(who, 3, 25.0) == 50
+    assert completion.steps_for(who, 151, 25.0) == 91  # 6 s
+    assert completion.steps_for(who, 152, 25.0) == 92
+    assert completion.steps_for(who, 3, 25.0) == 50
 
 
 def test_the_spline_takes_a_cubic_from_the_clock_to_the_frames():
@@ -36,10 +36,12 @@ def test_the_spline_takes_a_cubic_from_the_clock_to_the_frames():
 def test_which_steps_are_known():
     given = np.full((1, 50, 9, 2), np.nan, np.float32)
     given[0, 10:21, 3] = 0  # one joint, 0.4 … 0.8 s
-    known = completion.steps_known(untaught(), given, 25.0, 60)[0]
+    known = completion.observed_steps(untaught(), given, 25.0, 60)[0]
     assert known.nonzero().ravel().tolist() == list(range(6, 13))  # 15 steps a second
     given[0, :, 3] = 0
-    assert completion.steps_known(untaught(), given, 25.0, 60)[0].sum() == 30  # none beyond the last frame, at 1.96 s
+    assert (
+        completion.observed_steps(untaught(), given, 25.0, 60)[0].sum() == 30
+    )  # none beyond the last frame, at 1.96 s
 
 
 def test_dancing_on_leads_from_what_is_known_to_what_is_known():
@@ -49,10 +51,10 @@ def test_dancing_on_leads_from_what_is_known_to_what_is_known():
     known[:, :10] = known[:, 40:] = True
     known[1, 40:] = False
     told = torch.zeros(2, dtype=torch.int64)
-    found = completion.dance_on(who, path, known, torch.zeros(2, 60, 0), told, 0)
+    found = completion.rollout_unobserved(who, path, known, torch.zeros(2, 60, 0), told, 0)
     torch.testing.assert_close(found[known], path[known])
     hidden = torch.where(known[..., None], path, torch.full_like(path, 77.0))
-    torch.testing.assert_close(completion.dance_on(who, hidden, known, torch.zeros(2, 60, 0), told, 0), found)
+    torch.testing.assert_close(completion.rollout_unobserved(who, hidden, known, torch.zeros(2, 60, 0), told, 0), found)
     # Over the gap it comes to what is known next in even steps; without that to come, it goes its own way.
     usual, arrival = (found[:, 11:30].diff(dim=1).norm(dim=-1).max(), (found[0, 40] - found[0, 39]).norm())
     assert arrival < 1.5 * usual
@@ -67,8 +69,8 @@ def danced():
 
 
 def fill(who, given, fps=30.0, seed=0, steps=150):
-    music = np.zeros((len(given), completion.clock_steps(who, given.shape[1], fps), 0), np.float32)
-    return completion.fill(who, given, fps, music, np.zeros(len(given), np.int64), seed, steps)
+    music = np.zeros((len(given), completion.steps_for(who, given.shape[1], fps), 0), np.float32)
+    return completion.optimise(who, given, fps, music, np.zeros(len(given), np.int64), seed, steps)
 
 
 def test_what_is_given_is_met_and_what_is_not_is_danced(danced):
@@ -115,8 +117,8 @@ def complete(who, path, frames, joints=None, **more):
 @pytest.fixture
 def quickly(monkeypatch):
     """Fill in fewer steps, for what does not depend on how well it is met."""
-    whole = completion.fill
-    monkeypatch.setattr(completion, "fill", lambda *given: whole(*given, steps=4))
+    whole = completion.optimise
+    monkeypatch.setattr(completion, "optimise", lambda *given: whole(*given, steps=4))
 
 
 def pixels(count=100, joints=9, seed=0):
@@ -192,6 +194,6 @@ def test_the_likeliest_style_is_the_one_that_knows_the_poses():
         def forward(self, seen, told):
             return seen
 
-    networks = {"encoder": Knows(), "poser": Shows(), "generator": who.networks["generator"]}
+    networks = {"pose_encoder": Knows(), "pose_generator": Shows(), "generator": who.networks["generator"]}
     mine = type(who)(who.config, who.poses, torch.nn.ModuleDict(networks), None, (), 1.0)
     assert completion.likeliest_style(mine, real) == 2 and completion.likeliest_style(untaught(), real) == 0

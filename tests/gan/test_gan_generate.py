@@ -7,9 +7,9 @@ import torch
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
 from learn2dance.gan import dataset, generate, pose_folder
-from learn2dance.gan.generate import GanDancer
+from learn2dance.gan.generate import GanModel
 from learn2dance.gan.pose_networks import PoseConfig
-from learn2dance.gan.sequence_networks import SeqConfig
+from learn2dance.gan.sequence_networks import SequenceConfig
 from learn2dance.music import features
 
 
@@ -27,10 +27,10 @@ def songs(trained):
 def untaught(joints=9, styles=(), music=0, top_speed=1e9, tempi=()):
     """Return a dancer with networks as they begin, whose steps are as large as after training."""
     torch.manual_seed(0)
-    poses, config = PoseConfig(joints, styles, 4, 16, 1), SeqConfig(music=music, width=16, channels=8, noise=4)
+    poses, config = PoseConfig(joints, styles, 4, 16, 1), SequenceConfig(music=music, width=16, channels=8, noise=4)
     networks = generate.build(config, poses).eval().requires_grad_(False)
     networks["generator"].shift[-1].weight.mul_(30)
-    return GanDancer(config, poses, networks, None, tempi, top_speed)
+    return GanModel(config, poses, networks, None, tempi, top_speed)
 
 
 def test_saved_and_loaded_it_dances_the_same(dancer, songs, tmp_path):
@@ -43,12 +43,12 @@ def test_saved_and_loaded_it_dances_the_same(dancer, songs, tmp_path):
 
 def test_what_is_saved_is_what_was_trained(dancer, trained):
     opened = pose_folder.open_folder(trained / "poses")
-    reader = dataset.Reader(opened, dancer.config.fps)
+    reader = dataset.DanceReader(opened, dancer.config.fps)
     learned = [reader(name).poses for name in opened.train]
     steps = np.concatenate([np.linalg.norm(np.diff(poses, axis=0), axis=-1).max(1) for poses in learned])
     slower = np.nanmean(steps[np.isfinite(steps)] * dancer.config.fps <= dancer.top_speed)
     assert slower == pytest.approx(0.999, abs=1.5 / len(steps)) and set(dancer.styles) == {"waltz", "chacha", "disco"}
-    assert torch.equal(dancer.ear.components, reader.ear.components)
+    assert torch.equal(dancer.music_pca.components, reader.music_pca.components)
 
 
 def test_checkpoints_of_other_shapes_are_refused(gan, trained, tmp_path):
@@ -58,7 +58,7 @@ def test_checkpoints_of_other_shapes_are_refused(gan, trained, tmp_path):
         {"config": {"wide": 3}},
         {"poses": {"joints": 15}},
         {"network": {}},
-        {"ear": {"mean": 0}},
+        {"music_pca": {"mean": 0}},
     ):
         torch.save(parts | changed, tmp_path / "other.pt")
         with pytest.raises(UserError, match="not the parts of a sequence GAN") as fault:
@@ -116,9 +116,9 @@ def test_between_the_steps_the_path_is_smooth():
     """A path that is a cubic in time is that cubic at any time."""
     clock, frames = np.arange(30) / 15, np.arange(58) / 30
     path = torch.from_numpy(np.stack([clock**3 - clock, 2 - clock], 1).astype(np.float32))
-    found = generate.between(path, 15.0, 58, 30.0).numpy()
+    found = generate.resample_path(path, 15.0, 58, 30.0).numpy()
     np.testing.assert_allclose(found, np.stack([frames**3 - frames, 2 - frames], 1), atol=1e-4)
-    assert generate.between(path[:2], 15.0, 5, 30.0).shape == (5, 2)
+    assert generate.resample_path(path[:2], 15.0, 5, 30.0).shape == (5, 2)
 
 
 def test_the_style_is_that_of_the_metre_and_the_tempo_unless_it_is_asked_for(songs):

@@ -38,11 +38,11 @@ def test_the_critic_learns_from_its_penalty():
 
 @pytest.mark.parametrize("joints", [15, 25, 8])
 def test_made_poses_are_centred_as_the_data_are(joints):
-    pair = pose_training.Pair(PoseConfig(joints, ("a",), width=16), decay=0.5)
-    made = pose_training.make(pair.generator, np.array([0, 1, 1]), seed=0)
+    pair = pose_training.PoseGan(PoseConfig(joints, ("a",), width=16), decay=0.5)
+    made = pose_training.generate_poses(pair.generator, np.array([0, 1, 1]), seed=0)
     centre = made[:, 8] if joints in (15, 25) else made.mean(1)
     assert made.shape == (3, joints, 2) and np.abs(centre).max() < 1e-6
-    np.testing.assert_array_equal(made, pose_training.make(pair.generator, np.array([0, 1, 1]), seed=0))
+    np.testing.assert_array_equal(made, pose_training.generate_poses(pair.generator, np.array([0, 1, 1]), seed=0))
 
 
 def test_it_learns_two_poses():
@@ -50,17 +50,17 @@ def test_it_learns_two_poses():
     real = np.random.default_rng(0).normal(size=(2, 5, 2)).astype(np.float32)
     real -= real.mean(1, keepdims=True)
     torch.manual_seed(0)
-    pair = pose_training.Pair(PoseConfig(5, ("a", "b"), latent=4, width=32, layers=2), decay=0.9)
+    pair = pose_training.PoseGan(PoseConfig(5, ("a", "b"), latent=4, width=32, layers=2), decay=0.9)
     pair.fit(real)
     optimisers, rng = pose_training.Optimisers(pair, 2e-3), np.random.default_rng(0)
-    before = np.abs(pose_training.make(pair.average.module, np.array([1, 2]), 0) - real).mean()
+    before = np.abs(pose_training.generate_poses(pair.average.module, np.array([1, 2]), 0) - real).mean()
     for step in range(250):
         noise = torch.Generator().manual_seed(step)
         for _ in range(3):
             batch = pose_training.batch(real, np.array([1, 2]), 32, 0, rng)
             pose_training.critic_step(pair, optimisers.critic, *batch, noise)
         pose_training.generator_step(pair, optimisers.generator, *batch, noise)
-    made = pose_training.make(pair.average.module, np.repeat([1, 2], 50), 0).reshape(2, 50, 5, 2)
+    made = pose_training.generate_poses(pair.average.module, np.repeat([1, 2], 50), 0).reshape(2, 50, 5, 2)
     assert np.abs(made - real[:, None]).mean() < 0.2 * before
 
 
@@ -71,7 +71,7 @@ def test_the_encoder_finds_latents_that_make_a_pose_again():
     real = (np.cos(turns)[:, None, None] * across + np.sin(turns)[:, None, None] * along).astype(np.float32)
     real -= real.mean(1, keepdims=True)
     torch.manual_seed(0)
-    pair = pose_training.Pair(PoseConfig(5, (), latent=4, width=32, layers=2), decay=0.9)
+    pair = pose_training.PoseGan(PoseConfig(5, (), latent=4, width=32, layers=2), decay=0.9)
     pair.fit(real)
     told, optimisers = torch.zeros(64, dtype=torch.int64), pose_training.Optimisers(pair, 3e-3)
 
@@ -88,8 +88,8 @@ def test_the_encoder_finds_latents_that_make_a_pose_again():
 
 
 def test_the_learning_rate_falls_in_the_second_half():
-    assert [pose_training.fall(step, 100) for step in (0, 50, 75, 100)] == [1, 1, 0.5, 0]
-    pair = pose_training.Pair(PoseConfig(5, (), latent=4, width=8), decay=0.9)
+    assert [pose_training.learning_rate_decay(step, 100) for step in (0, 50, 75, 100)] == [1, 1, 0.5, 0]
+    pair = pose_training.PoseGan(PoseConfig(5, (), latent=4, width=8), decay=0.9)
     optimisers = pose_training.Optimisers(pair, 1.0)
     optimisers.set_rate(0.25)
     again = pose_training.Optimisers(pair, 1.0)
@@ -112,21 +112,23 @@ def test_mirrored_poses_are_mirrored_whole():
 def test_judging_knows_the_real_from_the_rest():
     rng = np.random.default_rng(0)
     real, again = rng.normal(size=(2, 1500, 15, 2))
-    alike, noise, frozen = (pose_training.judge(made, real) for made in (again, 3 * again, real[:1].repeat(1500, 0)))
+    alike, noise, frozen = (
+        pose_training.score_poses(made, real) for made in (again, 3 * again, real[:1].repeat(1500, 0))
+    )
     assert alike["FID"] < 1 < 20 < noise["FID"] and frozen["FID"] > 20
     assert alike["precision"] > 0.5 and alike["recall"] > 0.5 and frozen["recall"] < 0.01
     assert alike["FID_g"] < 0.5 and frozen["FID_g"] > 5
-    assert "FID_g" not in pose_training.judge(again[:, :9], real[:, :9])
+    assert "FID_g" not in pose_training.score_poses(again[:, :9], real[:, :9])
 
 
 def test_saved_and_loaded_it_makes_the_same(tmp_path):
-    pair = pose_training.Pair(PoseConfig(15, ("a", "b"), width=16), decay=0.9)
+    pair = pose_training.PoseGan(PoseConfig(15, ("a", "b"), width=16), decay=0.9)
     pair.fit(np.random.default_rng(0).normal(size=(50, 15, 2)).astype(np.float32))
     pose_training.save_poses(tmp_path / "p.pt", pair, step=3)
     style = np.array([0, 1, 2])
     generator, encoder = pose_training.load_poses(tmp_path / "p.pt")
     np.testing.assert_array_equal(
-        pose_training.make(generator, style, 1), pose_training.make(pair.average.module, style, 1)
+        pose_training.generate_poses(generator, style, 1), pose_training.generate_poses(pair.average.module, style, 1)
     )
     poses = torch.randn(3, 15, 2, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():

@@ -4,12 +4,12 @@ import torch
 
 from learn2dance.errors import UserError
 from learn2dance.gan import sampler
-from learn2dance.gan.dataset import Take
-from learn2dance.gan.sampler import Drawer, Paths
-from learn2dance.gan.sequence_networks import SeqConfig
+from learn2dance.gan.dataset import Dance
+from learn2dance.gan.sampler import RolloutState, SequenceSampler
+from learn2dance.gan.sequence_networks import SequenceConfig
 from learn2dance.motion import skeleton
 
-CONFIG = SeqConfig(music=2, steps=20, ahead=3, noise=2, width=4)
+CONFIG = SequenceConfig(music=2, steps=20, lookahead=3, noise=2, width=4)
 LENGTHS, LOST = (100, 63, 20), {1: 30}  # of three takes; in one of them a step is not known
 
 
@@ -21,12 +21,12 @@ def take(number):
     if number in LOST:
         poses[LOST[number], 4] = np.nan
     music = np.stack([np.full(count, 1 + number), np.arange(count)], 1).astype(np.float32)
-    return Take(str(number), poses, music, number)
+    return Dance(str(number), poses, music, number)
 
 
 @pytest.fixture
 def drawer():
-    return Drawer([take(number) for number in range(3)], CONFIG, mirrored=7)
+    return SequenceSampler([take(number) for number in range(3)], CONFIG, mirrored=7)
 
 
 def place(poses):
@@ -42,13 +42,13 @@ def known(number, start):
 
 
 def test_paths_go_on_until_their_dance_ends_or_is_not_known(drawer):
-    paths, rng = Paths(200, 3, 4), np.random.default_rng(0)
-    first = drawer.go_on(paths, rng)
+    paths, rng = RolloutState(200, 3, 4), np.random.default_rng(0)
+    first = drawer.advance(paths, rng)
     assert first.begun.all() and first.poses.shape == (200, 20, 15, 2)
     went_on, ended = 0, 0
     for _ in range(6):
         before, begun_before = place(first.poses), first
-        following = drawer.go_on(paths, rng)
+        following = drawer.advance(paths, rng)
         now = place(following.poses)
         for path in range(200):
             number, start = before[0][path], before[1][path]
@@ -74,7 +74,7 @@ def test_all_places_are_drawn_alike(drawer):
 
 
 def test_mirrored_poses_are_told_a_mirrored_style(drawer):
-    found = drawer.go_on(Paths(400, 3, 4), np.random.default_rng(0))
+    found = drawer.advance(RolloutState(400, 3, 4), np.random.default_rng(0))
     number, _ = place(found.poses)
     turned = (found.poses[:, 0, 0, 0] < 0).numpy()
     assert 0.4 < turned.mean() < 0.6
@@ -84,7 +84,7 @@ def test_mirrored_poses_are_told_a_mirrored_style(drawer):
     # Nose, Neck; the right arm from the left one and the left from the right; MidHip; the legs likewise
     from_side = -np.array([1, 2, 6, 7, 8, 3, 4, 5, 9, 13, 14, 15, 10, 11, 12])
     assert (across[turned] == from_side).all()
-    plain = Drawer([take(0)], CONFIG, mirrored=0).go_on(Paths(100, 3, 4), np.random.default_rng(0))
+    plain = SequenceSampler([take(0)], CONFIG, mirrored=0).advance(RolloutState(100, 3, 4), np.random.default_rng(0))
     assert (plain.poses[..., 0] > 0).all() and (plain.style == 0).all()
 
 
@@ -94,7 +94,7 @@ def test_tensors_are_mirrored_as_arrays_are():
 
 
 def test_music_is_that_of_the_place_and_the_other_is_not(drawer):
-    found = drawer.go_on(Paths(600, 3, 4), np.random.default_rng(0))
+    found = drawer.advance(RolloutState(600, 3, 4), np.random.default_rng(0))
     number, start = place(found.poses)
     heard, other = found.music.numpy(), found.other.numpy()
     deaf = (heard == 0).all((1, 2))
@@ -113,20 +113,20 @@ def test_music_is_that_of_the_place_and_the_other_is_not(drawer):
 
 
 def test_where_takes_have_changed_all_paths_begin_anew(drawer):
-    paths, rng = Paths(50, 3, 4), np.random.default_rng(0)
-    drawer.go_on(paths, rng)
-    paths.forget()
-    assert Drawer([take(0)], CONFIG, 7).go_on(paths, rng).begun.all()
+    paths, rng = RolloutState(50, 3, 4), np.random.default_rng(0)
+    drawer.advance(paths, rng)
+    paths.restart()
+    assert SequenceSampler([take(0)], CONFIG, 7).advance(paths, rng).begun.all()
 
 
 def test_where_paths_are_is_saved_with_the_network(drawer):
-    paths, again = Paths(50, 3, 4), Paths(50, 3, 4)
-    drawer.go_on(paths, np.random.default_rng(0))
+    paths, again = RolloutState(50, 3, 4), RolloutState(50, 3, 4)
+    drawer.advance(paths, np.random.default_rng(0))
     again.load_state_dict(paths.state_dict())
-    one, other = (drawer.go_on(p, np.random.default_rng(1)) for p in (paths, again))
+    one, other = (drawer.advance(p, np.random.default_rng(1)) for p in (paths, again))
     assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True)) and not one.begun.all()
 
 
 def test_dances_too_short_to_learn_from():
     with pytest.raises(UserError, match=r"no dance has 1\.3 s of known poses in a row"):
-        Drawer([Take("a", np.zeros((19, 15, 2), np.float32), np.zeros((19, 2), np.float32), 0)], CONFIG, 0)
+        SequenceSampler([Dance("a", np.zeros((19, 15, 2), np.float32), np.zeros((19, 2), np.float32), 0)], CONFIG, 0)

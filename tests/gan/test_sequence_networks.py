@@ -3,16 +3,16 @@ import torch
 from torch import nn
 
 from learn2dance.gan.pose_networks import PoseConfig
-from learn2dance.gan.sequence_networks import SeqConfig, SeqCritic, SeqGenerator
+from learn2dance.gan.sequence_networks import SequenceConfig, SequenceCritic, SequenceGenerator
 
 POSES = PoseConfig(7, ("a", "b"), latent=3)
-CONFIG = SeqConfig(music=5, steps=20, noise=2, hold=4, width=8, channels=4, ahead=2)
+CONFIG = SequenceConfig(music=5, steps=20, noise=2, hold=4, width=8, channels=4, lookahead=2)
 
 
 @pytest.fixture
 def generator():
     torch.manual_seed(0)
-    made = SeqGenerator(CONFIG, POSES)
+    made = SequenceGenerator(CONFIG, POSES)
     with torch.no_grad():
         made.shift[-1].weight.mul_(20)  # as large as what is trained
     return made
@@ -21,8 +21,8 @@ def generator():
 def draw(generator, steps, count=3):
     rng = torch.Generator().manual_seed(1)
     c = generator.config
-    music = torch.randn(count, steps + 2 * c.ahead, c.music, generator=rng)
-    heard = generator.listen(music, torch.arange(count))
+    music = torch.randn(count, steps + 2 * c.lookahead, c.music, generator=rng)
+    heard = generator.encode_music(music, torch.arange(count))
     noise = torch.randn(count, -(-steps // c.hold), c.noise, generator=rng)
     return heard, noise, torch.randn(count, 3, generator=rng)
 
@@ -61,22 +61,22 @@ def test_a_path_in_two_parts_is_the_path_in_one(generator):
 
 
 def test_each_step_hears_a_little_to_either_side_and_the_style(generator):
-    music = torch.randn(1, 20 + 2 * CONFIG.ahead, 5, generator=torch.Generator().manual_seed(0))
+    music = torch.randn(1, 20 + 2 * CONFIG.lookahead, 5, generator=torch.Generator().manual_seed(0))
     struck = music.clone()
-    struck[0, 10 + CONFIG.ahead] += 1  # at step 10
+    struck[0, 10 + CONFIG.lookahead] += 1  # at step 10
     told = torch.zeros(1, dtype=torch.int64)
-    before, after = generator.listen(music, told), generator.listen(struck, told)
-    other = generator.listen(music, 1 + told)
+    before, after = generator.encode_music(music, told), generator.encode_music(struck, told)
+    other = generator.encode_music(music, 1 + told)
     changed = (before != after).any(-1)[0]
     assert before.shape[1] == 20 and changed.nonzero().ravel().tolist() == list(range(8, 13))
     assert (before != other).any(-1).all()
 
 
 def test_without_music_there_is_silence():
-    generator = SeqGenerator(SeqConfig(music=0, noise=2, width=8, channels=4), POSES)
-    heard = generator.listen(torch.zeros(2, 30, 0), torch.tensor([0, 1]))
-    assert heard.shape[1] == 30 - 2 * generator.config.ahead and heard.isfinite().all()
-    critic = SeqCritic(generator.config, POSES)
+    generator = SequenceGenerator(SequenceConfig(music=0, noise=2, width=8, channels=4), POSES)
+    heard = generator.encode_music(torch.zeros(2, 30, 0), torch.tensor([0, 1]))
+    assert heard.shape[1] == 30 - 2 * generator.config.lookahead and heard.isfinite().all()
+    critic = SequenceCritic(generator.config, POSES)
     assert critic(torch.randn(2, 50, 7, 2), torch.zeros(2, 50, 0), torch.tensor([0, 1])).shape == (2,)
 
 
@@ -84,8 +84,8 @@ def test_following_with_the_noise_that_dancing_draws_is_dancing(generator):
     """A guess of no mean and a deviation of one knows nothing: it is no nat from what is drawn."""
     heard, noise, first = draw(generator, 13)
     expected, *_ = generator(heard, noise, first, generator.start(heard, first))
-    generator.guess = says(torch.zeros(2))
-    followed, divergence, memory = generator.follow(heard, expected, noise)
+    generator.posterior = says(torch.zeros(2))
+    followed, divergence, memory = generator.reconstruct(heard, expected, noise)
     torch.testing.assert_close(followed, expected[:, 1:], atol=1e-3, rtol=1e-3)
     assert divergence.shape == (3, 3) and divergence.abs().max() < 1e-4
     # 12 shifts have been followed: the rest goes on from there
@@ -95,8 +95,8 @@ def test_following_with_the_noise_that_dancing_draws_is_dancing(generator):
 
 def test_the_divergence_of_a_normal_distribution_is_half_its_squared_mean(generator):
     heard, noise, first = draw(generator, 13)
-    generator.guess = says(torch.tensor([3.0, -1.0]))
-    _, divergence, _ = generator.follow(heard, torch.zeros(3, 13, 3), noise)
+    generator.posterior = says(torch.tensor([3.0, -1.0]))
+    _, divergence, _ = generator.reconstruct(heard, torch.zeros(3, 13, 3), noise)
     torch.testing.assert_close(divergence, torch.full((3, 3), (9 + 1) / 2), atol=1e-3, rtol=0)
 
 
@@ -107,7 +107,7 @@ def test_walking_where_nothing_is_known_is_dancing(generator):
     known[:, 0] = True
     nowhere = torch.full((3, 13, 3), 9.0)
     nowhere[:, 0] = first
-    torch.testing.assert_close(generator.walk(heard, nowhere, known, noise), expected)
+    torch.testing.assert_close(generator.rollout(heard, nowhere, known, noise), expected)
 
 
 def test_walking_where_all_is_known_leads_from_one_known_step_to_the_next(generator):
@@ -115,12 +115,12 @@ def test_walking_where_all_is_known_leads_from_one_known_step_to_the_next(genera
     heard, noise, first = draw(generator, 13)
     noise = torch.full_like(noise, 0.7)
     expected, *_ = generator(heard, noise, first, generator.start(heard, first))
-    generator.guess, known = says(torch.full((2,), 0.7)), torch.ones(3, 13, dtype=torch.bool)
-    torch.testing.assert_close(generator.walk(heard, expected, known, 0 * noise), expected)
+    generator.posterior, known = says(torch.full((2,), 0.7)), torch.ones(3, 13, dtype=torch.bool)
+    torch.testing.assert_close(generator.rollout(heard, expected, known, 0 * noise), expected)
     # From a step elsewhere one goes on from there.
     moved = expected.clone()
     moved[:, 6] += 1
-    led = generator.walk(heard, moved, known, 0 * noise)
+    led = generator.rollout(heard, moved, known, 0 * noise)
     torch.testing.assert_close(led[:, :7], expected[:, :7])
     assert (led[:, 7] - expected[:, 7]).mean() > 0.5
 
@@ -129,17 +129,17 @@ def test_all_parts_learn(generator):
     heard, noise, first = draw(generator, 13)
     path, *_ = generator(heard, noise, first, generator.start(heard, first))
     path[:, -1].square().sum().backward(retain_graph=True)
-    parts = ("style", "ear", "begin", "cell", "shift")
+    parts = ("style", "music_conv", "begin", "cell", "shift")
     assert all(p.grad.abs().max() > 0 for part in parts for p in getattr(generator, part).parameters())
-    followed, divergence, _ = generator.follow(heard, path.detach(), noise)
+    followed, divergence, _ = generator.reconstruct(heard, path.detach(), noise)
     (followed.square().sum() + divergence.sum()).backward()
-    assert all(p.grad.abs().max() > 0 for p in generator.guess.parameters())
+    assert all(p.grad.abs().max() > 0 for p in generator.posterior.parameters())
 
 
 @pytest.mark.parametrize("steps", [2, 20, 50])
 def test_the_critic_sees_poses_music_style_and_their_order(steps):
     torch.manual_seed(0)
-    critic = SeqCritic(SeqConfig(music=5, steps=steps, channels=4), POSES)
+    critic = SequenceCritic(SequenceConfig(music=5, steps=steps, channels=4), POSES)
     poses, music, style = torch.randn(3, steps, 7, 2), torch.randn(3, steps, 5), torch.tensor([0, 1, 5])
     score = critic(poses, music, style)
     assert score.shape == (3,)
@@ -149,7 +149,7 @@ def test_the_critic_sees_poses_music_style_and_their_order(steps):
 
 def test_the_critic_sees_the_data_as_they_vary():
     torch.manual_seed(0)
-    critic = SeqCritic(CONFIG, POSES)
+    critic = SequenceCritic(CONFIG, POSES)
     poses, music, style = torch.randn(3, 20, 7, 2), torch.randn(3, 20, 5), torch.tensor([0, 1, 2])
     score = critic(poses, music, style)
     critic.mean.fill_(4.0)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from test_motion_features import STANDING, swinging
 
-from learn2dance.metrics.beat import alignment, beat_scores, hits, kinematic_beats, lock, match
+from learn2dance.metrics.beat import alignment, bar_locking, beat_scores, hits, kinematic_beats, song_specificity
 from learn2dance.motion import kinematics
 
 BEATS = np.arange(0, 40, 0.5)  # 120 beats a minute
@@ -17,7 +17,7 @@ def pulsing(period, seconds=40, phase=0.0, depth=0.8, fps=25):
 
 
 def test_a_dance_whose_stops_are_on_the_beats_scores_near_one_and_far_above_the_same_half_a_beat_off():
-    on, off = (kinematics.steady(pulsing(0.5, phase=phase), 25) for phase in (0.25, 0.0))  # slowest at phase + 0.25
+    on, off = (kinematics.low_pass(pulsing(0.5, phase=phase), 25) for phase in (0.25, 0.0))  # slowest at phase + 0.25
     np.testing.assert_allclose(np.diff(kinematic_beats(on)), 0.5, atol=0.05)
     on, off = beat_scores(on, BEATS), beat_scores(off, BEATS)
     assert on["music_to_motion"] > 0.9 and on["motion_to_music"] > 0.9 and on["hit_rate"] > 0.97
@@ -30,20 +30,20 @@ def test_a_dance_whose_stops_are_on_the_beats_scores_near_one_and_far_above_the_
 
 def test_noise_scores_but_no_more_than_by_chance_and_does_not_lock():
     rng = np.random.default_rng(0)
-    noise = kinematics.steady(STANDING + 0.3 * rng.standard_normal((3000, 15, 2)), 25)
+    noise = kinematics.low_pass(STANDING + 0.3 * rng.standard_normal((3000, 15, 2)), 25)
     beats = np.arange(0, 120, 0.5)
     scores = beat_scores(noise, beats)
     assert scores["music_to_motion"] > 0.2  # more than real dances get
     assert scores["music_to_motion"] == pytest.approx(scores["music_to_motion_chance"], abs=0.04)
-    assert lock(noise, beats, 4) < 0.06 < lock(kinematics.steady(pulsing(2.0), 25), BEATS, 4)
+    assert bar_locking(noise, beats, 4) < 0.06 < bar_locking(kinematics.low_pass(pulsing(2.0), 25), BEATS, 4)
 
 
 @pytest.mark.parametrize(
     ("period", "bar", "expected"), [(2.0, 4, np.pi / 4), (1.5, 3, np.pi / 4), (2.0, 3, 0), (0.5, 4, 0)]
 )
 def test_lock_of_a_sine_is_analytic(period, bar, expected):
-    motion = kinematics.steady(pulsing(period, phase=0.3), 25)
-    assert lock(motion, BEATS, bar) == pytest.approx(expected, abs=0.05)  # not whole periods
+    motion = kinematics.low_pass(pulsing(period, phase=0.3), 25)
+    assert bar_locking(motion, BEATS, bar) == pytest.approx(expected, abs=0.05)  # not whole periods
 
 
 def test_lock_does_not_mind_the_beat_it_peaks_on_slow_drift_or_unknown_frames():
@@ -51,24 +51,24 @@ def test_lock_does_not_mind_the_beat_it_peaks_on_slow_drift_or_unknown_frames():
     drift = np.cumsum(np.linspace(0, 3, len(poses))) / 25
     drifting = poses + np.stack([drift, np.zeros_like(drift)], axis=1)[:, None]
     drifting[100:140] = np.nan
-    assert lock(kinematics.steady(drifting, 25), BEATS, 4) == pytest.approx(np.pi / 4, abs=0.03)
-    assert lock(kinematics.steady(pulsing(2.0, phase=0.7), 25), BEATS, 4) == pytest.approx(np.pi / 4, abs=0.03)
+    assert bar_locking(kinematics.low_pass(drifting, 25), BEATS, 4) == pytest.approx(np.pi / 4, abs=0.03)
+    assert bar_locking(kinematics.low_pass(pulsing(2.0, phase=0.7), 25), BEATS, 4) == pytest.approx(np.pi / 4, abs=0.03)
 
 
 def test_a_frozen_dancer_has_no_beats_and_no_lock():
-    still = kinematics.steady(np.repeat(STANDING[None], 500, 0).astype(np.float32), 25)
-    assert len(kinematic_beats(still)) == 0 and lock(still, BEATS, 4) == 0
+    still = kinematics.low_pass(np.repeat(STANDING[None], 500, 0).astype(np.float32), 25)
+    assert len(kinematic_beats(still)) == 0 and bar_locking(still, BEATS, 4) == 0
     scores = beat_scores(still, BEATS)
     assert scores["music_to_motion"] == 0 and scores["coverage"] == 0 and np.isnan(scores["hit_rate"])
 
 
 def test_match_tells_the_own_song_from_others():
-    motion = kinematics.steady(pulsing(2.0), 25)
+    motion = kinematics.low_pass(pulsing(2.0), 25)
     own, others = (BEATS, 4), [(np.arange(0, 40, 0.45), 4), (np.arange(0, 40, 0.56), 4)]
-    assert match(motion, own, others) > 0.6
-    assert match(motion, others[0], [own]) < -0.6
-    assert match(kinematics.steady(swinging(40), 25), own, [own]) == 0
-    assert np.isnan(match(motion, own, []))
+    assert song_specificity(motion, own, others) > 0.6
+    assert song_specificity(motion, others[0], [own]) < -0.6
+    assert song_specificity(kinematics.low_pass(swinging(40), 25), own, [own]) == 0
+    assert np.isnan(song_specificity(motion, own, []))
 
 
 def test_alignment_by_hand():

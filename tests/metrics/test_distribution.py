@@ -4,7 +4,14 @@ from scipy.ndimage import gaussian_filter1d
 from test_motion_features import STANDING, swinging
 
 from learn2dance.metrics import distribution, motion_features
-from learn2dance.metrics.distribution import copying, diversity, frechet, frozen, multimodality, precision_recall
+from learn2dance.metrics.distribution import (
+    diversity,
+    frechet,
+    frozen,
+    multimodality,
+    nearest_training_distance,
+    precision_recall,
+)
 from learn2dance.motion import kinematics, windows
 
 REACH = np.array([4, 1.5, 2, 4, 8, 2, 4, 8, 0, 0.5, 3, 5, 0.5, 3, 5])[:, None] / 8  # hips sway less than hands
@@ -23,7 +30,7 @@ def dances(seed, count=60, seconds=8.0, fps=25):
 
 
 def kinetic(poses):
-    return np.concatenate([motion_features.kinetic(motion_features.cut(kinematics.steady(p, 25))[0]) for p in poses])
+    return np.concatenate([motion_features.kinetic(motion_features.cut(kinematics.low_pass(p, 25))[0]) for p in poses])
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +113,7 @@ def test_variety():
 
 
 def test_jerk_and_top_speed_are_analytic():
-    motion = kinematics.steady(swinging(40, amplitude=0.3), 25)[100:-100]
+    motion = kinematics.low_pass(swinging(40, amplitude=0.3), 25)[100:-100]
     rate = 2 * np.pi
     assert distribution.jerk(motion) == pytest.approx(0.3 * rate**3 * 2 / np.pi / 14, rel=0.03)  # one joint of 14 moves
     assert distribution.top_speed(motion) == pytest.approx(0.3 * rate, rel=0.02)
@@ -115,10 +122,10 @@ def test_jerk_and_top_speed_are_analytic():
 def test_frozen_is_the_share_of_frames_without_motion():
     poses = swinging(40, amplitude=0.5, frequency=2.0)
     poses[500:] = poses[500]
-    assert frozen(kinematics.steady(poses, 25)) == pytest.approx(
+    assert frozen(kinematics.low_pass(poses, 25)) == pytest.approx(
         0.5 + 0.5 * 2 / np.pi * np.arcsin(0.25 / np.pi / 2), abs=0.02
     )
-    assert frozen(kinematics.steady(np.repeat(poses[:1], 100, 0), 25)) == 1
+    assert frozen(kinematics.low_pass(np.repeat(poses[:1], 100, 0), 25)) == 1
     # A slow dancer is not a frozen one: 0.5 torso lengths a second.
     assert frozen(STANDING + np.arange(100)[:, None, None] / 25 * 0.5 * (np.arange(15)[:, None] == 4)) == 0
 
@@ -135,13 +142,13 @@ def test_copying_is_found_mirrored_and_at_another_tempo():
     train, held = dances(0, count=4, seconds=30), dances(1, count=1, seconds=30)[0]
     beats = np.arange(0, 30, 0.5)
     known = np.concatenate([windows.cut(p, 25, beats)[0] for p in train])
-    copied = copying(known[:20], known)
+    copied = nearest_training_distance(known[:20], known)
     assert copied.max() < 1e-2
-    assert copying(windows.mirror(known[:20]), known).max() < 1e-2
+    assert nearest_training_distance(windows.mirror(known[:20]), known).max() < 1e-2
     slower = windows.cut(train[0], 20, beats * 25 / 20)[0]  # the same frames, played slower to a slower song
-    assert copying(slower, known).max() < 1e-2
-    assert copying(known[:20] + 0.3, known).max() == pytest.approx(0.3 * np.sqrt(2), rel=0.05)
-    assert copying(windows.cut(held, 25, beats)[0], known).min() > 0.1
+    assert nearest_training_distance(slower, known).max() < 1e-2
+    assert nearest_training_distance(known[:20] + 0.3, known).max() == pytest.approx(0.3 * np.sqrt(2), rel=0.05)
+    assert nearest_training_distance(windows.cut(held, 25, beats)[0], known).min() > 0.1
 
 
 def test_the_critic_of_styles_tells_fast_from_slow_and_does_not_count_on_the_commoner():

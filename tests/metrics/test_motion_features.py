@@ -19,7 +19,7 @@ def swinging(seconds=20, fps=25, amplitude=0.3, frequency=1.0):
 
 
 def test_kinetic_features_of_a_sine_are_analytic_in_torso_lengths_and_seconds():
-    windows, starts = motion_features.cut(kinematics.steady(swinging(amplitude=0.3, frequency=1.0), 25))
+    windows, starts = motion_features.cut(kinematics.low_pass(swinging(amplitude=0.3, frequency=1.0), 25))
     found = motion_features.kinetic(windows).reshape(-1, 3, 14)
     wrist, rest = list(skeleton.MOVING).index(WRIST), np.delete(np.arange(14), list(skeleton.MOVING).index(WRIST))
     assert np.allclose(np.diff(starts), 2.0)
@@ -31,7 +31,7 @@ def test_kinetic_features_of_a_sine_are_analytic_in_torso_lengths_and_seconds():
 
 def test_features_know_seconds_not_frames():
     rates = [
-        motion_features.kinetic(motion_features.cut(kinematics.steady(swinging(fps=fps), fps))[0])[1:4]
+        motion_features.kinetic(motion_features.cut(kinematics.low_pass(swinging(fps=fps), fps))[0])[1:4]
         for fps in (25, 30, 60)
     ]
     np.testing.assert_allclose(rates[1], rates[0], rtol=0.01, atol=1e-6)
@@ -40,7 +40,7 @@ def test_features_know_seconds_not_frames():
 
 def test_where_the_dancer_stands_does_not_change_the_features():
     """The implementation that the field shares measures position where it should measure acceleration."""
-    windows = motion_features.cut(kinematics.steady(swinging(), 25))[0]
+    windows = motion_features.cut(kinematics.low_pass(swinging(), 25))[0]
     np.testing.assert_allclose(
         motion_features.kinetic(windows + [7.0, -3.0]), motion_features.kinetic(windows), atol=1e-6
     )
@@ -50,7 +50,9 @@ def test_a_dancer_who_crosses_the_floor_before_the_camera_has_the_same_features(
     poses = swinging()
     pixels = poses * [100, -100] + [640, 360]
     drift = np.stack([np.linspace(-500, 500, len(poses)), 30 * np.sin(np.arange(len(poses)) / 40)], axis=1)[:, None]
-    seen = [motion_features.cut(kinematics.steady(skeleton.normalise(p, 25), 25))[0] for p in (pixels, pixels + drift)]
+    seen = [
+        motion_features.cut(kinematics.low_pass(skeleton.normalise(p, 25), 25))[0] for p in (pixels, pixels + drift)
+    ]
     np.testing.assert_allclose(motion_features.kinetic(seen[1]), motion_features.kinetic(seen[0]), atol=1e-3)
     np.testing.assert_array_equal(motion_features.geometric(seen[1]), motion_features.geometric(seen[0]))
 
@@ -58,18 +60,18 @@ def test_a_dancer_who_crosses_the_floor_before_the_camera_has_the_same_features(
 def test_windows_with_unknown_joints_are_left_out():
     poses = swinging()
     poses[150:153, WRIST] = np.nan  # 6.00-6.12 s
-    motion = kinematics.steady(poses, 25)
+    motion = kinematics.low_pass(poses, 25)
     _, starts = motion_features.cut(motion)
     assert 2.0 in starts and 8.0 in starts and not {4.0, 6.0} & set(starts)
-    assert np.isnan(kinematics.steady(np.full((100, 15, 2), np.nan), 25)).all()
+    assert np.isnan(kinematics.low_pass(np.full((100, 15, 2), np.nan), 25)).all()
 
 
 def test_motion_above_the_cut_off_is_taken_out_without_lag():
-    slow, fast = (kinematics.steady(swinging(frequency=f), 25)[50:-50, WRIST, 0] for f in (1.0, 11.0))
+    slow, fast = (kinematics.low_pass(swinging(frequency=f), 25)[50:-50, WRIST, 0] for f in (1.0, 11.0))
     np.testing.assert_allclose(slow, swinging(frequency=1.0)[50:-50, WRIST, 0], atol=1e-3)
     assert np.ptp(fast) < 0.02
     with pytest.raises(ValueError, match="12"):
-        kinematics.steady(swinging(fps=12), 12)
+        kinematics.low_pass(swinging(fps=12), 12)
 
 
 def test_relations_of_poses_that_can_be_told_by_eye():

@@ -88,10 +88,10 @@ def test_planted_the_standing_foot_stays():
     dip = 0.1 * np.sin(np.arange(frames) / 7)
     poses[:, right] = np.stack([-0.2 - sway, -1.8 - dip], 1)  # hips that sway and dip over a right foot that stands
     poses[:, left] = (0.2, -1.2)  # and a left one in the air
-    stood = skeleton.plant(poses, fps=30, leak=1e6)
+    stood = skeleton.ground(poses, fps=30, leak=1e6)
     inside = slice(6, -6)  # the smoothing sees less at the edges
     np.testing.assert_allclose(stood[inside, right, 1], 0, atol=0.01)
     assert np.ptp(stood[inside, right, 0]) < 0.02 and np.ptp(poses[:, right, 0]) > 0.5
     np.testing.assert_allclose(np.diff(stood[inside, skeleton.MID_HIP, 0]), np.diff(sway[inside]), atol=0.002)
     np.testing.assert_allclose(stood - stood[:, [8]], poses, atol=1e-5)  # the pose itself is the same
-    assert (skeleton.plant(poses[:, :13], 30) == poses[:, :13]).all()
+    assert (skeleton.ground(poses[:, :13], 30) == poses[:, :13]).all()

@@ -32,7 +32,7 @@ def dance(music, rate=1.0, shift=0.0, seconds=60.0, depth=0.8):
     angle = np.cumsum(1 + depth * np.cos(2 * np.pi * (bar - PEAK))) / 500 * 5
     poses = np.tile(STANDING, (len(times), 1, 1))
     poses[:, WRIST] += 0.4 * np.stack([np.cos(angle), np.sin(angle)], 1)
-    return poses[:: round(500 / kinematics.FPS)], beats
+    return poses[:: round(500 / kinematics.METRIC_FPS)], beats
 
 
 def apart(a, b):
@@ -43,7 +43,7 @@ def apart(a, b):
 @pytest.mark.parametrize("rate", [1.0, 0.98, 1.0235, 0.9537])
 def test_a_clock_that_goes_wrong_is_found(rate):
     motion, _ = dance(song(), rate)
-    found, peak = sync.rate(sync.swings(motion, song()), 60.0)
+    found, peak = sync.best_rate(sync.bar_rhythm(motion, song()), 60.0)
     assert found == pytest.approx(rate, abs=STEP)
     assert apart(peak, PEAK) < 0.02
 
@@ -62,8 +62,8 @@ def test_a_clock_that_goes_wrong_is_found(rate):
 def test_beats_are_laid_where_they_are_danced(rate, shift, changed):
     music = song(**changed)
     motion, danced = dance(music, rate, shift)
-    usual = sync.rate(sync.swings(dance(music)[0], music), 60.0)[1]
-    beats = sync.align(music, *sync.rate(sync.swings(motion, music), 60.0), usual)
+    usual = sync.best_rate(sync.bar_rhythm(dance(music)[0], music), 60.0)[1]
+    beats = sync.align(music, *sync.best_rate(sync.bar_rhythm(motion, music), 60.0), usual)
     off = (beats - danced) / 0.5  # beats
     assert np.abs(off[5:-5]).max() < 0.04
     assert np.abs(off).max() < 0.06 and (np.diff(beats) > 0).all()  # the ends go on at the ends' pace
@@ -88,34 +88,34 @@ def test_where_a_peak_is_not_known_nothing_is_moved():
 
 def test_motion_that_does_not_swing_is_left_alone():
     rng = np.random.default_rng(0)
-    noise = kinematics.steady(STANDING + 0.3 * rng.standard_normal((1500, 15, 2)), 25)
+    noise = kinematics.low_pass(STANDING + 0.3 * rng.standard_normal((1500, 15, 2)), 25)
     still = np.tile(STANDING, (1500, 1, 1))
     elsewhere = dance(song(count=200) | {"beats": 0.37 * np.arange(200)}, seconds=60)[0]  # swings with other bars
     for motion in (noise, still, elsewhere, np.full((1500, 15, 2), np.nan)):
-        rate, peak = sync.rate(sync.swings(motion, song()), 60.0)
+        rate, peak = sync.best_rate(sync.bar_rhythm(motion, song()), 60.0)
         assert rate == 1 and np.isnan(peak)
 
 
 def test_a_short_dance_must_swing_more_to_be_believed():
     swings = 0.5 * np.exp(-(((sync.RATES - 0.98) / 0.01) ** 2)) + 0j
-    assert sync.rate(swings, 60.0)[0] == pytest.approx(0.98)
-    assert sync.rate(swings, 8.0)[0] == 1 and np.isnan(sync.rate(swings, 8.0)[1])
+    assert sync.best_rate(swings, 60.0)[0] == pytest.approx(0.98)
+    assert sync.best_rate(swings, 8.0)[0] == 1 and np.isnan(sync.best_rate(swings, 8.0)[1])
 
 
 def test_the_rate_is_as_said_unless_another_is_clearly_better():
     swings = 0.4 - (sync.RATES - 1.005) ** 2 + 0j  # best at 1.005, by next to nothing
-    rate, peak = sync.rate(swings, 60.0)
+    rate, peak = sync.best_rate(swings, 60.0)
     assert rate == pytest.approx(1, abs=1e-9) and peak == 0
     rising = 0.4 + sync.RATES + 0j  # no peak within the rates
-    assert sync.rate(rising, 60.0)[0] == 1 and np.isnan(sync.rate(rising, 60.0)[1])
+    assert sync.best_rate(rising, 60.0)[0] == 1 and np.isnan(sync.best_rate(rising, 60.0)[1])
 
 
 def test_frames_that_are_not_known_do_not_count():
     motion, _ = dance(song(), 0.98)
     motion[200:330] = motion[700:720] = np.nan
-    swings = sync.swings(motion, song())
+    swings = sync.bar_rhythm(motion, song())
     assert np.isfinite(swings).all()
-    found, peak = sync.rate(swings, 60.0)
+    found, peak = sync.best_rate(swings, 60.0)
     assert found == pytest.approx(0.98, abs=STEP) and apart(peak, PEAK) < 0.02
 
 
@@ -123,12 +123,12 @@ def test_before_and_after_the_beats_nothing_is_judged():
     music = song(count=80)  # 40 of the 60 s
     motion, _ = dance(music)
     motion[1100:] = STANDING + np.random.default_rng(0).normal(size=(400, 15, 2))
-    found, peak = sync.rate(sync.swings(motion, music), 60.0)
+    found, peak = sync.best_rate(sync.bar_rhythm(motion, music), 60.0)
     assert found == pytest.approx(1, abs=STEP) and apart(peak, PEAK) < 0.03
 
 
 def test_the_common_peak_is_a_mean_round_the_circle():
-    assert apart(sync.common(np.array([0.95, 0.05])), 0) < 1e-9
-    assert apart(sync.common(np.array([0.9, 0.95, 0.15])), 0) < 0.01
-    assert sync.common(np.array([0.2, np.nan, 0.4])) == pytest.approx(0.3)
-    assert np.isnan(sync.common(np.array([np.nan]))) and np.isnan(sync.common(np.zeros(0)))
+    assert apart(sync.circular_mean(np.array([0.95, 0.05])), 0) < 1e-9
+    assert apart(sync.circular_mean(np.array([0.9, 0.95, 0.15])), 0) < 0.01
+    assert sync.circular_mean(np.array([0.2, np.nan, 0.4])) == pytest.approx(0.3)
+    assert np.isnan(sync.circular_mean(np.array([np.nan]))) and np.isnan(sync.circular_mean(np.zeros(0)))

@@ -46,7 +46,7 @@ def test_windows_of_a_motion_join_to_that_motion():
     poses = swaying(beats, 30, 9)
     motion, _, start = windows.cut(poses, 30, beats)
     inside = np.arange(np.ceil(beats[0] * 30), 250) / 30
-    joined = windows.join(motion, beats[start : start + len(motion) + 2], inside, 24, 2)
+    joined = windows.overlap_add(motion, beats[start : start + len(motion) + 2], inside, 24, 2)
     np.testing.assert_allclose(joined, poses[(inside * 30).round().astype(int)], atol=0.02)
 
 
@@ -55,15 +55,15 @@ def test_overlap_fades_linearly_in_power_and_adds_up_to_one():
     motion[1] = 1
     beats = np.arange(5.0)
     times = np.arange(0, 4, 1 / 24)
-    joined = windows.join(motion, beats, times, 24, 2)[:, 0, 0]
+    joined = windows.overlap_add(motion, beats, times, 24, 2)[:, 0, 0]
     np.testing.assert_allclose(joined[24:72], np.sin(np.pi * (np.arange(48) + 0.5) / 48) ** 2, atol=1e-6)
-    np.testing.assert_allclose(windows.join(np.ones_like(motion), beats, times, 24, 2), 1, atol=1e-6)
+    np.testing.assert_allclose(windows.overlap_add(np.ones_like(motion), beats, times, 24, 2), 1, atol=1e-6)
 
 
 def test_joining_unrelated_windows_makes_no_jump():
     rng = np.random.default_rng(0)
     slow = np.repeat(rng.normal(size=(20, 1, 30)), 48, axis=1).reshape(20, -1).astype(np.float32)  # poses held still
-    joined = windows.join(slow, np.arange(22.0), np.arange(0, 21, 1 / 24), 24, 2)
+    joined = windows.overlap_add(slow, np.arange(22.0), np.arange(0, 21, 1 / 24), 24, 2)
     # sin² climbs by at most pi/2 a beat, whatever the motion are.
     apart = np.abs(np.diff(slow[:, :30], axis=0)).max()
     assert np.abs(np.diff(joined, axis=0)).max() < apart * np.pi / 2 / 24 * 1.01
@@ -108,17 +108,17 @@ def test_spectra_keep_slow_motion_and_its_distances():
     rng = np.random.default_rng(0)
     sizes = rng.normal(size=(6, 24, 30))
     motion = np.einsum("wkj,kt->wtj", sizes, [cosine(k) for k in range(24)]).reshape(6, -1).astype(np.float32)
-    found = windows.spectra(motion, 48)
+    found = windows.dct_coefficients(motion, 48)
     assert found.dtype == np.float32 and found.shape == (6, 720)
     np.testing.assert_allclose(found, sizes.reshape(6, -1), atol=1e-5)
     np.testing.assert_allclose(np.linalg.norm(found[0] - found[1]), np.linalg.norm(motion[0] - motion[1]), rtol=1e-5)
-    np.testing.assert_allclose(windows.of_spectra(found, 48), motion, atol=1e-5)
+    np.testing.assert_allclose(windows.from_dct(found, 48), motion, atol=1e-5)
 
 
 def test_spectra_leave_out_the_faster_half():
     slow, fast = np.outer(cosine(23), np.arange(30)), np.outer(cosine(24), np.ones(30))
     motion = np.stack([slow + fast, fast]).reshape(2, -1)
-    heard = windows.of_spectra(windows.spectra(motion, 48), 48)
+    heard = windows.from_dct(windows.dct_coefficients(motion, 48), 48)
     np.testing.assert_allclose(heard, np.stack([slow, 0 * fast]).reshape(2, -1), atol=1e-5)
 
 
@@ -126,4 +126,4 @@ def test_a_beat_s_swing_outlives_the_spectra():
     """A sway of a beat, cut anywhere, is slow: next to nothing of it is lost."""
     beats = np.arange(0, 8, 0.5)
     motion, _, _ = windows.cut(swaying(beats, 50, 7), 50, beats + 0.13)
-    np.testing.assert_allclose(windows.of_spectra(windows.spectra(motion, 48), 48), motion, atol=0.02)
+    np.testing.assert_allclose(windows.from_dct(windows.dct_coefficients(motion, 48), 48), motion, atol=0.02)

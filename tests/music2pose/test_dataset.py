@@ -14,7 +14,7 @@ CONFIG = Config("transformer", 2, 9, 6, 1, ("a", "b"), steps_per_beat=1, before=
 
 def numbered(beats, style=1):
     """Make a song whose music says the beat's number, from 1, and whose codes and motion say it too, from 0."""
-    music = dataset.around(torch.arange(1.0, beats + 1)[:, None, None], 0, beats, CONFIG)
+    music = dataset.music_around(torch.arange(1.0, beats + 1)[:, None, None], 0, beats, CONFIG)
     codes = torch.arange(beats)[:, None].expand(-1, 2)
     motion = torch.arange(float(beats))[:, None].expand(-1, 6)
     mirrored, known = (codes + 100, motion + 100), torch.ones(beats, dtype=bool)
@@ -23,10 +23,10 @@ def numbered(beats, style=1):
 
 def test_around_reaches_over_the_edges_with_zeros():
     music = torch.arange(1.0, 6)[:, None, None]
-    assert dataset.around(music, 0, 5, CONFIG).flatten().tolist() == [0, 0, 1, 2, 3, 4, 5, 0, 0, 0]
-    assert dataset.around(music, 2, 1, CONFIG).flatten().tolist() == [1, 2, 3, 4, 5, 0]
-    assert dataset.around(music, -3, 2, CONFIG).flatten().tolist() == [0, 0, 0, 0, 0, 1, 2]
-    assert dataset.around(music, 9, 1, CONFIG).flatten().tolist() == [0] * 6
+    assert dataset.music_around(music, 0, 5, CONFIG).flatten().tolist() == [0, 0, 1, 2, 3, 4, 5, 0, 0, 0]
+    assert dataset.music_around(music, 2, 1, CONFIG).flatten().tolist() == [1, 2, 3, 4, 5, 0]
+    assert dataset.music_around(music, -3, 2, CONFIG).flatten().tolist() == [0, 0, 0, 0, 0, 1, 2]
+    assert dataset.music_around(music, 9, 1, CONFIG).flatten().tolist() == [0] * 6
 
 
 def test_crops_keep_music_motion_and_codes_together():
@@ -74,8 +74,8 @@ def test_a_projection_of_columns_alike_minds_no_units_and_varies_by_one():
     np.testing.assert_allclose((heard * other).mean(0).abs(), 1, atol=0.01)  # the same but for its sign
     # A band that is never heard to learn from does not drown the others when it is.
     never = np.concatenate([rows, rng.normal(size=(500, 1)).astype(np.float32) * 1e-5], 1)
-    ear = projection.fit_projection(never, 4, alike=True)
-    assert (ear(never + np.eye(9, dtype=np.float32)[8]) - ear(never)).abs().max() < 1
+    music_pca = projection.fit_projection(never, 4, alike=True)
+    assert (music_pca(never + np.eye(9, dtype=np.float32)[8]) - music_pca(never)).abs().max() < 1
 
 
 def test_of_too_many_rows_as_many_are_drawn_evenly(monkeypatch):
@@ -97,9 +97,9 @@ def test_a_song_begins_with_its_first_window(start):
     clip = {"features": beats, "bar": np.arange(11), "start": start, "style": "b", "known": np.ones(5, bool)}
     centroids, mean = rng.normal(size=(3, 9, 60)).astype(np.float32), rng.normal(size=60).astype(np.float32)
     book = Codebook(centroids, 2, mean, frames_per_beat=2)
-    ear = projection.Projection(torch.zeros(1), torch.full((1, 1), 2.0))
-    eye = projection.Projection(torch.from_numpy(mean), torch.eye(60)[:, :6])
-    made = dataset.song(clip | {"labels": codes, "mirrored": mirrored}, CONFIG, ear, eye, book)
+    music_pca = projection.Projection(torch.zeros(1), torch.full((1, 1), 2.0))
+    motion_pca = projection.Projection(torch.from_numpy(mean), torch.eye(60)[:, :6])
+    made = dataset.to_song(clip | {"tokens": codes, "mirrored": mirrored}, CONFIG, music_pca, motion_pca, book)
     assert made.music.flatten()[2:7].tolist() == [2 * (start + 1 + b) for b in range(5)]
     assert made.bar.tolist() == [start + b for b in range(5)] and made.style == 2
     # The figure's codes are what is to be said, but what is seen of the window before is in all its codes: the first

@@ -10,12 +10,12 @@ from learn2dance.errors import UserError
 from learn2dance.motion import projection, skeleton
 from learn2dance.music import beat_grid
 from learn2dance.music2pose import generate
-from learn2dance.music2pose.model import check_codebook, load_dancer, save_dancer
+from learn2dance.music2pose.model import check_codebook, load_model, save_model
 
 
 @pytest.fixture(scope="module")
 def dancer(trained):
-    return load_dancer(trained / "models" / "music2pose.pt")
+    return load_model(trained / "models" / "music2pose.pt")
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +25,10 @@ def music(trained):
 
 
 def test_the_grid_covers_the_song():
-    beats, lead = beat_grid.cover(np.array([0.3, 0.8, 1.4]), 2.9)
+    beats, lead = beat_grid.extend(np.array([0.3, 0.8, 1.4]), 2.9)
     np.testing.assert_allclose(beats, [-0.2, 0.3, 0.8, 1.4, 2.0, 2.6, 3.2])
     assert lead == 1
-    beats, lead = beat_grid.cover(np.array([0.0, 0.5, 1.0]), 1.0)
+    beats, lead = beat_grid.extend(np.array([0.0, 0.5, 1.0]), 1.0)
     assert len(beats) == 3 and lead == 0
 
 
@@ -40,16 +40,16 @@ def test_each_beat_hears_its_own_music_and_its_own_place_in_the_bar(dancer, musi
     monkeypatch.setattr(generate.music_features, "beat_features", lambda *_: counted.astype(np.float32))
     heard = {}
 
-    def listen(around, bar, style):
+    def encode_music(around, bar, style):
         heard.update(around=around[0, :, 0, 0], bar=bar[0])
-        return type(dancer.network).listen(dancer.network, around, bar, style)
+        return type(dancer.network).encode_music(dancer.network, around, bar, style)
 
     plain = projection.Projection(torch.zeros(dancer.config.music_size), torch.eye(dancer.config.music_size))
     network = copy.copy(dancer.network)
-    network.listen = listen
-    mine = dataclasses.replace(dancer, network=network, ear=plain)
+    network.encode_music = encode_music
+    mine = dataclasses.replace(dancer, network=network, music_pca=plain)
     song = music | {"beats": beats, "duration": beats[-1], "downbeat": 2, "beats_per_bar": 3}
-    tokens, motion = generate.choreograph(mine, song, np.random.default_rng(0))
+    tokens, motion = generate.select_units(mine, song, np.random.default_rng(0))
     lead = 1 if first else 0
     assert len(tokens) == len(motion) == 12 + lead - 2
     for beat in range(len(tokens)):
@@ -70,27 +70,27 @@ def test_same_seed_same_dance_other_seed_another(dancer, music):
     assert (first == again).all() and (first != other).any()
 
 
-def words_of(dancer, labels, motion):
-    """Return the number of the word that each window of a dance is."""
-    vocabulary, numbers = dancer.vocabulary, []
-    for codes, window in zip(labels, motion, strict=True):
-        off = np.abs(vocabulary.motion - window).max(1)
+def words_of(dancer, tokens, motion):
+    """Return the number of the unit that each window of a dance is."""
+    inventory, numbers = dancer.inventory, []
+    for codes, window in zip(tokens, motion, strict=True):
+        off = np.abs(inventory.motion - window).max(1)
         numbers.append(int(off.argmin()))
-        assert off.min() == 0 and (vocabulary.words.codes[numbers[-1]] == codes).all()
+        assert off.min() == 0 and (inventory.units.tokens[numbers[-1]] == codes).all()
     return np.array(numbers)
 
 
 @pytest.mark.parametrize(("name", "metre"), [("waltz", 3), ("disco", 4), ("chacha", 4)])
 def test_a_dance_is_of_words_at_their_place_in_the_bar_and_of_the_style(dancer, music, name, metre):
-    song, style = generate.count_in(dancer, music, name)
+    song, style = generate.choose_style(dancer, music, name)
     assert dancer.config.styles[style - 1] == name
-    song |= {"beats_per_bar": metre, "downbeat": 1}  # as their words are
-    labels, motion = generate.choreograph(dancer, song, np.random.default_rng(0), style)
-    beats, lead = beat_grid.cover(song["beats"], song["duration"])
-    assert len(labels) == len(motion) == len(beats) - 2
-    words = words_of(dancer, labels, motion)
-    assert (dancer.words.bar[words] == (np.arange(len(words)) - lead - 1) % metre + (0 if metre == 3 else 3)).all()
-    assert (dancer.words.style[words] == style).all()
+    song |= {"beats_per_bar": metre, "downbeat": 1}  # as their units are
+    tokens, motion = generate.select_units(dancer, song, np.random.default_rng(0), style)
+    beats, lead = beat_grid.extend(song["beats"], song["duration"])
+    assert len(tokens) == len(motion) == len(beats) - 2
+    units = words_of(dancer, tokens, motion)
+    assert (dancer.units.bar[units] == (np.arange(len(units)) - lead - 1) % metre + (0 if metre == 3 else 3)).all()
+    assert (dancer.units.style[units] == style).all()
 
 
 def test_the_network_sees_the_word_before_and_nothing_before_the_first(dancer, music):
@@ -103,17 +103,17 @@ def test_the_network_sees_the_word_before_and_nothing_before_the_first(dancer, m
     network = copy.copy(dancer.network)
     network.states = states
     mine = dataclasses.replace(dancer, network=network)
-    labels, motion = generate.choreograph(mine, music, np.random.default_rng(0))
-    assert [known for _, known in seen] == [False] + [True] * (len(labels) - 1)
-    words = words_of(dancer, labels, motion)
-    expected = dancer.eye(dancer.words.motion[words])
+    tokens, motion = generate.select_units(mine, music, np.random.default_rng(0))
+    assert [known for _, known in seen] == [False] + [True] * (len(tokens) - 1)
+    units = words_of(dancer, tokens, motion)
+    expected = dancer.motion_pca(dancer.units.motion[units])
     torch.testing.assert_close(torch.stack([before for before, _ in seen[1:]]), expected[:-1], atol=0.1, rtol=1e-2)
 
 
 def paced(dancer, tempo):
-    """Return the dancer as if all its words came from music of one tempo."""
-    words = dancer.words
-    return dataclasses.replace(dancer, words=dataclasses.replace(words, tempo=np.full(len(words.tempo), tempo)))
+    """Return the dancer as if all its units came from music of one tempo."""
+    units = dancer.units
+    return dataclasses.replace(dancer, units=dataclasses.replace(units, tempo=np.full(len(units.tempo), tempo)))
 
 
 @pytest.mark.parametrize("downbeat", [0, 1, 2, 3])
@@ -121,7 +121,7 @@ def paced(dancer, tempo):
 def test_a_song_is_counted_in_half_or_double_time_where_that_is_nearer_to_the_words(dancer, music, ratio, downbeat):
     beats = 0.2 + np.cumsum(np.random.default_rng(0).uniform(0.45, 0.55, 23))
     song = music | {"beats": beats, "tempo": 110.0 * ratio, "downbeat": downbeat, "beats_per_bar": 4}
-    counted, style = generate.count_in(paced(dancer, 110.0), song, "waltz")
+    counted, style = generate.choose_style(paced(dancer, 110.0), song, "waltz")
     found = counted["beats"]
     assert found[counted["downbeat"]] == beats[downbeat]  # a downbeat stays one
     assert dancer.config.styles[style - 1] == "waltz" and counted["beats_per_bar"] == 4
@@ -147,7 +147,7 @@ def test_a_dance_goes_on_from_given_poses(dancer, music, trained, tmp_path):
     taken = npz.load(root.file("poses", clip), "poses")
     frames = int(4 * taken["fps"])
     np.savez(tmp_path / "take.npz", poses=taken["poses"][:frames], fps=taken["fps"])
-    given = generate.prefix(dancer.codebook, tmp_path / "take.npz", generate.count_in(dancer, music)[0])
+    given = generate.cut_prefix(dancer.codebook, tmp_path / "take.npz", generate.choose_style(dancer, music)[0])
     dance = generate.dance(dancer, music, 0, given=tmp_path / "take.npz")
     assert (dance["tokens"][: len(given)] == dancer.codebook.encode(given)).all()
     expected = skeleton.normalise(taken["poses"][:frames, :15], taken["fps"])
@@ -173,12 +173,12 @@ def test_a_dance_goes_on_from_given_poses(dancer, music, trained, tmp_path):
 def test_poses_that_cannot_be_gone_on_from(dancer, music, tmp_path, poses, more, said):
     np.savez(tmp_path / "take.npz", poses=poses, **more)
     with pytest.raises(UserError, match=said):
-        generate.prefix(dancer.codebook, tmp_path / "take.npz", music)
+        generate.cut_prefix(dancer.codebook, tmp_path / "take.npz", music)
 
 
 def test_saved_and_loaded_it_dances_the_same(dancer, music, tmp_path):
-    save_dancer(tmp_path / "again.pt", dancer)
-    again = load_dancer(tmp_path / "again.pt")
+    save_model(tmp_path / "again.pt", dancer)
+    again = load_model(tmp_path / "again.pt")
     expected, found = (generate.dance(d, music, 3) for d in (dancer, again))
     assert (expected["tokens"] == found["tokens"]).all() and (expected["poses"] == found["poses"]).all()
 
@@ -199,10 +199,10 @@ def test_checkpoints_of_other_shapes_are_refused(trained, tmp_path):
         {"config": parts["config"] | {"width": 64}},
         {"config": {"model": "transformer"}},
         {"codebook": {}},
-        {"words": {}},
-        {"eye": {}},
+        {"units": {}},
+        {"motion_pca": {}},
     ):
         torch.save(parts | changed, tmp_path / "other.pt")
         with pytest.raises(UserError, match="not the parts of a music2pose model") as fault:
-            load_dancer(tmp_path / "other.pt")
+            load_model(tmp_path / "other.pt")
         assert "\n" not in str(fault.value)

@@ -89,7 +89,7 @@ def test_beat_by_beat_is_the_same_as_all_at_once(model):
     tokens, motion, known, music, bar, style = inputs()
     known[0, 4] = False
     expected = net(tokens, motion, known, music, bar, style)
-    heard, past = net.listen(music, bar, style), []
+    heard, past = net.encode_music(music, bar, style), []
     for beat in range(BEATS):
         state = net.states(
             tuple(part[:, beat : beat + 1] for part in heard),

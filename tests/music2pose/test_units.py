@@ -6,20 +6,20 @@ import torch
 
 from learn2dance.music import beat_grid
 from learn2dance.music2pose import networks, units
-from learn2dance.music2pose.units import Vocabulary, Words
+from learn2dance.music2pose.units import UnitInventory, Units
 from learn2dance.tokens.codebook import Codebook
 
 BEAT = 8  # frames; a window has two beats
 BOOK = Codebook(np.zeros((3, 5, BEAT * 30), np.float32), 2, np.zeros(BEAT * 30, np.float32), frames_per_beat=BEAT)
 
 
-def vocabulary(motion, codes=None, **told):
-    """Make words of windows (N, 16, 30): of one style and place in the bar, each of its own clip, or as told."""
+def inventory(motion, tokens=None, **told):
+    """Make units of windows (N, 16, 30): of one style and place in the bar, each of its own clip, or as told."""
     count = len(motion)
-    told = {"bar": 3, "style": 1, "tempo": 120.0, "clip": np.arange(count), "place": 0} | told
+    told = {"bar": 3, "style": 1, "tempo": 120.0, "clip": np.arange(count), "beat": 0} | told
     columns = {key: np.broadcast_to(np.asarray(value), count) for key, value in told.items()}
-    codes = np.zeros((count, BOOK.columns), np.int64) if codes is None else codes
-    return Vocabulary(Words(units.spectra(motion.reshape(count, -1), 2 * BEAT), codes, **columns), BOOK)
+    codes = np.zeros((count, BOOK.columns), np.int64) if tokens is None else tokens
+    return UnitInventory(Units(units.dct_coefficients(motion.reshape(count, -1), 2 * BEAT), codes, **columns), BOOK)
 
 
 def swaying(count, seed=0, beats=2):
@@ -36,7 +36,7 @@ def held(poses):
 
 
 def choices(known, last, draws=1, seed=0, temperature=1.0, **told):
-    """Draw the word after word ``last`` so often, the network holding all words as likely."""
+    """Draw the unit after unit ``last`` so often, the network holding all units as likely."""
     rng = np.random.default_rng(seed)
     how = {"expected": np.zeros(len(known.ease)), "danced": [last], "bar": 3, "style": 0} | told
     after = known.closings[last]
@@ -47,7 +47,7 @@ def test_ends_are_so_far_apart_as_the_joints_are():
     poses = np.zeros((2, 15, 2))
     poses[1] = [0.18, -0.24]  # 0.3 torso lengths, each joint
     poses[1, :, 0] *= np.tile([1, -1, 1], 5)
-    known = vocabulary(held(poses.reshape(2, 30)))
+    known = inventory(held(poses.reshape(2, 30)))
     for ends in (known.openings, known.closings):
         assert np.linalg.norm(ends[0] - ends[1]) == pytest.approx(0.3, rel=1e-5)
 
@@ -56,19 +56,19 @@ def test_the_one_word_that_goes_on_where_the_last_one_is_follows_it():
     motion = swaying(60)
     long = swaying(10, seed=1, beats=3)
     motion[:10], motion[40:50] = long[:, : 2 * BEAT], long[:, BEAT:]  # 40 goes on where 0 is after a beat, and so on
-    known = vocabulary(motion)
+    known = inventory(motion)
     for first in range(10):
         assert choices(known, first, temperature=0) == [40 + first]
         assert np.mean(np.array(choices(known, first, 50)) == 40 + first) > 0.95
 
 
 def test_a_miss_of_join_makes_a_word_e_times_less_likely(monkeypatch):
-    monkeypatch.setattr(units, "EASE", 0)
+    monkeypatch.setattr(units, "HUBNESS_CORRECTION", 0)
     away = np.zeros((40, 30))
     away[:, 0] = 100.0 * np.arange(40)
-    away[2, 0], away[2] = 0.0, units.JOIN / np.sqrt(2)  # every joint misses by JOIN
+    away[2, 0], away[2] = 0.0, units.JOIN_SCALE / np.sqrt(2)  # every joint misses by JOIN
     away[0, 0] = away[1, 0] = 0.0
-    drawn = np.bincount(choices(vocabulary(held(away)), 0, 4000), minlength=40) / 4000
+    drawn = np.bincount(choices(inventory(held(away)), 0, 4000), minlength=40) / 4000
     assert drawn[1] == pytest.approx(np.e / (np.e + 1), abs=0.03) and drawn[2] == pytest.approx(1 - drawn[1])
 
 
@@ -76,43 +76,43 @@ def test_what_followed_in_the_dance_it_comes_from_does_not_follow():
     dance = swaying(1, beats=51)[0]
     motion = np.concatenate([[dance[beat * BEAT :][: 2 * BEAT] for beat in range(50)], swaying(30, seed=1)])
     clip, place = np.append(np.zeros(50, int), np.arange(1, 31)), np.append(np.arange(50), np.zeros(30, int))
-    known = vocabulary(motion, clip=clip, place=place)
+    known = inventory(motion, clip=clip, beat=place)
     for last in (0, 10, 48):
         off = np.linalg.norm(known.openings - known.closings[last], axis=1)
         assert off.argmin() == last + 1 and off.min() < 0.02  # it would join best
         for chosen in choices(known, last, 200) + choices(known, last, temperature=0):
-            assert chosen >= 50 or abs(chosen - last) > units.AWAY
+            assert chosen >= 50 or abs(chosen - last) > units.MIN_DISTANCE
     # A neighbour in number is none in another dance.
-    assert choices(vocabulary(motion, place=place), 10, temperature=0) == [11]
+    assert choices(inventory(motion, beat=place), 10, temperature=0) == [11]
 
 
 @pytest.mark.parametrize(("count", "temperature"), [(60, 0), (60, 1.0), (6, 0), (7, 1.0)])
 def test_no_word_comes_again_before_half_of_them_were_danced(count, temperature):
-    known = vocabulary(swaying(count))
+    known = inventory(swaying(count))
     rng, danced = np.random.default_rng(0), []
     expected = np.where(np.arange(count) < 2, 1000.0, 0.0)  # these two are all that the network wants
     for _ in range(4 * count):
         last = known.closings[danced[-1]] if danced else None
         danced.append(known.choose(expected, last, danced, 3, 0, rng, temperature))
     assert sorted(danced[:2]) == [0, 1]
-    for at, word in enumerate(danced):
-        assert word not in danced[max(at - (count - 1) // 2, 0) : at]
+    for at, unit in enumerate(danced):
+        assert unit not in danced[max(at - (count - 1) // 2, 0) : at]
     assert 2 * danced.count(0) > 4 * count / (count // 2 + 2)  # and it comes again soon after, being wanted
 
 
 def test_with_few_words_what_was_danced_comes_again_rather_than_a_replay():
-    count = units.AWAY + 3  # of one dance; the first two are far enough from the last, and both were danced
+    count = units.MIN_DISTANCE + 3  # of one dance; the first two are far enough from the last, and both were danced
     dance = swaying(1, beats=count + 1)[0]
     motion = np.array([dance[beat * BEAT :][: 2 * BEAT] for beat in range(count)])
-    known = vocabulary(motion, clip=0, place=np.arange(count))
+    known = inventory(motion, clip=0, beat=np.arange(count))
     assert set(choices(known, count - 1, 50, danced=[0, 1, count - 1])) == {0}  # 1 was danced later
-    assert choices(vocabulary(motion[:1]), 0) == [0]  # there is nothing else
+    assert choices(inventory(motion[:1]), 0) == [0]  # there is nothing else
 
 
 def test_position_in_the_bar_and_style_are_kept():
     count = 400
     bar, style = np.arange(count) % 5, np.arange(count) // 200 + 1
-    known = vocabulary(0.01 * swaying(count), bar=bar, style=style)  # which all join
+    known = inventory(0.01 * swaying(count), bar=bar, style=style)  # which all join
     wanted = np.where((bar == 1) & (style == 1), 1000.0, 0.0)  # by a network that does not know what was asked for
     for asked_bar, asked_style in ((4, 2), (0, 1)):
         for chosen in choices(known, 0, 100, expected=wanted, bar=asked_bar, style=asked_style):
@@ -123,25 +123,25 @@ def test_position_in_the_bar_and_style_are_kept():
 
 
 def shares(known, before, draws=40):
-    """How often each word at place 4 of the bar is drawn after the words at place 3."""
+    """How often each unit at place 4 of the bar is drawn after the units at place 3."""
     drawn = [choice for last in before for choice in choices(known, last, draws, seed=last, bar=4)]
-    return np.bincount(drawn, minlength=len(known.ease))[known.words.bar == 4] / len(drawn)
+    return np.bincount(drawn, minlength=len(known.ease))[known.units.bar == 4] / len(drawn)
 
 
 @pytest.mark.parametrize("followed", [False, True])
 def test_a_word_that_joins_on_to_all_is_danced_no_more_than_others(monkeypatch, followed):
     # Poses strewn round a middle, in so many directions that all but one of place 4 are far from those of place 3: the
     # middle itself is nearer to each of them than they are to each other, by four times e on average.
-    poses = np.random.default_rng(0).normal(size=(121, 30)) * units.JOIN * np.sqrt(2)
+    poses = np.random.default_rng(0).normal(size=(121, 30)) * units.JOIN_SCALE * np.sqrt(2)
     poses[-1] = 0
     told = {"bar": np.repeat([3, 4], [60, 61])}
     if followed:  # each of place 3 by one of its own dance, which joins best and is never to be danced after it
         poses[60:120] = poses[:60]
-        told |= {"clip": np.append(np.tile(np.arange(60), 2), 60), "place": told["bar"]}
-    monkeypatch.setattr(units, "EASE", 1)
-    eased = shares(vocabulary(held(poses), **told), range(60))
-    monkeypatch.setattr(units, "EASE", 0)
-    plain = shares(vocabulary(held(poses), **told), range(60))
+        told |= {"clip": np.append(np.tile(np.arange(60), 2), 60), "beat": told["bar"]}
+    monkeypatch.setattr(units, "HUBNESS_CORRECTION", 1)
+    eased = shares(inventory(held(poses), **told), range(60))
+    monkeypatch.setattr(units, "HUBNESS_CORRECTION", 0)
+    plain = shares(inventory(held(poses), **told), range(60))
     assert plain[-1] > 5 / 61 and plain.min() < 0.2 / 61
     assert eased[-1] < 1.4 / 61 and eased.max() < 1.8 / 61 and eased.min() > 0.5 / 61  # of 2400 draws, 39 each
 
@@ -171,12 +171,12 @@ def test_expected_is_the_product_of_the_levels_chances_shared_among_words_alike(
     codes[4, :2], codes[5:, :2] = [3, 2], np.where(codes[5:, :2] == 3, 4, codes[5:, :2])
     net = Table()
     for state in (1.0, -0.5):
-        found = vocabulary(swaying(40), codes).expected(net, torch.tensor([state, 7.0]))
-        for word, (first, second) in enumerate(codes[:, :2]):
+        found = inventory(swaying(40), codes).expected(net, torch.tensor([state, 7.0]))
+        for unit, (first, second) in enumerate(codes[:, :2]):
             chance = softmax(state * net.first.numpy())[first] * softmax(state * net.second[first].numpy())[second]
             alike = (codes[:, :2] == [first, second]).all(1).sum()
-            assert found[word] == pytest.approx(np.log(chance / alike), abs=1e-5)
-            assert word > 3 or alike == 4
+            assert found[unit] == pytest.approx(np.log(chance / alike), abs=1e-5)
+            assert unit > 3 or alike == 4
 
 
 @pytest.mark.parametrize("model", ["transformer", "lstm"])
@@ -189,7 +189,7 @@ def test_the_chances_of_all_that_can_be_danced_add_up_to_one(model):
     figures = np.array([*product(range(5), range(5)), (4, 4), (0, 1)])  # all, and two of them twice
     codes = np.concatenate([figures, np.zeros((27, 5), np.int64)], axis=1)
     with torch.inference_mode():
-        found = vocabulary(swaying(27), codes).expected(net, torch.randn(16 if model == "transformer" else 48))
+        found = inventory(swaying(27), codes).expected(net, torch.randn(16 if model == "transformer" else 48))
     assert np.exp(found).sum() == pytest.approx(1, abs=1e-5)
     assert found[0] != pytest.approx(found[7], abs=1e-3)
 
@@ -198,25 +198,25 @@ def test_the_style_is_of_the_music_s_metre_and_then_the_nearest_in_tempo():
     styles = np.repeat([1, 2, 3, 4], 10)
     tempo = np.repeat([90.0, 128.0, 100.0, 180.0], 10)
     tempo[:3] = 400  # what a median does not mind
-    known = vocabulary(swaying(40), style=styles, tempo=tempo, bar=np.where((styles == 1) | (styles == 4), 1, 5))
+    known = inventory(swaying(40), style=styles, tempo=tempo, bar=np.where((styles == 1) | (styles == 4), 1, 5))
     # Between 100 and 128 half-way is 113.1, their geometric mean.
     songs = {(3, 100): 1, (3, 170): 4, (4, 90): 3, (4, 178): 2, (4, 112.5): 3, (4, 113.7): 2, (3, 127): 1, (3, 128): 4}
     for (beats_per_bar, tempo), style in songs.items():
         assert known.style_for({"beats_per_bar": beats_per_bar, "tempo": tempo}) == style
     assert [known.tempo(style) for style in (1, 2, 3, 4)] == [90, 128, 100, 180]
-    fours = vocabulary(swaying(20), style=np.repeat([1, 2], 10), tempo=np.repeat([90.0, 160.0], 10))
-    assert fours.style_for({"beats_per_bar": 3, "tempo": 150}) == 2  # no words in bars of three: by tempo alone
+    fours = inventory(swaying(20), style=np.repeat([1, 2], 10), tempo=np.repeat([90.0, 160.0], 10))
+    assert fours.style_for({"beats_per_bar": 3, "tempo": 150}) == 2  # no units in bars of three: by tempo alone
 
 
 def clips(counts, **told):
     """As `dataset.load` returns them; code and motion of a window tell its clip and place."""
     made = {}
     for number, count in enumerate(counts):
-        labels = np.arange(count)[:, None] + 100 * number + np.zeros(7, np.int64)
+        tokens = np.arange(count)[:, None] + 100 * number + np.zeros(7, np.int64)
         made[f"clip{number}"] = {
             "known": np.ones(count, bool),
             "start": number,
-            "labels": labels,
+            "tokens": tokens,
             "tempo": 100.0 + number,
         }
         made[f"clip{number}"] |= {
@@ -229,21 +229,19 @@ def clips(counts, **told):
 def test_words_are_the_known_windows_of_all_clips(monkeypatch):
     told = clips([5, 7, 6])
     told["clip1"]["known"][[0, 3]] = False
-    motion = {name: held(clip["labels"][:, :1] + np.zeros(30)).reshape(-1, 480) for name, clip in told.items()}
+    motion = {name: held(clip["tokens"][:, :1] + np.zeros(30)).reshape(-1, 480) for name, clip in told.items()}
     found = units.collect(told, ("tango", "waltz"), motion.get, 2 * BEAT)
     assert found.clip.tolist() == [0] * 5 + [1] * 5 + [2] * 6
-    assert found.place.tolist() == [0, 1, 2, 3, 4, 1, 2, 4, 5, 6, 0, 1, 2, 3, 4, 5]
-    assert (found.codes == (found.place + 100 * found.clip)[:, None]).all()
+    assert found.beat.tolist() == [0, 1, 2, 3, 4, 1, 2, 4, 5, 6, 0, 1, 2, 3, 4, 5]
+    assert (found.tokens == (found.beat + 100 * found.clip)[:, None]).all()
     assert found.style.tolist() == [2] * 5 + [1] * 5 + [0] * 6 and (found.tempo == 100 + found.clip).all()
-    assert (found.bar == (found.clip + found.place - 2) % 4 + 3).all()  # beat 2 of the song opens a bar
+    assert (found.bar == (found.clip + found.beat - 2) % 4 + 3).all()  # beat 2 of the song opens a bar
     # A held pose is all in the slowest cosine: the pose times the root of the frames.
-    np.testing.assert_allclose(
-        found.motion[:, :30], np.outer(found.place + 100 * found.clip, np.full(30, 4)), rtol=1e-5
-    )
+    np.testing.assert_allclose(found.motion[:, :30], np.outer(found.beat + 100 * found.clip, np.full(30, 4)), rtol=1e-5)
     np.testing.assert_allclose(found.motion[:, 30:], 0, atol=1e-3)
     monkeypatch.setattr(units, "MOST", 8)  # every other one of 16
     fewer = units.collect(told, ("tango", "waltz"), motion.get, 2 * BEAT)
-    assert fewer.place.tolist() == [0, 2, 4, 1, 4, 6, 0, 2, 4] and fewer.clip.tolist() == [0] * 3 + [1] * 3 + [2] * 3
+    assert fewer.beat.tolist() == [0, 2, 4, 1, 4, 6, 0, 2, 4] and fewer.clip.tolist() == [0] * 3 + [1] * 3 + [2] * 3
 
 
 @pytest.mark.parametrize(("beats_per_bar", "downbeat"), [(3, 0), (3, 2), (4, 1)])
@@ -255,11 +253,11 @@ def test_the_place_before_in_the_bar(beats_per_bar, downbeat):
 def test_drawing_follows_the_chances():
     scores = np.log([0.1, 0.6, 0.3]) + 5
     rng = np.random.default_rng(0)
-    draws = np.bincount([units.draw(scores, rng, 1.0, 0) for _ in range(4000)], minlength=3) / 4000
+    draws = np.bincount([units.sample(scores, rng, 1.0, 0) for _ in range(4000)], minlength=3) / 4000
     np.testing.assert_allclose(draws, [0.1, 0.6, 0.3], atol=0.03)
-    colder = np.bincount([units.draw(scores, rng, 0.5, 0) for _ in range(4000)], minlength=3) / 4000
+    colder = np.bincount([units.sample(scores, rng, 0.5, 0) for _ in range(4000)], minlength=3) / 4000
     np.testing.assert_allclose(colder, np.array([1, 36, 9]) / 46, atol=0.03)  # chances squared
-    two = np.bincount([units.draw(scores, rng, 1.0, 2) for _ in range(4000)], minlength=3) / 4000
+    two = np.bincount([units.sample(scores, rng, 1.0, 2) for _ in range(4000)], minlength=3) / 4000
     np.testing.assert_allclose(two, [0, 2 / 3, 1 / 3], atol=0.03)
-    assert units.draw(scores, rng, 0, 0) == 1
-    assert units.draw(np.array([-np.inf, -9e3, -np.inf]), rng, 1.0, 0) == 1
+    assert units.sample(scores, rng, 0, 0) == 1
+    assert units.sample(np.array([-np.inf, -9e3, -np.inf]), rng, 1.0, 0) == 1

@@ -27,11 +27,11 @@ def test_codes_are_the_nearest_centroids_of_the_body_and_then_of_each_limb():
     centroids = np.random.default_rng(1).normal(size=(3, 5, 720)).astype(np.float32)
     codebook = Codebook(centroids, 1, np.full(720, 0.5, np.float32))
     windows = random_windows(20)
-    labels = codebook.encode(windows)
-    assert labels.shape == (20, 1 + 2 * 5) and codebook.columns == 11 and codebook.frames == 48
+    tokens = codebook.encode(windows)
+    assert tokens.shape == (20, 1 + 2 * 5) and codebook.columns == 11 and codebook.frames == 48
     left = np.einsum("wtj,kt->wkj", windows.reshape(20, 48, 30), cosines(48)).reshape(20, 720) - 0.5
     first = np.linalg.norm(left[:, None] - centroids[0], axis=-1).argmin(1)
-    assert (labels[:, 0] == first).all()
+    assert (tokens[:, 0] == first).all()
     left = (left - centroids[0][first]).reshape(20, 24, 15, 2)
     whole = 0.5 + centroids[0][first]
     total = whole.reshape(20, 24, 15, 2).copy()
@@ -40,11 +40,11 @@ def test_codes_are_the_nearest_centroids_of_the_body_and_then_of_each_limb():
             limb, known = list(limb), centroids[level].reshape(5, 24, 15, 2)
             off = np.linalg.norm((left[:, None, :, limb] - known[:, :, limb]).reshape(20, 5, -1), axis=-1)
             column = 1 + 5 * (level - 1) + number
-            assert (labels[:, column] == off.argmin(1)).all()
-            left[:, :, limb] -= known[labels[:, column]][:, :, limb]
-            total[:, :, limb] += known[labels[:, column]][:, :, limb]
-    np.testing.assert_allclose(codebook.decode(labels), windows_of(total, 48), atol=1e-5)
-    np.testing.assert_allclose(codebook.decode(labels[:, :1]), windows_of(whole, 48), atol=1e-5)
+            assert (tokens[:, column] == off.argmin(1)).all()
+            left[:, :, limb] -= known[tokens[:, column]][:, :, limb]
+            total[:, :, limb] += known[tokens[:, column]][:, :, limb]
+    np.testing.assert_allclose(codebook.decode(tokens), windows_of(total, 48), atol=1e-5)
+    np.testing.assert_allclose(codebook.decode(tokens[:, :1]), windows_of(whole, 48), atol=1e-5)
 
 
 def test_a_limb_has_its_own_codes():
@@ -73,18 +73,18 @@ def test_of_too_many_windows_as_many_are_drawn_evenly(monkeypatch):
     centroids, mean = tokens_codebook.fit(lambda: iter(pieces), frames=4, levels=2, whole=2, codes=16, seed=0)
     np.testing.assert_allclose(mean, spectra[::4].mean(0), atol=1e-4)
     taken = windows_of(spectra[::4], 4)
-    assert tokens_codebook.residual_error(Codebook(centroids, 2, mean, 2), [taken])[-1] < 0.02
+    assert tokens_codebook.reconstruction_error(Codebook(centroids, 2, mean, 2), [taken])[-1] < 0.02
 
 
 def test_errors_fall_level_by_level_down_to_what_is_too_fast():
     windows = random_windows(200)
     centroids, mean = tokens_codebook.fit(lambda: iter([windows]), frames=48, levels=3, whole=1, codes=8, seed=0)
-    error = tokens_codebook.residual_error(Codebook(centroids, 1, mean), [windows[:120], windows[120:]])
+    error = tokens_codebook.reconstruction_error(Codebook(centroids, 1, mean), [windows[:120], windows[120:]])
     # Half of white noise is in the faster half of the frequencies, which no code sees.
     assert len(error) == 3 and (np.diff(error) < 0).all() and 0.5 < error[-1] < error[0] < 1
-    assert np.isnan(tokens_codebook.residual_error(Codebook(centroids, 1, mean), [])).all()
+    assert np.isnan(tokens_codebook.reconstruction_error(Codebook(centroids, 1, mean), [])).all()
     np.testing.assert_allclose(
-        tokens_codebook.residual_error(Codebook(centroids[:2], 1, mean), [windows]), error[:2], rtol=1e-5
+        tokens_codebook.reconstruction_error(Codebook(centroids[:2], 1, mean), [windows]), error[:2], rtol=1e-5
     )
 
 
@@ -102,7 +102,7 @@ def test_two_levels_find_a_sum_of_clusters():
     centroids, mean = tokens_codebook.fit(lambda: iter([windows[:200], windows[200:]]), **shape)
     codebook = Codebook(centroids, 2, mean, frames_per_beat=2)
     np.testing.assert_allclose(mean, spectra.mean(0), atol=1e-5)
-    error = tokens_codebook.residual_error(codebook, [windows])
+    error = tokens_codebook.reconstruction_error(codebook, [windows])
     assert error[1] < 1e-3 < error[0]
     same, _ = tokens_codebook.fit(lambda: iter([windows]), **shape)
     np.testing.assert_allclose(same, centroids, atol=1e-4)
@@ -119,6 +119,8 @@ def test_limbs_that_move_each_on_their_own_are_found_limb_by_limb():
     found = {}
     for whole in (1, 2):
         centroids, mean = tokens_codebook.fit(lambda: iter([windows]), frames=4, levels=2, whole=whole, codes=4, seed=0)
-        found[whole] = tokens_codebook.residual_error(Codebook(centroids, whole, mean, frames_per_beat=2), [windows])
+        found[whole] = tokens_codebook.reconstruction_error(
+            Codebook(centroids, whole, mean, frames_per_beat=2), [windows]
+        )
     assert found[1][1] < 1e-3 < 4e-3 < found[2][1]
     assert found[1][0] == pytest.approx(found[2][0])

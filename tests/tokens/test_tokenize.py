@@ -12,28 +12,28 @@ SMALL = Settings(levels=3, codes=16)
 
 
 def cluster(path, settings=SMALL):
-    return tokenize.cluster(data_root.open_root(path), settings)
+    return tokenize.tokenize(data_root.open_root(path), settings)
 
 
 def content(path):
-    return {p.name: p.read_bytes() for p in [path / "clusters.npz", *(path / "labels").iterdir()]}
+    return {p.name: p.read_bytes() for p in [path / "clusters.npz", *(path / "tokens").iterdir()]}
 
 
 def test_only_what_is_stale_is_made_again(root):
     before = content(root)
-    times = {p: p.stat().st_mtime_ns for p in (root / "labels").iterdir()}
+    times = {p: p.stat().st_mtime_ns for p in (root / "tokens").iterdir()}
     found = cluster(root)
-    assert content(root) == before and times == {p: p.stat().st_mtime_ns for p in (root / "labels").iterdir()}
+    assert content(root) == before and times == {p: p.stat().st_mtime_ns for p in (root / "tokens").iterdir()}
     assert len(found["clips"]) == 9
-    (root / "labels" / f"{found['clips'][0]}.npz").unlink()
+    (root / "tokens" / f"{found['clips'][0]}.npz").unlink()
     (root / "clusters.npz").unlink()
     cluster(root)
     assert content(root) == before  # the same input gives the same bytes
     cluster(root, Settings(levels=2, codes=16))
     assert npz.load(root / "clusters.npz", "clusters")["centroids"].shape[:2] == (2, 16)
-    assert npz.load(root / "labels" / f"{found['clips'][0]}.npz", "labels")["labels"].shape[1] == 2
+    assert npz.load(root / "tokens" / f"{found['clips'][0]}.npz", "tokens")["tokens"].shape[1] == 2
     cluster(root, Settings(levels=2, codes=16, whole=1))
-    assert npz.load(root / "labels" / f"{found['clips'][0]}.npz", "labels")["labels"].shape[1] == 1 + 5
+    assert npz.load(root / "tokens" / f"{found['clips'][0]}.npz", "tokens")["tokens"].shape[1] == 1 + 5
 
 
 def test_val_and_test_clips_are_not_learned_from(root):
@@ -49,21 +49,21 @@ def test_val_and_test_clips_are_not_learned_from(root):
 
 def test_labels_are_the_windows_codes(trained):
     root = data_root.open_root(trained)
-    codebook, cut = cluster(trained)["codebook"], tokenize.cutter(root)
-    for clip in root.have("poses", "music", "labels")[:3]:
-        saved = npz.load(root.file("labels", clip), "labels")
+    codebook, cut = cluster(trained)["codebook"], tokenize.clip_cutter(root)
+    for clip in root.have("poses", "music", "tokens")[:3]:
+        saved = npz.load(root.file("tokens", clip), "tokens")
         found = cut(clip)
-        np.testing.assert_array_equal(saved["labels"], codebook.encode(found["windows"]))
+        np.testing.assert_array_equal(saved["tokens"], codebook.encode(found["windows"]))
         np.testing.assert_array_equal(saved["mirrored"], codebook.encode(windows.mirror(found["windows"])))
         np.testing.assert_array_equal(saved["beats"], found["beats"])
-        assert len(saved["labels"]) > 5 and saved["labels"].shape[1] == 2 + 5
+        assert len(saved["tokens"]) > 5 and saved["tokens"].shape[1] == 2 + 5
 
 
 def test_usage_counts_known_windows(trained):
     found = cluster(trained)
     root = data_root.open_root(trained)
-    counts = tokenize.usage(root, found["clips"], found["codebook"])
-    known = sum(npz.load(root.file("labels", clip), "labels")["known"].sum() for clip in found["clips"])
+    counts = tokenize.token_counts(root, found["clips"], found["codebook"])
+    known = sum(npz.load(root.file("tokens", clip), "tokens")["known"].sum() for clip in found["clips"])
     assert counts.shape == (7, 16) and (counts.sum(1) == known).all()
 
 
@@ -73,7 +73,7 @@ def test_perplexity_of_even_and_lopsided_use():
 
 def test_a_coded_dance_lies_near_the_measured_one(trained):
     found = cluster(trained)
-    measured, coded = tokenize.in_codes(data_root.open_root(trained), found["clips"][0], found["codebook"])
+    measured, coded = tokenize.reconstruct(data_root.open_root(trained), found["clips"][0], found["codebook"])
     assert measured.shape == coded.shape
     error = np.mean((measured - coded) ** 2) / np.mean((measured - measured.mean(0)) ** 2)
     shifted = np.mean((np.roll(measured, 7, 0) - coded) ** 2) / np.mean((measured - measured.mean(0)) ** 2)
@@ -137,16 +137,16 @@ def test_dances_that_drift_are_laid_on_their_beats(root):
     still = data.split("val", data.have("poses", "music"))[0]
     plain = npz.load(root / "music" / f"{still}.npz", "music")["beats"]
     cluster(root)
-    cut = tokenize.cutter(data)
+    cut = tokenize.clip_cutter(data)
     for clip, beats in danced.items():
         found = cut(clip)
         off = found["beats"] - beats  # seconds: up to 2, were nothing moved; the late one is a share of what is usual
         np.testing.assert_allclose(off, -0.2 / len(train), atol=0.02)
-        np.testing.assert_array_equal(npz.load(data.file("labels", clip), "labels")["beats"], found["beats"])
+        np.testing.assert_array_equal(npz.load(data.file("tokens", clip), "tokens")["beats"], found["beats"])
     peaks = npz.load(root / "clusters.npz", "clusters")["peaks"]
     assert apart(peaks[1], PEAK + 0.1 / len(train)) < 0.01  # 0.2 s of a bar of 2 s
     cluster(root, Settings(levels=3, codes=16, align=False))
-    cut = tokenize.cutter(data)
+    cut = tokenize.clip_cutter(data)
     for clip in danced:
         np.testing.assert_array_equal(cut(clip)["beats"], song(count=120)["beats"])
     np.testing.assert_array_equal(cut(still)["beats"], plain)

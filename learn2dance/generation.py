@@ -1,4 +1,4 @@
-"""What eval.py asks of a trained model, of either kind: music2pose or the GAN."""
+"""One interface to both kinds of trained model, music2pose and the GAN, for eval.py."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from learn2dance.music2pose.model import Music2Pose, check_codebook, load_model
 
 
 def load(model: Path, device: str, root: DataRoot | None) -> Music2Pose | GanModel:
-    """Load a model; music2pose only if it was trained on the codebook of the root, where that has one."""
+    """Load a model. Raise a UserError if a music2pose model was not trained on the codebook of the root, if any."""
     if checkpoint.load(model, "music2pose", "seq_gan")["kind"] == "seq_gan":
         return gan_generate.load(model, device)
     dancer = load_model(model, device)
@@ -24,17 +24,17 @@ def load(model: Path, device: str, root: DataRoot | None) -> Music2Pose | GanMod
 
 
 def options(who: Music2Pose | GanModel, args) -> dict:
-    """Return by what else than style and seed this model dances.
+    """Return the generation options of this model, besides style and seed.
 
     Parameters
     ----------
     args : argparse.Namespace
-        As eval.py parses it.
+        As parsed by eval.py.
 
     Raises
     ------
     UserError
-        At what the model cannot do.
+        If an argument does not apply to this model.
     """
     if args.style and args.style not in who.styles:
         raise UserError(f"--style {args.style}: the model has learned {', '.join(who.styles) or 'no styles'}")
@@ -50,7 +50,7 @@ def options(who: Music2Pose | GanModel, args) -> dict:
 
 
 def dance(who: Music2Pose | GanModel, heard: dict | None, seed: int, style: str | None, args) -> dict:
-    """Dance to what is heard, or complete the dance that is given; return what a ``dance`` file holds."""
+    """Generate a dance to music, or complete the given dance; return the arrays of a ``dance`` file."""
     if args.given:
         given = (args.given, args.known, args.known_joints)
         made = completion.complete(who, *given, heard, style, seed, args.seconds or 0.0)
@@ -62,7 +62,7 @@ def dance(who: Music2Pose | GanModel, heard: dict | None, seed: int, style: str 
 
 
 def rivals(root: DataRoot, model: Path, who: Music2Pose | GanModel) -> dict:
-    """Load what a model is judged beside, as `report.make` takes it: for a GAN music2pose, else the BiLSTM if any."""
+    """Load the baseline (for a GAN music2pose, else the BiLSTM if any); return the model arguments of `report.make`."""
     path = root.path / "models" / "music2pose.pt" if isinstance(who, GanModel) else model.with_name("lstm.pt")
     if isinstance(who, GanModel):
         joints = who.poses.joints

@@ -86,7 +86,7 @@ def stop_at(step, monkeypatch):
 def test_of_dances_that_do_not_fit_it_resumes_exactly_too(root, pose_gan, tmp_path, monkeypatch, stop):
     """Of three dances two are held at a time."""
     read, size = dataset.read_pool, 2 * 120 * (15 * 2 + 14) * 4 - 1
-    monkeypatch.setattr(dataset, "pool", lambda reader, names, rng, most=size: read(reader, names, rng, most))
+    monkeypatch.setattr(dataset, "read_pool", lambda reader, names, rng, most=size: read(reader, names, rng, most))
     more = ["--steps", "12", "--every", "2", "--resample-every", "3", "--sequence", "10"]  # short: most paths go on
     train(root, pose_gan, tmp_path / "whole.pt", *more)
     with monkeypatch.context() as patch:

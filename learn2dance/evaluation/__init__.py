@@ -1,4 +1,4 @@
-"""The report: baselines, every measure for every model, the completion benchmark, tables and plots.
+"""The report: baselines, metrics of all rows, the completion benchmark, tables and plots.
 
-May import everything but the stages.
+May import the whole package, but not the stages.
 """

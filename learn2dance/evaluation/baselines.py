@@ -1,6 +1,6 @@
-"""The dances that a model's are judged beside, so that no measure can be won by what nobody would call dancing.
+"""Baselines of the report. They show which metrics also give good values to motion that is not a dance.
 
-Each returns normalised poses (T, 15, 2) whose first frame is at the song's beginning, NaN where there are none.
+Each returns normalised poses (T, 15, 2). The first frame is at the song's start; missing poses are NaN.
 """
 
 from dataclasses import replace
@@ -24,16 +24,16 @@ from learn2dance.music2pose.model import Music2Pose
 from learn2dance.tokens import tokenize
 from learn2dance.tokens.codebook import Codebook
 
-PIECE = 8  # beats that are spliced from one place: two bars of four
+PIECE = 8  # beats per spliced piece: two bars of four
 
 
 def real(root: DataRoot, clip: str, duration: float = np.inf) -> tuple[np.ndarray, float]:
-    """Return what was danced to a clip, no longer than its music lasts, and its fps.
+    """Return the real dance of a clip, cut to ``duration`` seconds, and its fps.
 
     Raises
     ------
     UserError
-        If so few frames a second cannot show the motion that is measured.
+        If fps is not above `2 * CUTOFF_HZ`: too low for the metrics.
     """
     poses, fps = data_root.normalised(root, clip)
     if fps <= 2 * CUTOFF_HZ:
@@ -44,7 +44,7 @@ def real(root: DataRoot, clip: str, duration: float = np.inf) -> tuple[np.ndarra
 
 
 def reconstructed(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> np.ndarray:
-    """Write a real dance in tokens and play them: what the tokens alone do to motion, whoever chooses them."""
+    """Encode a real dance as tokens and decode them: shows the error of the codebook alone."""
     size = (codebook.frames_per_beat, codebook.window_beats)
     cut, known, start = windows.cut(poses.copy(), fps, beats, *size)
     played = np.full(poses.shape, np.nan, np.float32)
@@ -60,13 +60,13 @@ def reconstructed(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Co
 
 
 def unit_pieces(root: DataRoot, clips: list[str], music: dict[str, dict]) -> list[dict]:
-    """Cut the real dances of these clips into windows on beats, as the units are cut.
+    """Cut the real dances of these clips into windows on beats, in the same way as the units.
 
     Returns
     -------
     list of dict
-        A clip each: ``windows`` (W, D), ``known`` (W,), ``bar`` (W,) the position in the bar of each window's first
-        beat, ``style``.
+        One per clip: ``windows`` (W, F), ``known`` (W,), ``bar`` (W,), the position in the bar of each window's first
+        beat, and ``style``.
     """
     cutter = tokenize.clip_cutter(root)
     found = []
@@ -81,15 +81,15 @@ def unit_pieces(root: DataRoot, clips: list[str], music: dict[str, dict]) -> lis
 def spliced(
     pieces: list[dict], music: dict, style: str | None, codebook: Codebook, rng: np.random.Generator
 ) -> np.ndarray:
-    """Splice pieces of real dances on a song's beats: real motion, in time, chosen without hearing the song.
+    """Splice pieces of real dances on a song's beats: real motion, in time, but chosen without the music features.
 
-    Pieces of `PIECE` beats are drawn from the `library` of the same style (of all, where none has it), so that they
-    go on at the same position in the bar.
+    Pieces of `PIECE` beats are drawn from dances of the same style (from all, if there is none). Each piece starts at
+    the same position in the bar as in its source, if possible.
 
     Returns
     -------
     np.ndarray [shape=(T, 15, 2), dtype=float32]
-        At ``dancing.FPS``, as long as the music.
+        At `features.FPS`, as long as the music.
     """
     beats, lead = beat_grid.extend(music["beats"], music["duration"])
     count = len(beats) - codebook.window_beats
@@ -100,7 +100,7 @@ def spliced(
         starts = _starts([p for p in pieces if p["style"] == style], length) or _starts(pieces, length)
         if not starts:
             raise UserError(f"no dance that was learned from has {length} windows of known joints in a row to splice")
-        # A bar of this metre may be in no piece of the style: then any position does.
+        # If no piece starts at this position in a bar of this metre, any piece is used.
         starts = [(p, s) for p, s in starts if p["bar"][s] == bar[beat]] or starts
         piece, start = starts[rng.integers(len(starts))]
         motion[beat : beat + length] = piece["windows"][start : start + length]
@@ -108,33 +108,33 @@ def spliced(
 
 
 def _starts(pieces: list[dict], length: int) -> list[tuple[dict, int]]:
-    """List from which windows of which pieces so many known ones follow."""
+    """List all (piece, window index) from which ``length`` consecutive windows are valid."""
     return [(p, s) for p in pieces for s in range(len(p["bar"]) - length + 1) if p["known"][s : s + length].all()]
 
 
 def noise(like: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw each of ``count`` poses on its own, with the mean and deviation of each joint of real poses (T, 15, 2)."""
+    """Draw ``count`` independent poses with the mean and deviation of each coordinate of real poses (T, 15, 2)."""
     mean, deviation = np.nanmean(like, axis=0), np.nanstd(like, axis=0)
     return (mean + deviation * rng.standard_normal((count, *mean.shape))).astype(np.float32)
 
 
 class UniformNetwork(nn.Module):
-    """In place of a network: holds every code as likely as any other, so that joins alone choose the units."""
+    """Replaces a network: all tokens are equally likely, so that the target cost has no effect."""
 
     def __init__(self, config: networks.Config):
         super().__init__()
         self.nothing = nn.Parameter(torch.zeros(config.codes))
 
     def encode_music(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
-        """As `networks.MotionTransformer.listen`; hears nothing."""
+        """As `networks.MotionTransformer.encode_music`, but ignores the music."""
         return (bar,)
 
     def states(self, heard: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
-        """As `networks.MotionTransformer.states`; sees nothing."""
+        """As `networks.MotionTransformer.states`, but always zero."""
         return torch.zeros(*known.shape, 1)
 
     def level_logits(self, state: Tensor, chosen: Tensor) -> Tensor:
-        """As `networks.MotionTransformer.level_logits`; always the same."""
+        """As `networks.MotionTransformer.level_logits`, but always zero."""
         return self.nothing.expand(len(state), -1)
 
 
@@ -147,25 +147,25 @@ def rows(
     lstm: Music2Pose | None = None,
     gan: GanModel | None = None,
 ) -> dict[str, list[dict]]:
-    """Make the dances of every row of the report: rivals first, the model last.
+    """Generate the dances of every row of the report: real dances and baselines first, the model last.
 
     Parameters
     ----------
     model : list of dict
-        The model's own dances, one dict a seed: song -> (poses, fps).
+        The model's own dances, one dict per seed: song -> (poses, fps).
     music : dict
-        Song -> music, of all songs that were danced to.
+        Song -> music, of all songs with poses.
     seed : int
-        The first of the model's. Whatever is drawn is drawn with the model's seeds.
-    lstm : Dancer, optional
-        The baseline; without it its row is left out.
-    gan : GanDancer, optional
-        The model, if it is a GAN: then ``dancer``, music2pose, is one of its rivals.
+        The model's first seed. Baselines use the same seeds.
+    lstm : Music2Pose, optional
+        The BiLSTM baseline; without it, its row is left out.
+    gan : GanModel, optional
+        The model, if it is a GAN: then ``dancer``, music2pose, is a baseline.
 
     Returns
     -------
     dict of str to list of dict
-        Name -> one dict a seed: song -> (poses, fps). What nothing is drawn for has one alone, and so has noise.
+        Name -> one dict per seed: song -> (poses, fps). White noise and rows without randomness have only one dict.
     """
     clips, seeds, book, styles = list(model[0]), range(seed, seed + len(model)), dancer.codebook, root.styles
     danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}
@@ -206,17 +206,17 @@ def rows(
 
 
 def not_trained_on(root: DataRoot, clips: list[str]) -> list[str]:
-    """Of these clips, name those of the val and the test split."""
+    """Return the clips that are in the val or test split, sorted."""
     return sorted({*root.split("val", clips), *root.split("test", clips)})
 
 
 def frozen(poses: np.ndarray) -> np.ndarray:
-    """Hold the first whole pose of (T, J, 2)."""
+    """Repeat the first complete pose of (T, J, 2) in all frames."""
     return np.repeat(poses[np.isfinite(poses).all((1, 2)).argmax()][None], len(poses), 0)
 
 
 def mismatched_song(clip: str, clips: list[str], styles: dict[str, str]) -> str:
-    """Choose a wrong song for a clip: the next one, of the same style where there is one."""
+    """Choose a mismatched song for a clip: the next one, of the same style if there is one."""
     others = [c for c in clips if c != clip] or [clip]
     others = [c for c in others if styles.get(c) == styles.get(clip)] or others
     return next((c for c in others if c > clip), others[0])

@@ -1,4 +1,4 @@
-"""Prediction and completion judged: a second of real dances is taken out, filled in, and compared to the truth."""
+"""Benchmark of motion prediction and completion: one second of real dances is removed, filled in, and compared."""
 
 import numpy as np
 
@@ -9,24 +9,24 @@ from learn2dance.metrics import distribution, motion_features
 from learn2dance.motion import kinematics, skeleton
 from learn2dance.motion.skeleton import mirror
 
-SECOND = round(kinematics.METRIC_FPS)  # frames
-SEAM = 2  # frames to either side of what was filled in that its motion is measured with
+SECOND = round(kinematics.METRIC_FPS)  # frames in one second
+SEAM = 2  # frames on either side of the gap that FID_k includes, so that jumps at its edges count
 
 
 def segments(gan: GanModel, dances: list[tuple[np.ndarray, Dance]], hop: int = 0) -> dict[str, np.ndarray]:
-    """Cut real dances into pieces as long as what the critic judges.
+    """Cut real dances into pieces of the length of the critic's input.
 
     Parameters
     ----------
-    dances : list of (np.ndarray, Take)
-        Motion (T, J, 2) at `kinematics.FPS`, and the same dance on the GAN's clock.
+    dances : list of (np.ndarray, Dance)
+        Motion (T, J, 2) at `kinematics.METRIC_FPS`, and the same dance at the GAN's frame rate.
     hop : int
-        Frames from one to the next; 0: they do not overlap.
+        Frames between the starts of pieces; 0: no overlap.
 
     Returns
     -------
     dict
-        ``poses`` (N, T, J, 2) whole, ``music`` (N, K, M), ``style`` (N,).
+        ``poses`` (N, T, J, 2) without NaN, ``music`` (N, K, M) at the GAN's K steps, ``style`` (N,).
     """
     clock, count = gan.config.fps, gan.config.steps
     size = int((count - 1) / clock * kinematics.METRIC_FPS + 1e-9) + 1
@@ -37,26 +37,26 @@ def segments(gan: GanModel, dances: list[tuple[np.ndarray, Dance]], hop: int = 0
             if step + count > len(take.music) or not np.isfinite(motion[start : start + size]).all():
                 continue
             found["poses"].append(motion[start : start + size])
-            found["music"].append(take.music[step : step + count, : gan.config.music])  # none, if it learned without
+            found["music"].append(take.music[step : step + count, : gan.config.music])  # none, if trained without music
             found["style"].append(take.style)
     return {key: np.array(value, np.int64 if key == "style" else np.float32) for key, value in found.items()}
 
 
 def tasks(frames: int) -> dict[str, slice]:
-    """Return which frames of a piece are taken out: a second in the middle, or at the end."""
+    """Return the frames of a piece that are removed in each task: one second in the middle, or at the end."""
     middle = (frames - SECOND) // 2
     return {"gap": slice(middle, middle + SECOND), "continuation": slice(frames - SECOND, frames)}
 
 
 def hold_last(given: np.ndarray, out: slice) -> np.ndarray:
-    """Hold the last pose before what was taken out of pieces (N, T, J, 2)."""
+    """Fill the removed frames of pieces (N, T, J, 2) with the last pose before them."""
     filled = given.copy()
     filled[:, out] = given[:, out.start - 1 : out.start]
     return filled
 
 
 def nearest(given: np.ndarray, out: slice, learned: np.ndarray) -> np.ndarray:
-    """Fill in from the piece that was learned from (M, T, J, 2), or its mirror image, which is most like the rest."""
+    """Fill in from the training piece (M, T, J, 2), or its mirror image, that is nearest in the remaining frames."""
     known = np.ones(given.shape[1], bool)
     known[out] = False
     wanted = given[:, known].reshape(len(given), -1)
@@ -73,14 +73,13 @@ def nearest(given: np.ndarray, out: slice, learned: np.ndarray) -> np.ndarray:
 
 
 def score(filled: np.ndarray, real: np.ndarray, out: slice) -> dict[str, float]:
-    """Judge what was filled into pieces (N, T, 15, 2) by what was danced there.
+    """Compare filled pieces (N, T, 15, 2) with the real ones.
 
     Returns
     -------
     dict
-        ``error``: mean distance of the joints (MidHip, which is the origin, left out) over the frames that were taken
-        out, in torso lengths. ``FID_k``: the Fréchet distance of `motion_features.kinetic` of those frames, and `SEAM`
-        more.
+        ``error``: mean joint distance in the removed frames, in torso lengths, without MidHip, which is the origin.
+        ``FID_k``: Fréchet distance of `motion_features.kinetic` of those frames and `SEAM` more on either side.
     """
     error = np.linalg.norm(filled[:, out] - real[:, out], axis=-1)[:, :, skeleton.MOVING].mean()
     around = slice(max(out.start - SEAM, 0), out.stop + SEAM)
@@ -91,12 +90,12 @@ def score(filled: np.ndarray, real: np.ndarray, out: slice) -> dict[str, float]:
 
 
 def compare(gan: GanModel, pieces: dict, learned: np.ndarray, seed: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Take a second out of each piece, let the GAN and its rivals fill it in, and judge them.
+    """Remove one second of each piece, fill it in with the GAN and the baselines, and score them.
 
     Returns
     -------
     dict
-        Task -> rival -> measure; the GAN's has ``off`` as well, how far it is from the joints that were given.
+        Task -> method -> measure -> value. The GAN also has ``off``: mean error at the given joints, in torso lengths.
     """
     real, found = pieces["poses"], {}
     for task, out in tasks(real.shape[1]).items():

@@ -1,4 +1,4 @@
-"""What is judged of a GAN beside its dances: its single poses, and what it fills in."""
+"""Further scores of a GAN in the report: its single poses, and motion completion."""
 
 import numpy as np
 
@@ -8,25 +8,25 @@ from learn2dance.gan import dataset, pose_folder, pose_training
 from learn2dance.gan.generate import GanModel
 from learn2dance.motion import kinematics
 
-SEEDS = 3  # of the poses
-APART = 3  # frames from one piece that was learned from to the next
+SEEDS = 3  # number of seeds for the single poses
+APART = 3  # frames between the starts of training pieces
 
 
 def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
-    """Judge a GAN's poses, and its prediction and completion, on these dances.
+    """Score a GAN's single poses, and its motion prediction and completion, on these clips.
 
     Returns
     -------
     dict
-        ``pose GAN``: measure (`pose_training.judge`) -> the mean over seeds, told the styles of the real poses, and
-        ``train poses``: the same of poses of the dances learned from, in as many of each style; ``filled``: task ->
-        rival -> measure (`completion_benchmark.compare`).
+        ``pose GAN``: measure (`pose_training.score_poses`) -> mean over seeds, conditioned on the styles of the real
+        poses. ``train poses``: the same for real training poses of the same styles. ``filled``: task -> method ->
+        measure -> value (`completion_benchmark.compare`).
     """
     folder = pose_folder.open_folder(root.path / "poses")
     learned = [clip for clip in folder.train if clip in root.have("poses", "music")]
     real, told, _ = pose_folder.pool(folder, clips, np.random.default_rng([seed, 5]))
     drawn = np.random.default_rng([seed, 6]).permutation(len(real))[: pose_training.SCORED]
-    joints = gan.poses.joints  # those danced may have more: BODY_25 begins with the 15
+    joints = gan.poses.joints  # the real poses may have 25: BODY_25 begins with the GAN's 15
     real, told = real[drawn, :joints], told[drawn]
     known, style, _ = pose_folder.pool(folder, learned, np.random.default_rng([seed, 7]))
     made, alike = [], []
@@ -52,7 +52,7 @@ def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
 
 
 def table(card: dict) -> str:
-    """Set out what `make` found in lines for the terminal."""
+    """Format the result of `make` as text for the terminal."""
     lines = ["", ""]
     for name in ("pose GAN", "train poses"):
         lines.append(f"{name:14} " + "  ".join(f"{key} {value:.2f}" for key, value in card[name].items()))

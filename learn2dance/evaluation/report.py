@@ -1,4 +1,4 @@
-"""The report card: made, written, printed and drawn."""
+"""Compute the report, write it, and format its table and plots."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from learn2dance.motion import kinematics
 from learn2dance.music2pose.model import Music2Pose
 from learn2dance.tokens import tokenize
 
-COLUMNS = {  # of the table: heading -> measure and its format
+COLUMNS = {  # columns of the table: heading -> key of the measure, and number format
     "FID_k": ("FID_k", "7.1f"),
     "FID_g": ("FID_g", "6.1f"),
     "lock": ("lock", "5.2f"),
@@ -47,21 +47,21 @@ def make(
     lstm: Music2Pose | None = None,
     gan: GanModel | None = None,
 ) -> str:
-    """Judge a model beside its rivals, and write ``scores.json`` and ``report.png`` into a folder.
+    """Score a model and its baselines, and write ``scores.json`` and ``report.png`` into the folder ``out``.
 
     Parameters
     ----------
     model : list of dict
-        The model's own dances, one dict a seed: song -> (poses, fps).
+        The model's own dances, one dict per seed: song -> (poses, fps).
     seed : int
-        The first of the model's.
+        The model's first seed.
     parents : dict of str to str
-        Digests of what was judged, written beside the scores.
-    lstm : Dancer, optional
-        The baseline; without it its row is left out.
-    gan : GanDancer, optional
-        The model, if it is a GAN: then ``dancer``, music2pose, is one of its rivals, and its single poses and what it
-        fills in are judged too (`gan_report`).
+        Digests of the scored files, written with the scores.
+    lstm : Music2Pose, optional
+        The BiLSTM baseline; without it, its row is left out.
+    gan : GanModel, optional
+        The model, if it is a GAN: then ``dancer``, music2pose, is a baseline, and the GAN's single poses and motion
+        completion are scored too (`gan_report`).
 
     Returns
     -------
@@ -82,7 +82,7 @@ def make(
     train, cut = [], tokenize.clip_cutter(root)
     for clip in root.split("train", whole):
         learned, look_at = cut(clip), real(clip)
-        # As it lies on its music's beats, and as units were cut from it: a replay of either is found.
+        # Windows on the music's beats, and windows as cut for the units: copies of either are detected.
         beaten = np.concatenate([look_at["beaten"], learned["windows"][learned["known"]]])
         train.append(look_at | {"style": root.styles.get(clip, ""), "beaten": beaten})
     reference = {clip: real(clip) for clip in baselines.not_trained_on(root, whole)}
@@ -104,7 +104,7 @@ def make(
 
 
 def _plain(value):
-    """Replace NaN, which JSON lacks, by null."""
+    """Replace NaN by None: JSON has no NaN."""
     if isinstance(value, dict):
         return {key: _plain(v) for key, v in value.items()}
     if isinstance(value, list):
@@ -113,7 +113,7 @@ def _plain(value):
 
 
 def table(judged: dict) -> str:
-    """Set the most telling measures of all rows in columns."""
+    """Format the main measures of all rows as a table."""
     lines = [" ".join([f"{'':14}", *(f"{name:>{int(f.split('.')[0])}}" for name, (_, f) in COLUMNS.items())])]
     for name, row in judged.items():
         cells = []
@@ -127,7 +127,7 @@ def table(judged: dict) -> str:
 
 
 def draw(judged: dict, seen: dict, music: dict, path: Path) -> None:
-    """Draw the page of plots."""
+    """Draw the page of plots, and save it to ``path``."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(15, 11), layout="constrained")
@@ -167,7 +167,7 @@ def draw(judged: dict, seen: dict, music: dict, path: Path) -> None:
 
 
 def _scatter(ax, judged: dict, colours: dict) -> None:
-    """Draw precision against recall of single poses."""
+    """Plot precision against recall of single poses."""
     for (name, row), marker in zip(judged.items(), "osx+^vd*P<>", strict=False):
         shade = colours[name] if name in ("real", "model") else "#5b6470"
         ax.plot(row["recall_poses"], row["precision_poses"], marker, color=shade, ls="none", label=name)
@@ -177,7 +177,7 @@ def _scatter(ax, judged: dict, colours: dict) -> None:
 
 
 def _spectra(ax, seen: dict, colours: dict) -> None:
-    """Draw how much of the joints' motion there is at each frequency."""
+    """Plot the power spectral density of the joints' velocity."""
     from scipy.signal import welch
 
     from learn2dance.motion.kinematics import METRIC_FPS
@@ -198,7 +198,7 @@ def _spectra(ax, seen: dict, colours: dict) -> None:
 
 
 def _bars_danced(ax, seen: dict, music: dict, colours: dict) -> None:
-    """Draw the mean speed of the body over the bar, of songs of the split's commonest metre."""
+    """Plot the mean detrended speed of the body over the bar, for songs of the most common metre."""
     metres = [music[clip]["beats_per_bar"] for clip in seen["real"][0]]
     metre = max(set(metres), key=metres.count)
     for name in (n for n in ("real", "real, spliced", "wrong song", "model") if n in seen):

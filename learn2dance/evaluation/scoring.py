@@ -1,10 +1,10 @@
-"""Every measure for every row of the report.
+"""All measures of all rows of the report.
 
-How distances are made comparable: the reference is the real dances of all songs that were not trained on (val and
-test). Time is dealt, in blocks of `BLOCK` s, to two sides, anew for each of `DEALS` deals; a row's windows of one side
-are judged by the reference's of the other, and the mean over the deals is the score. Row by row the windows are as many
-as the real dances have, and the real dances themselves, judged so, are the floor: real against real, with no frame on
-both sides. Where a row has several seeds, the deals take turns.
+How distances are made comparable: the reference is the real dances of all songs in the val and test splits. Blocks of
+`BLOCK` seconds are divided at random into two sides. A row's windows on one side are compared with the reference's on
+the other, and the score is the mean over `DEALS` such divisions. All rows have about the same number of windows as the
+real dances. The score of the real dances is the floor: real against real, with no frame on both sides. If a row has
+several seeds, each division uses the next one.
 """
 
 import numpy as np
@@ -14,21 +14,21 @@ from learn2dance.metrics import beat, distribution, motion_features
 from learn2dance.motion import kinematics, skeleton, windows
 from learn2dance.tokens.codebook import Codebook
 
-BLOCK = 20.0  # seconds
-DEALS = 20
-DRAWS = 100  # of the bootstrap
-SPARSE = 10  # frames of `kinematics.FPS` from one pose that is compared to the next: 0.4 s
+BLOCK = 20.0  # seconds per block
+DEALS = 20  # random divisions of the blocks into two sides
+DRAWS = 100  # bootstrap samples
+SPARSE = 10  # frames between poses that are compared: 0.4 s at `kinematics.METRIC_FPS`
 BODY = {"jerk": distribution.jerk, "top_speed": distribution.top_speed, "frozen": distribution.frozen}
 
 
 def describe(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> dict:
-    """See a dance as the measures do: its motion, features, single poses, and windows on the song's beats.
+    """Compute the inputs of the measures: low-passed motion, features, single poses, and windows on the song's beats.
 
     Returns
     -------
     dict
-        ``motion`` (T, 15, 2), ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``beaten`` (V, D), and
-        ``times``, the seconds of each (W,) or (P,).
+        ``motion`` (T, 15, 2), ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``beaten`` (V, F), the
+        windows on beats, and ``times``: key -> start times (W,) of windows, or times (P,) of poses, in seconds.
     """
     motion = kinematics.low_pass(poses, fps)
     cut, starts = motion_features.cut(motion)
@@ -42,7 +42,7 @@ def describe(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codeboo
 
 
 def scale(looks: list[dict], reference: list[dict]) -> None:
-    """Scale the features of all these by the reference's, and add both together as ``windows``."""
+    """Standardise the features in place by the reference's mean and deviation; add ``windows``, both concatenated."""
     for key in ("kinetic", "geometric"):
         mean, deviation = distribution.scale(np.concatenate([seen[key] for seen in reference]))
         for seen in looks:
@@ -52,25 +52,25 @@ def scale(looks: list[dict], reference: list[dict]) -> None:
 
 
 def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: dict, seed: int) -> dict:
-    """Judge all rows by all measures.
+    """Compute all measures of all rows.
 
     Parameters
     ----------
     rows : dict of str to list of dict
-        Name -> one dict a seed: song -> `look`. ``"real"`` is among them, and all have the same songs.
+        Name -> one dict per seed: song -> output of `describe`. One row is ``"real"``; all have the same songs.
     reference : dict
-        Song -> `look` at its real dance, of all songs that were not trained on.
+        Song -> `describe` of its real dance, for all songs in the val and test splits.
     train : list of dict
-        Looks at the real dances trained on, each with its ``style``, which may be empty.
+        `describe` of each real training dance, with its ``style``, which may be empty.
     music, styles : dict
         Song -> music, and song -> style.
     seed : int
-        Of deals and bootstrap, which are the same for every row.
+        Of the divisions and the bootstrap, which are the same for all rows.
 
     Returns
     -------
     dict
-        Name -> measure -> number; Fréchet distances as [distance, low, high], a 95% interval.
+        Name -> measure -> value; Fréchet distances are [distance, low, high] with a 95% interval.
     """
     every = [seen for row in rows.values() for dances in row for seen in dances.values()]
     scale([*every, *reference.values(), *train], list(reference.values()))
@@ -116,12 +116,12 @@ def _all(row: list[dict], key: str) -> np.ndarray:
 
 
 def _mean(row: list[dict], measure) -> float:
-    """Return the mean of a measure of motion over all dances of a row."""
+    """Return the mean of a measure of motion over all dances of a row; NaN is ignored."""
     return _known_mean([measure(seen["motion"]) for dances in row for seen in dances.values()])
 
 
 def _deal(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Deal the blocks of each song to two sides, as evenly as can be: bool (blocks,) by song."""
+    """Divide the blocks of each song at random into two sides, as evenly as possible: song -> bool (blocks,)."""
     sides = {}
     for clip, seen in reference.items():
         blocks = int(len(seen["motion"]) / kinematics.METRIC_FPS // BLOCK) + 1
@@ -130,9 +130,9 @@ def _deal(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def _side(dances: dict, deal: dict, key: str, side: bool) -> dict[str, np.ndarray]:
-    """Keep what lies on one side of a deal: song -> rows (N, D). A window that reaches into another block is left out.
+    """Select the rows (N, D) of each song on one side of a division. Windows that span two blocks are left out.
 
-    A dance to a song that is longer than the real one lasts is judged as far as that goes.
+    A dance is scored up to the last block of the real dance to the same song.
     """
     length = 0.0 if key == "poses" else motion_features.SECONDS
     kept = {}
@@ -145,7 +145,7 @@ def _side(dances: dict, deal: dict, key: str, side: bool) -> dict[str, np.ndarra
 
 
 def _sides(dances: dict, reference: dict, deal: dict, key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return a row's own (N, D) of one side, and the reference's (M, D) of the other."""
+    """Return a row's samples (N, D) on one side, and the reference's (M, D) on the other."""
     own, theirs = _side(dances, deal, key, True), _side(reference, deal, key, False)
     return np.concatenate(list(own.values())), np.concatenate(list(theirs.values()))
 
@@ -153,8 +153,8 @@ def _sides(dances: dict, reference: dict, deal: dict, key: str) -> tuple[np.ndar
 def _frechet(row: list[dict], reference: dict, deals: list[dict], key: str, seed: int) -> list[float]:
     """Return the Fréchet distance, and its 95% interval by a bootstrap over the songs of the row.
 
-    Songs that are drawn twice make a distribution narrower than it is, and so its distance larger: the draws are
-    centred on the score, and only their spread is used.
+    Songs that are drawn twice make the distribution narrower and so bias the distance upwards. Therefore the interval
+    is the spread of the draws about their mean, centred on the distance.
     """
     sides = (_sides(row[d % len(row)], reference, deal, key) for d, deal in enumerate(deals))
     distance = _known_mean([distribution.frechet(own, theirs) for own, theirs in sides])
@@ -171,13 +171,13 @@ def _frechet(row: list[dict], reference: dict, deals: list[dict], key: str, seed
 
 
 def _known_mean(values: list) -> float:
-    """Return the mean of the values that are known; NaN where none is."""
+    """Return the mean of the finite values; NaN if there are none."""
     values = np.asarray(values, np.float64)
     return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else np.nan
 
 
 def _on_the_beat(row: list[dict], music: dict, styles: dict) -> dict[str, float]:
-    """Return the means over dances of `beat.beat_scores`, lock and match."""
+    """Return means over dances of `beat.beat_scores`, bar locking (``lock``) and song specificity (``match``)."""
     found = []
     for dances in row:
         for clip, seen in dances.items():
@@ -192,7 +192,7 @@ def _on_the_beat(row: list[dict], music: dict, styles: dict) -> dict[str, float]
 
 
 def _styles(row: list[dict], critic, styles: dict) -> dict[str, float]:
-    """Return the share of windows in which the critic sees the song's style, and the mean of that over styles."""
+    """Return the fraction of windows classified as the song's style, overall and as a mean over styles."""
     seen = [
         (styles[clip], critic.predict(s["windows"]))
         for d in row

@@ -1,4 +1,4 @@
-"""Songs as the networks see them: music on the beat grid, beside the tokens that were danced to it."""
+"""Network inputs: a song's music features on the beat grid, and the tokens of its real dance."""
 
 from dataclasses import dataclass
 
@@ -19,22 +19,22 @@ from learn2dance.tokens.codebook import Codebook
 
 @dataclass(frozen=True)
 class Song:
-    """One song, from the beat of its first window on.
+    """One song, from the first beat of its first window.
 
     Attributes
     ----------
     music : Tensor [shape=(before + B + after - 1, S, D), dtype=float32]
-        Music features (projected by the model's ``music_pca``) of the beats and of those around them, zeros outside.
+        Music features (projected by the model's ``music_pca``) of these beats and those around; zeros outside.
     bar : Tensor [shape=(B,), dtype=int64]
         Position in the bar.
     style : int
-        Index into the styles plus one; 0 where not known.
+        Index into the styles plus one; 0 if unknown.
     tokens, motion : Tensor [shape=(B, L), dtype=int64], Tensor [shape=(B, motion_size), dtype=float32]
-        What was danced: the codes of the whole body, and the windows' motion.
+        The real dance: whole-body tokens, and the windows decoded from all tokens, projected by ``motion_pca``.
     mirrored : tuple of Tensor
-        The same of its mirror image.
+        Tokens and motion of its mirror image.
     known : Tensor [shape=(B,), dtype=bool]
-        Which windows were seen whole.
+        Which windows are valid: every joint was observed.
     """
 
     music: Tensor
@@ -47,12 +47,12 @@ class Song:
 
 
 def music_around(music: Tensor, start: int, beats: int, config: networks.Config) -> Tensor:
-    """Cut music (all beats of the song, S, D) to the beats that windows ``start … start + beats - 1`` hear.
+    """Cut music (all beats of the song, S, D) to the beats that windows ``start … start + beats - 1`` depend on.
 
     Returns
     -------
     Tensor [shape=(before + beats + after - 1, S, D)]
-        With zeros where that reaches outside the song.
+        Zeros outside the song.
     """
     first, last = start - config.before, start + beats + config.after - 1
     inside = music[max(first, 0) : max(last, 0)]
@@ -61,13 +61,13 @@ def music_around(music: Tensor, start: int, beats: int, config: networks.Config)
 
 
 def load(root: DataRoot, clip: str, clusters: str, steps_per_beat: int) -> dict:
-    """Load a clip's tokens, its music on the same beats as ``features`` (B - 1, S, D), ``bar``, ``tempo``, ``style``.
+    """Load a clip's tokens, and on the same beats ``features`` (B - 1, S, D) and ``bar``; also ``tempo`` and ``style``.
 
     Raises
     ------
     UserError
-        If the tokens were made of other music or poses than there are, or in another codebook than ``clusters``, the
-        digest of clusters.npz.
+        If the tokens were made from other music or poses than the present files, or with another codebook than
+        ``clusters``, the digest of clusters.npz.
     """
     tokens = npz.load(root.file("tokens", clip), "tokens")
     made_of = {"clusters": clusters} | {kind: npz.digest(root.file(kind, clip)) for kind in ("music", "poses")}
@@ -83,7 +83,7 @@ def load(root: DataRoot, clip: str, clusters: str, steps_per_beat: int) -> dict:
 
 
 def to_song(clip: dict, config: networks.Config, music_pca: Projection, motion_pca: Projection, book: Codebook) -> Song:
-    """Make a clip, as `load` returns it, into what a network of this configuration takes."""
+    """Convert a clip, as `load` returns it, to the input of a network of this configuration."""
     start, beats = clip["start"], len(clip["tokens"])
 
     def danced(codes: np.ndarray) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,7 @@ def to_song(clip: dict, config: networks.Config, music_pca: Projection, motion_p
 
 
 def crop(song: Song, start: int, beats: int, config: networks.Config, mirrored: bool = False) -> tuple[Tensor, ...]:
-    """Cut tokens, motion, known, music and bar of ``beats`` beats from a song; beats past its end are not known."""
+    """Cut tokens, motion, known, music and bar of ``beats`` beats from a song; beats past its end are invalid."""
     extra = max(start + beats - len(song.tokens), 0)
     tokens, motion = song.mirrored if mirrored else (song.tokens, song.motion)
     return (
@@ -115,12 +115,12 @@ def crop(song: Song, start: int, beats: int, config: networks.Config, mirrored: 
 def batch(
     songs: list[Song], size: int, beats: int, config: networks.Config, mirror: float, rng: np.random.Generator
 ) -> tuple:
-    """Draw crops from songs at random, longer songs more often, a share of them mirrored, some without their style.
+    """Draw random crops: songs in proportion to length, a fraction ``mirror`` mirrored, 15% of style labels dropped.
 
     Returns
     -------
     tuple of Tensor
-        ``tokens, motion, known, music, bar, style``, as the networks' ``forward`` takes them, N being ``size``.
+        ``tokens, motion, known, music, bar, style``, as the networks' ``forward`` takes them, with N = ``size``.
     """
     lengths = np.array([len(s.tokens) for s in songs])
     drawn = rng.choice(len(songs), size, p=lengths / lengths.sum())

@@ -1,4 +1,4 @@
-"""From a song to a dance: choosing units beat by beat, and playing them as motion."""
+"""Generate a dance to a song: select units beat by beat, and render them as motion."""
 
 from pathlib import Path
 
@@ -18,22 +18,22 @@ from learn2dance.tokens.codebook import Codebook
 
 
 def choose_style(dancer: Music2Pose, music: dict, style: str | None = None) -> tuple[dict, int]:
-    """Decide in which style a song is danced, and how its beats are counted.
+    """Choose the style of a dance, and count the song's beats in half or double time if needed.
 
-    A slow dance to a fast song takes two of its beats for one, as dancers do, and is not hurried through it: the song
-    is counted in half or in double time where that is nearer to the tempo of the music that the units were danced to.
+    The target is the median tempo of the music of the style's units. If the song is about twice as fast, it is counted
+    in half time; if it is about half as fast, in double time.
 
     Parameters
     ----------
     style : str, optional
-        One that was learned from; none leaves it to the music's metre and tempo.
+        One of the model's styles; otherwise the style is chosen by the music's metre and tempo.
 
     Returns
     -------
     music : dict
-        The song, with its beats counted so.
+        The song, with its beats at the chosen tempo.
     style : int
-        Index into the dancer's styles plus one; 0 where there are none.
+        Index into the model's styles plus one; 0 if unknown.
     """
     wanted = data_root.style_index(style, dancer.config.styles) or dancer.inventory.style_for(music)
     return at_tempo(music, dancer.inventory.tempo(wanted)), wanted
@@ -49,30 +49,30 @@ def select_units(
     top_k: int = 0,
     given: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the units of a dance to a whole song.
+    """Select the units of a dance to a complete song.
 
     Parameters
     ----------
-    dancer : Dancer
+    dancer : Music2Pose
     music : dict
-        From `count_in`.
+        From `choose_style`.
     rng : np.random.Generator
-        Draws one number a beat.
+        At most one number is drawn per beat.
     style : int
-        From `count_in`.
+        From `choose_style`.
     temperature : float
-        Below 1 the likelier units win more often, at 0 the likeliest always does.
+        Below 1, likelier units are chosen more often; at 0, always the likeliest.
     top_k : int
-        Draw among so many of the likeliest units; 0: among all.
+        Number of likeliest units to draw from; 0: all.
     given : np.ndarray [shape=(P, F)], optional
-        Windows to begin with.
+        Windows to begin with, from `cut_prefix`.
 
     Returns
     -------
     tokens : np.ndarray [shape=(W, C), dtype=int64]
-        The codes of one unit for every beat of `cover`, but for the last window's.
+        Tokens of one unit for each beat of `extend`, except the last ``window_beats``.
     motion : np.ndarray [shape=(W, F), dtype=float32]
-        The units as windows, for `perform`.
+        The units as windows, for `play_units`.
     """
     config, device = dancer.config, next(dancer.network.parameters()).device
     beats, lead = extend(music["beats"], music["duration"])
@@ -104,29 +104,29 @@ def select_units(
 
 
 def play_units(codebook: Codebook, motion: np.ndarray, music: dict, fps: float = FPS) -> np.ndarray:
-    """Play windows (W, F), one for each beat of `cover`, over the whole song.
+    """Render windows (W, F) from `select_units` over the complete song.
 
     Returns
     -------
     np.ndarray [shape=(T, J, 2), dtype=float32]
-        Normalised poses, T being the song's length times fps, rounded up.
+        Normalised poses; T is the song's duration times fps, rounded up.
     """
     beats, _ = extend(music["beats"], music["duration"])
     return codebook.play(motion, beats, int(np.ceil(music["duration"] * fps)), fps)
 
 
 def cut_prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
-    """Cut the poses of a file on a song's beats (from `count_in`), its first frame at the song's beginning.
+    """Cut a file's poses into windows on a song's beats (from `choose_style`), its first frame at the song's start.
 
     Returns
     -------
-    np.ndarray [shape=(P, D), dtype=float32]
-        Windows, for `choreograph` and `perform`.
+    np.ndarray [shape=(P, F), dtype=float32]
+        Windows up to the first with a missing joint, for `select_units`.
 
     Raises
     ------
     UserError
-        If the poses are not of 15 or 25 joints, hold unknown ones, say no fps, or are shorter than a window.
+        If the poses do not have 15 or 25 joints, have no fps, or do not begin with a complete window.
     """
     found = npz.load_poses(path)
     poses, fps = found["poses"][:, :15], found["fps"]
@@ -136,7 +136,7 @@ def cut_prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
         raise UserError(f"{path}: no key 'fps', which tells how fast the poses go; save it beside them")
     poses = poses if found["y_up"] else skeleton.normalise(poses, fps)
     beats, _ = extend(music["beats"], music["duration"])
-    held = int(np.ceil(max(-beats[0], 0) * fps))  # the first pose, held from the first beat to the song's beginning
+    held = int(np.ceil(max(-beats[0], 0) * fps))  # frames: the first pose is repeated from the first beat to time 0
     poses = np.concatenate([np.repeat(poses[:1], held, 0), poses])
     motion, known, _ = windows.cut(poses, fps, beats + held / fps, codebook.frames_per_beat, codebook.window_beats)
     known = known[: len(known) if known.all() else int(np.argmin(known))]
@@ -155,21 +155,21 @@ def dance(
     top_k: int = 0,
     given: str | Path | None = None,
 ) -> dict:
-    """Dance to a whole song: `count_in`, `prefix`, `choreograph`, then `perform`.
+    """Generate a dance to a complete song: `choose_style`, `cut_prefix`, `select_units`, then `play_units`.
 
     Parameters
     ----------
     music : dict
-        As ``music.features`` makes it, and Process_Waves.ipynb saves it.
+        From `music_features.features`, or a ``music`` file.
     seed : int
-        Another seed, another dance.
+        Each seed gives another dance.
     given : str or Path, optional
-        A file of poses to go on from: see `prefix`.
+        A file of poses to continue: see `cut_prefix`.
 
     Returns
     -------
     dict
-        What a ``dance`` file holds: ``poses, tokens, beats, seed, fps``.
+        The arrays of a ``dance`` file: ``poses, tokens, beats, seed, fps``.
     """
     music, index = choose_style(dancer, music, style)
     begun = None if given is None else cut_prefix(dancer.codebook, given, music)

@@ -1,4 +1,4 @@
-"""A trained network and all that belongs to it, in one file."""
+"""A music2pose model: the network with its projections, units and codebook, saved in one file."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
@@ -14,36 +14,36 @@ from learn2dance.music2pose.networks import Config
 from learn2dance.music2pose.units import UnitInventory, Units
 from learn2dance.tokens.codebook import Codebook
 
-_PLAIN = ("whole", "frames_per_beat", "window_beats", "top_speed")  # of a codebook
+_PLAIN = ("whole", "frames_per_beat", "window_beats", "top_speed")  # scalar fields of `Codebook`
 
 
 @dataclass(frozen=True)
 class Music2Pose:
-    """A network and what belongs to it: `load_dancer` and `save_dancer` keep them in one file."""
+    """A network with its projections, units and codebook; see `load_model` and `save_model`."""
 
     network: torch.nn.Module
     config: Config
-    music_pca: Projection  # of music
-    motion_pca: Projection  # of motion
+    music_pca: Projection  # of music features
+    motion_pca: Projection  # of a window's DCT coefficients
     units: Units
     codebook: Codebook
-    codebook_digest: str  # of the clusters.npz that it was trained on
+    codebook_digest: str  # of the clusters.npz used in training
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """The styles that it has learned."""
+        """The styles in the training data."""
         return self.config.styles
 
     @cached_property
     def inventory(self) -> UnitInventory:
-        """The units, ready to be chosen from."""
+        """The units, prepared for selection."""
         return UnitInventory(self.units, self.codebook)
 
 
 def save_model(path: str | Path, dancer: Music2Pose, weights: dict | None = None, **more) -> None:
-    """Save a dancer as a ``music2pose`` checkpoint, with ``more`` plain values (loss, arguments, parents) beside it.
+    """Save a model as a ``music2pose`` checkpoint, with further plain values ``more`` (loss, arguments, parents).
 
-    ``weights`` takes the place of the network's own.
+    If given, ``weights`` are saved instead of the network's own.
     """
     book = dancer.codebook
     checkpoint.save(
@@ -58,7 +58,7 @@ def save_model(path: str | Path, dancer: Music2Pose, weights: dict | None = None
             "tokens": torch.from_numpy(dancer.units.tokens).short(),
             "motion": torch.from_numpy(dancer.units.motion).half(),
         },
-        # Half precision: a centroid's numbers are off by 5e-4 of themselves at most.
+        # Half precision: the relative error of a centroid's values is at most 5e-4.
         codebook={
             "centroids": torch.from_numpy(book.centroids).half(),
             "mean": torch.from_numpy(book.mean),
@@ -70,12 +70,12 @@ def save_model(path: str | Path, dancer: Music2Pose, weights: dict | None = None
 
 
 def load_model(path: str | Path, device: str = "cpu") -> Music2Pose:
-    """Load a dancer, ready to dance on this device.
+    """Load a model onto this device, in evaluation mode.
 
     Raises
     ------
     UserError
-        If the file is no ``music2pose`` checkpoint of this version.
+        If the file is not a ``music2pose`` checkpoint of this version.
     """
     parts = checkpoint.load(path, "music2pose")
     try:
@@ -97,7 +97,7 @@ def load_model(path: str | Path, device: str = "cpu") -> Music2Pose:
 
 
 def check_codebook(dancer: Music2Pose, model: str | Path, clusters: str | Path) -> None:
-    """Refuse a dancer that was trained on another codebook than this clusters.npz.
+    """Check that a model was trained on the codebook of this clusters.npz.
 
     Raises
     ------

@@ -1,7 +1,7 @@
-"""The two networks that choose motion tokens for music: a causal transformer, and the original's BiLSTM.
+"""The two networks that predict motion tokens from music: a causal transformer, and the BiLSTM of the original.
 
-Both are called alike and answer alike: N sequences of B beats, in which beat b takes the L codes of the figure that
-starts there (the codebook's whole-body levels), from the motion before it and the music around it.
+Both have the same interface. For N sequences of B beats, they predict the L whole-body tokens of the window that starts
+at each beat, from the motion before it and the music around it.
 """
 
 import math
@@ -16,21 +16,21 @@ from learn2dance.music.beat_grid import BAR_POSITIONS
 
 @dataclass(frozen=True)
 class Config:
-    """The shape of a network: all it takes to build it anew."""
+    """Hyperparameters of a network: all that is needed to build it."""
 
     model: str  # "transformer" or "lstm"
     levels: int
     codes: int
-    motion_size: int  # numbers in which a window of motion, or a code, is seen
-    music_size: int  # numbers in a step of music
+    motion_size: int  # components of ``motion_pca``, for a window or a token
+    music_size: int  # components of ``music_pca``, for each step of music
     styles: tuple[str, ...]
     steps_per_beat: int = 4
     width: int = 64
     layers: int = 1
     heads: int = 4
-    context: int = 8  # beats that the transformer looks back
-    before: int = 2  # beats of music that it hears before the window's first beat …
-    after: int = 4  # … and from there on
+    context: int = 8  # beats of motion that the transformer attends to
+    before: int = 2  # beats of music that are input before the window's start …
+    after: int = 4  # … and from it on
     dropout: float = 0.4
 
 
@@ -42,23 +42,23 @@ def build(config: Config) -> nn.Module:
 class MotionTransformer(nn.Module):
     """A causal transformer over motion, with local attention to the music.
 
-    In each block a beat attends to the `context` beats before it, then to the steps of music from `before` beats
-    before its window to `after` beats after the window's start. Levels are predicted in order within the beat: each
-    from the beat's state and the sum of the code vectors chosen so far (after Lee et al., RQ-Transformer, CVPR 2022,
-    with one hidden layer a level in place of its depth transformer).
+    In each block, a beat attends to the `context` windows before it, then to the steps of music from `before` beats
+    before its window's start to `after` beats after it. Within a beat, levels are predicted in order: each from the
+    beat's state and the sum of the vectors of the tokens chosen so far (after Lee et al., RQ-Transformer, CVPR 2022,
+    with one hidden layer per level instead of its depth transformer).
     """
 
     def __init__(self, config: Config):
         super().__init__()
         self.config = c = config
-        # Codes enter as vectors of the motion they stand for, so that codes alike are alike from the start.
+        # A token's vector is its projected centroid and is not trained, so similar tokens have similar vectors.
         self.register_buffer("code_vectors", torch.zeros(c.levels, c.codes, c.motion_size))
         self.motion = nn.Linear(c.motion_size, c.width)
-        self.no_motion = nn.Parameter(torch.zeros(c.width))  # in place of a window before the first, or unknown
+        self.no_motion = nn.Parameter(torch.zeros(c.width))  # replaces a window that is missing or invalid
         self.music = nn.Sequential(nn.Dropout(c.dropout), nn.Linear(c.music_size, c.width), nn.LayerNorm(c.width))
         self.music_place = nn.Parameter(0.02 * torch.randn((c.before + c.after) * c.steps_per_beat, c.width))
         self.bar = nn.Embedding(BAR_POSITIONS, c.width)
-        self.style = nn.Embedding(len(c.styles) + 1, c.width)  # 0: not known
+        self.style = nn.Embedding(len(c.styles) + 1, c.width)  # 0: unknown
         self.blocks = nn.ModuleList(Block(c) for _ in range(c.layers))
         self.norm = nn.LayerNorm(c.width)
         self.partial = nn.ModuleList(nn.Linear(c.motion_size, c.width) for _ in range(c.levels))
@@ -67,25 +67,25 @@ class MotionTransformer(nn.Module):
         self.dropout = nn.Dropout(c.dropout)
 
     def encode_music(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
-        """Embed all that is known before the dance: tensors (N, B, …) to be sliced by beats and given to `states`."""
+        """Encode music, bar position and style: tensors (N, B, …), to be sliced by beat and passed to `states`."""
         c = self.config
         music = self.music(music)
         around = [block.encode_music(music, self.music_place, c.before + c.after) for block in self.blocks]
         return self.bar(bar) + self.style(style)[:, None], *around
 
     def states(self, heard: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
-        """Return the states (N, B, width) from which the codes of these beats are chosen.
+        """Return the states (N, B, width) from which the tokens of these beats are predicted.
 
         Parameters
         ----------
         heard : tuple of Tensor
-            What `encode_music` returned, for these beats.
+            Output of `encode_music` for these beats.
         before : Tensor [shape=(N, B, motion_size)]
-            The motion (`projection.Projection`) of the window one beat before each.
+            Motion (projected by ``motion_pca``) of the window one beat earlier.
         known : Tensor [shape=(N, B), dtype=bool]
-            Whether there was one.
+            Whether that window exists and is valid.
         past : list, optional
-            An empty list at first: filled with what later calls, for the beats that follow, need of these.
+            Cache of keys and values for step-by-step generation: empty at the first call, and updated in place.
         """
         placed, *around = heard
         moved = torch.where(known[..., None], self.motion(before), self.no_motion)
@@ -97,33 +97,33 @@ class MotionTransformer(nn.Module):
         return self.norm(x)
 
     def vectors(self, tokens: Tensor) -> Tensor:
-        """Sum the vectors of codes (…, l) over their levels, of which there may be fewer than L: (…, motion_size)."""
+        """Sum the vectors of the tokens (…, l) of the first l levels: (…, motion_size)."""
         levels = tokens.shape[-1]
         return self.code_vectors[torch.arange(levels, device=tokens.device), tokens].sum(-2)
 
     def level_logits(self, state: Tensor, chosen: Tensor) -> Tensor:
-        """Return the logits (…, K) of the next level, given the codes (…, l) of the levels before it."""
+        """Return the logits (…, K) of the next level, given the tokens (…, l) of the levels before it."""
         level = chosen.shape[-1]
         hidden = self.hidden[level](state) + self.partial[level](self.vectors(chosen))
         return self.classify[level](self.dropout(functional.gelu(hidden)))
 
     def forward(self, tokens: Tensor, motion: Tensor, known: Tensor, music: Tensor, bar: Tensor, style: Tensor):
-        """Return the logits of every code, given the true motion and codes before it.
+        """Return the logits of all tokens, given the true motion and tokens before each (teacher forcing).
 
         Parameters
         ----------
         tokens : Tensor [shape=(N, B, L), dtype=int64]
-            The codes of the windows.
+            Whole-body tokens of the windows.
         motion : Tensor [shape=(N, B, motion_size)]
-            Their motion.
+            Their motion, projected by ``motion_pca``.
         known : Tensor [shape=(N, B), dtype=bool]
-            Which windows are known.
+            Which windows are valid.
         music : Tensor [shape=(N, B + before + after - 1, S, D), dtype=float32]
-            Projected music features, S steps a beat, of the beats around these too: `before` of them come first.
+            Projected music features, S steps per beat, from `before` beats before the first window's start.
         bar : Tensor [shape=(N, B), dtype=int64]
-            Position in the bar: see `bar_positions`.
+            Position in the bar: see `beat_grid.bar_positions`.
         style : Tensor [shape=(N,), dtype=int64]
-            Index into the styles plus one; 0 where not known.
+            Index into the styles plus one; 0 if unknown.
 
         Returns
         -------
@@ -134,7 +134,7 @@ class MotionTransformer(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention back over the beats, attention to the music around each, and a two-layer perceptron."""
+    """Causal self-attention over beats, cross-attention to the music around each, and a two-layer perceptron."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -142,7 +142,7 @@ class Block(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(c.width) for _ in range(3))
         self.qkv = nn.Linear(c.width, 3 * c.width)
         self.self_output = nn.Linear(c.width, c.width)
-        self.distance = nn.Parameter(torch.zeros(c.heads, c.context))  # how much a beat so far back counts
+        self.distance = nn.Parameter(torch.zeros(c.heads, c.context))  # attention bias by distance in beats
         self.cross_query = nn.Linear(c.width, c.width)
         self.key_value = nn.Linear(c.width, 2 * c.width, bias=False)
         self.cross_output = nn.Linear(c.width, c.width)
@@ -152,9 +152,9 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(c.dropout)
 
     def forward(self, x: Tensor, around: Tensor, past: list[Tensor] | None) -> Tensor:
-        """Map states (N, B, width) and what `encode_music` returned to new states.
+        """Map states (N, B, width) and the output of `encode_music` to new states.
 
-        ``past``, where given, holds the keys and values of the beats before, and is brought up to date.
+        If given, ``past`` holds the keys and values of earlier beats, and is updated in place.
         """
         n, beats, width = x.shape
         heads = self.config.heads
@@ -172,15 +172,16 @@ class Block(nn.Module):
         return x + self.dropout(self.mlp(self.norms[2](x)))
 
     def encode_music(self, music: Tensor, place: Tensor, beats: int) -> Tensor:
-        """Lay out the keys and values (N, B, M, 2 width) of the music (N, B + beats - 1, S, width) around each beat.
+        """Return the keys and values (N, B, M, 2 width) of the music (N, B + beats - 1, S, width) around each beat.
 
-        Places (M, width) are added after the map, which is linear, so that each step is mapped once and not M times.
+        M is ``beats`` times S. Positions ``place`` (M, width) are added after the linear map, so that each step is
+        mapped once.
         """
         around = self.key_value(music).unfold(1, beats, 1)  # (N, B, S, 2 width, beats)
         return around.permute(0, 1, 4, 2, 3).flatten(2, 3) + self.key_value(place)
 
     def mask(self, queries: int, keys: int) -> Tensor:
-        """Return what is added to the attention of the last beats to all: a weight by distance, -inf for unseen."""
+        """Return the attention bias (heads, queries, keys) of the last beats to all: by distance, -inf if masked."""
         beat = torch.arange(keys, device=self.distance.device)
         back = beat[keys - queries :, None] - beat[None, :]
         seen = (back >= 0) & (back < self.config.context)
@@ -188,10 +189,10 @@ class Block(nn.Module):
 
 
 class MotionLSTM(nn.Module):
-    """The original's architecture: a BiLSTM over the song, the window before as a vector, a two-layer classifier.
+    """The original architecture: a BiLSTM over the song, the previous window as a vector, a two-layer classifier.
 
-    As in learn2dance (A. Pekis et al.), with an output for every beat rather than one for the whole song, and codes
-    in levels, which it predicts independently of each other.
+    As in learn2dance (A. Pekis et al.), but with an output for every beat instead of one per song, and with several
+    levels of tokens, which are predicted independently.
     """
 
     def __init__(self, config: Config):
@@ -205,16 +206,16 @@ class MotionLSTM(nn.Module):
         )
 
     def encode_music(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
-        """As `MotionTransformer.encode_music`; hears the music alone, not bar and style."""
+        """As `MotionTransformer.encode_music`, but without bar position and style."""
         own = music[:, self.config.before : music.shape[1] - self.config.after + 1].mean(2)
         return (self.lstm(self.music(own))[0],)
 
     def states(self, heard: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
-        """As `MotionTransformer.states`; knows no more of the dance than the window before."""
+        """As `MotionTransformer.states`, but of the motion uses only the previous window."""
         return torch.cat([heard[0], self.previous(before) * known[..., None]], -1)
 
     def level_logits(self, state: Tensor, chosen: Tensor) -> Tensor:
-        """As `MotionTransformer.level_logits`, whatever was chosen."""
+        """As `MotionTransformer.level_logits`, but independent of the chosen tokens."""
         return self.classify(state).unflatten(-1, (self.config.levels, -1))[..., chosen.shape[-1], :]
 
     def forward(self, tokens: Tensor, motion: Tensor, known: Tensor, music: Tensor, bar: Tensor, style: Tensor):
@@ -224,12 +225,12 @@ class MotionLSTM(nn.Module):
 
 
 def shift(x: Tensor) -> Tensor:
-    """Move (N, B, …) one beat later; the first beat gets zeros: not known."""
+    """Shift (N, B, …) one beat later; the first beat gets zeros (invalid)."""
     return torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
 
 
 def loss(logits: Tensor, tokens: Tensor, known: Tensor) -> Tensor:
-    """Return the mean negative log likelihood (nats) of each level (L,), over the windows that are known.
+    """Return the mean cross-entropy (nats) of each level (L,) over the valid windows.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What train.py and Model.ipynb share: reading a data root, a gradient step, and judging by the val split."""
+"""Functions shared by train.py and Model.ipynb: reading a data root, a gradient step, and validation."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,30 +19,30 @@ from learn2dance.tokens import tokenize
 from learn2dance.tokens.codebook import Codebook
 
 STEPS_PER_BEAT = 4
-MUSIC_SIZE = 16  # numbers in which the networks hear a step of music: with more they learn songs by heart
-MOTION_SIZE = 64  # numbers in which the networks see a window of motion
+MUSIC_SIZE = 16  # components of ``music_pca``, for each step of music: with more, the networks memorise songs
+MOTION_SIZE = 64  # components of ``motion_pca``, for each window
 
 
 @dataclass(frozen=True)
 class Data:
-    """The clips of a data root to learn from and to judge by (`dataset.load`), their codebook and their units."""
+    """The training and validation clips of a data root (`dataset.load`), their codebook and their units."""
 
     train: dict[str, dict]
     val: dict[str, dict]
     styles: tuple[str, ...]
     codebook: Codebook
     units: units.Units
-    mirror: float  # share of the sequences that are mirrored: none where the codebook knows no mirrored motion
+    mirror: float  # fraction of sequences that are mirrored; 0 if the codebook was fitted without mirrored motion
     parents: dict
 
 
 def read_data(root: DataRoot, style: str | None = None) -> Data:
-    """Read a data root's songs and codes: all of them, or those of one style.
+    """Read the music and tokens of a data root: all clips, or those of one style.
 
     Raises
     ------
     UserError
-        If a stage before has not run, or ran on something else since.
+        If files of earlier stages are missing or out of date, or a split has no usable clip.
     """
     path = root.path / "clusters.npz"
     codebook, meta, digest = tokenize.load_codebook(path), npz.load(path, "clusters")["meta"], npz.digest(path)
@@ -72,7 +72,7 @@ def read_data(root: DataRoot, style: str | None = None) -> Data:
 
 
 def new_model(data: Data, hyperparameters) -> Music2Pose:
-    """Build an untrained dancer for these data, of the shape that train.py's arguments ask for."""
+    """Build an untrained model for these data, with the hyperparameters of train.py."""
     book = data.codebook
     steps = np.concatenate([clip["features"].reshape(-1, clip["features"].shape[-1]) for clip in data.train.values()])
     music_pca = projection.fit_projection(steps, MUSIC_SIZE, alike=True)
@@ -98,26 +98,26 @@ def new_model(data: Data, hyperparameters) -> Music2Pose:
 
 
 def to_songs(clips: dict[str, dict], dancer: Music2Pose) -> list[Song]:
-    """Make clips (`Data`) into what the dancer's network takes."""
+    """Convert clips (`Data`) to inputs of the model's network."""
     return [
         dataset.to_song(c, dancer.config, dancer.music_pca, dancer.motion_pca, dancer.codebook) for c in clips.values()
     ]
 
 
 def loss(network: nn.Module, tokens: Tensor, motion: Tensor, known: Tensor, *around: Tensor) -> Tensor:
-    """Return the mean negative log likelihood (nats a code) of each level (L,) over a batch's known windows."""
+    """Return the mean cross-entropy (nats per token) of each level (L,) over a batch's valid windows."""
     return networks.loss(network(tokens, motion, known, *around), tokens, known)
 
 
 def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: list[Tensor], rate: float) -> tuple:
-    """Take one gradient step at this learning rate.
+    """Take one gradient step with learning rate ``rate``.
 
     Returns
     -------
     losses : Tensor [shape=(L,)]
-        As `loss` returns them, before the step.
+        From `loss`, before the step.
     norm : Tensor [shape=()]
-        Of the gradient, before it was clipped to one.
+        Gradient norm before clipping to 1.
     """
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -131,7 +131,7 @@ def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: list[Tenso
 
 
 def optimiser(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.Optimizer:
-    """Return AdamW over the network's weights; biases and norms are not decayed."""
+    """Return AdamW for the network's parameters; one-dimensional ones (biases, norms) have no weight decay."""
     decayed = [p for p in network.parameters() if p.ndim >= 2]
     kept = [p for p in network.parameters() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
@@ -139,7 +139,7 @@ def optimiser(network: nn.Module, rate: float, weight_decay: float) -> torch.opt
 
 
 def history(folder: Path) -> dict[str, np.ndarray]:
-    """Read the TensorBoard scalars of a run: for each name an array (looks, 2) of step and value."""
+    """Read the TensorBoard scalars of a run: for each name an array (n, 2) of steps and values."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     events = EventAccumulator(str(folder))
@@ -152,7 +152,7 @@ def history(folder: Path) -> dict[str, np.ndarray]:
 
 @torch.no_grad()
 def validation_loss(network: nn.Module, judged: list[Song], config: Config) -> np.ndarray:
-    """Return the loss (L,) over whole songs, each window counting the same."""
+    """Return the loss (L,) over complete songs, averaged over valid windows."""
     network.eval()
     device = next(network.parameters()).device
     total, count = np.zeros(config.levels), 0
@@ -166,9 +166,9 @@ def validation_loss(network: nn.Module, judged: list[Song], config: Config) -> n
 
 
 def unigram_loss(train: list[Song], judged: list[Song], config: Config) -> np.ndarray:
-    """Return the loss (L,) of what knows neither music nor dance, but only how often each code is used.
+    """Return the loss (L,) of a prediction from token frequencies alone.
 
-    The frequencies are those of the train split and its mirror image, one added to each count.
+    The frequencies are those of the train split and its mirror image, with one added to each count.
     """
     total = np.zeros(config.levels)
     for level in range(config.levels):
@@ -180,6 +180,6 @@ def unigram_loss(train: list[Song], judged: list[Song], config: Config) -> np.nd
 
 
 def mismatch_music(judged: list[Song]) -> list[Song]:
-    """Give each song the sound of the next one, repeated where that is shorter; it keeps its own bars."""
+    """Give each song the music features of the next one, repeated if that is shorter; bar positions stay."""
     pairs = zip(judged, judged[1:] + judged[:1], strict=True)
     return [replace(song, music=other.music[torch.arange(len(song.music)) % len(other.music)]) for song, other in pairs]

@@ -1,10 +1,10 @@
-"""The units of a dance: whole windows that were danced, and the choice of the one that comes next.
+"""Unit selection: a dance is a sequence of real windows from the train split, chosen beat by beat.
 
-A network that says how likely each code is can put codes together that no body ever was. So a dance is written in the
-units that occur in the train split, each a window in all its codes, chosen beat by beat as concatenative synthesis
-chooses its units (Hunt and Black, ICASSP 1996): what the network expects, and how well the unit joins on to the last.
-Two-beat units one beat apart overlap by a beat, so a dance is a cross-fade of two units everywhere; and what lies
-within `AWAY` beats of a unit, in the dance it comes from, does not follow it: dances are put together, not replayed.
+Tokens sampled from a network can combine into motion that never occurs. Therefore a dance consists of units: windows of
+the train split with all their tokens. They are chosen as in concatenative synthesis (Hunt and Black, ICASSP 1996), by
+target cost (the network's prediction) and join cost (distance to the continuation of the last unit). Units last two
+beats and start one beat apart, so two units are cross-faded at any time. A unit within `MIN_DISTANCE` beats of the last
+one in the same clip is excluded if possible, so that training dances are not replayed.
 """
 
 from collections.abc import Callable
@@ -18,34 +18,32 @@ from torch.nn import functional
 from learn2dance.motion.windows import dct_coefficients, from_dct
 from learn2dance.tokens.codebook import Codebook
 
-MOST = 20000  # units: with more, as many drawn evenly
-JOIN_SCALE = 0.18  # torso lengths: units that miss by so much (rms) are e times less likely to be joined
-TARGET_WEIGHT = 0.5  # weight of what the network expects: it knows the motion before, which joins count once already
-HUBNESS_CORRECTION = (
-    1.5  # how far units that join on to many others are held back: at 1, joins alone would choose all alike
-)
-MIN_DISTANCE = 3  # beats: what lies nearer to the last unit in the same dance is not its next
-FEW = 8  # units of a style and beat in the bar: with no more, none is held back
-SPARSE = 4  # joins are measured on every so many frames
+MOST = 20000  # units: of more, every n-th is kept
+JOIN_SCALE = 0.18  # torso lengths: at this rms join distance, a unit is e times less likely than at zero
+TARGET_WEIGHT = 0.5  # of the network's log-probability: its input, the last window, also enters the join cost
+HUBNESS_CORRECTION = 1.5  # weight of the hubness correction: at 1, join cost alone would choose all units equally often
+MIN_DISTANCE = 3  # beats: units no farther than this from the last unit in the same clip are excluded
+FEW = 8  # units of a style and bar position: with no more, there is no hubness correction
+SPARSE = 4  # frames: join distances are measured on every fourth frame
 
 
 @dataclass(frozen=True)
 class Units:
-    """The units of a train split, N of them.
+    """The N units of a train split.
 
     Attributes
     ----------
     motion : np.ndarray [shape=(N, D), dtype=float32]
-        Spectra of the windows as they were danced: what codes leave over is little, but a fifth of the jerk.
+        DCT coefficients of the real windows. Their tokens' residual is small, but holds a fifth of the jerk.
     tokens : np.ndarray [shape=(N, C), dtype=int64]
     bar : np.ndarray [shape=(N,), dtype=int64]
         Position in the bar of the first beat: see `beat_grid.bar_positions`.
     style : np.ndarray [shape=(N,), dtype=int64]
-        Index into the styles plus one; 0 where not known.
+        Index into the styles plus one; 0 if unknown.
     tempo : np.ndarray [shape=(N,), dtype=float64]
-        Of the music it was danced to: beats a minute.
+        Of the clip's music, beats per minute.
     clip, beat : np.ndarray [shape=(N,), dtype=int64]
-        Where it was danced: which clip, which beat.
+        Index of the source clip, and of the window in it (one per beat).
     """
 
     motion: np.ndarray
@@ -58,18 +56,18 @@ class Units:
 
 
 def collect(clips: dict[str, dict], styles: tuple[str, ...], cut: Callable[[str], np.ndarray], frames: int) -> Units:
-    """Collect the known windows of clips.
+    """Collect the valid windows of clips as units.
 
     Parameters
     ----------
     clips : dict of str to dict
-        As `dataset.load` returns them.
+        From `dataset.load`.
     styles : tuple of str
-        All that there are.
+        All styles.
     cut : callable
-        Returns the windows (W, F) of a clip, as they were danced.
+        Returns the real windows (W, F) of a clip.
     frames : int
-        Of a window.
+        Frames per window.
     """
     every = -(-sum(int(clip["known"].sum()) for clip in clips.values()) // MOST)
     rows = []
@@ -84,14 +82,14 @@ def collect(clips: dict[str, dict], styles: tuple[str, ...], cut: Callable[[str]
 
 
 class UnitInventory:
-    """Units ready to be chosen from: how each opens and closes, and how freely it joins."""
+    """Units prepared for selection: their first and last parts for the join cost, and the hubness correction."""
 
     def __init__(self, units: Units, codebook: Codebook):
         self.units, self.codebook = units, codebook
         self.motion = from_dct(units.motion, codebook.frames)
         self.openings, self.closings = self.ends(self.motion)
         self.body_tokens = torch.from_numpy(units.tokens[:, : codebook.whole])
-        begun = functional.pad(self.body_tokens, (1, 0))  # with a nought before them, so that none is empty
+        begun = functional.pad(self.body_tokens, (1, 0))  # with a leading zero, so that no prefix is empty
         self.prefixes = [
             torch.unique(begun[:, : 1 + level], dim=0, return_inverse=True) for level in range(codebook.whole)
         ]
@@ -100,7 +98,7 @@ class UnitInventory:
         self.ease = self._ease()
 
     def ends(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return how windows (N, F) begin and go on one beat later, so scaled that distances are rms torso lengths."""
+        """Return windows (N, F) less the last beat, and less the first, scaled: distances are rms torso lengths."""
         frames, beat = self.codebook.frames, self.codebook.frames_per_beat
         motion = motion.reshape(len(motion), frames, -1)
         opening, going_on = motion[:, : frames - beat : SPARSE], motion[:, beat::SPARSE]
@@ -108,10 +106,11 @@ class UnitInventory:
         return opening.reshape(len(motion), -1) / scale, going_on.reshape(len(motion), -1) / scale
 
     def _ease(self) -> np.ndarray:
-        """Return `EASE` times what each unit's score must get for joins alone to choose all of a style and beat alike.
+        """Return the hubness correction (N,) of the units' scores, times `HUBNESS_CORRECTION`.
 
-        Units near the middle of all motion join on to everything, and a dance that follows joins comes back to them
-        again and again (hubs: Radovanović et al., JMLR 2010). A unit is held back by its mean chance to be chosen.
+        Units near the mean motion join well to most others and would be chosen too often (hubs: Radovanović et al.,
+        JMLR 2010). The correction lowers a unit's score by the logarithm of its mean probability under join cost
+        alone, until all units of a style and bar position are about equally likely.
         """
         ease, units = np.zeros(len(self.units.bar)), self.units
         for style in np.unique(units.style):
@@ -121,7 +120,7 @@ class UnitInventory:
                 if len(before) and len(here) > FEW:
                     scores = -_squares(self.closings[before], self.openings[here]) / JOIN_SCALE**2
                     scores[self._near(before[:, None], here)] = -np.inf
-                    for _ in range(10):  # holding one back makes way for others: so again, until all are alike
+                    for _ in range(10):  # lowering one unit raises others: repeat until nearly equal
                         chances = scores + ease[here]
                         chances = np.exp(chances - chances.max(1, keepdims=True))
                         chances /= chances.sum(1, keepdims=True)
@@ -129,12 +128,12 @@ class UnitInventory:
         return HUBNESS_CORRECTION * ease
 
     def _near(self, unit: np.ndarray | int, others: np.ndarray) -> np.ndarray:
-        """Tell which units lie so near to a unit, in the dance it comes from, that choosing them would replay it."""
+        """Tell which units are within `MIN_DISTANCE` beats of a unit in the same clip, and so would replay the clip."""
         clip, beat = self.units.clip, self.units.beat
         return (clip[unit] == clip[others]) & (np.abs(beat[unit] - beat[others]) <= MIN_DISTANCE)
 
     def expected(self, network: nn.Module, state: Tensor) -> np.ndarray:
-        """Return how likely a network in a state (width,) holds each unit: its logarithm (N,), units alike sharing."""
+        """Return each unit's log-probability (N,) for a state (width,); units with equal tokens share it."""
         total = torch.zeros(len(self.body_tokens), dtype=torch.float64)
         for level, (prefixes, which) in enumerate(self.prefixes):
             logits = network.level_logits(state.expand(len(prefixes), -1), prefixes[:, 1:].to(state.device))
@@ -152,23 +151,23 @@ class UnitInventory:
         temperature: float = 1.0,
         top_k: int = 0,
     ) -> int:
-        """Choose the next unit.
+        """Choose the next unit; return its index.
 
         Parameters
         ----------
         expected : np.ndarray [shape=(N,)]
-            The network's, as `expected` returns it.
-        last : np.ndarray [shape=(D,)], optional
-            How the last window goes on, as `ends` returns it.
+            Log-probabilities from `expected`.
+        last : np.ndarray [shape=(E,)], optional
+            The last window without its first beat, from `ends`.
         danced : list of int
-            The units of the dance so far. Of those that may be danced here, the half that was danced last does not come
-            again, nor what would replay, so long as there are others.
+            The units of the dance so far. Units near the last one in the same clip are excluded if others remain. So
+            are the most recently used units, up to half of those left.
         bar, style : int
-            The beat's position in the bar, and the style (0: not known). Where no unit has them, any will do.
+            The beat's position in the bar, and the style (0: unknown). A condition that no unit meets is ignored.
         temperature : float
-            Below 1 the likelier units win more often, at 0 the likeliest always does.
+            Below 1, likelier units are chosen more often; at 0, always the likeliest.
         top_k : int
-            Draw among so many of the likeliest units; 0: among all.
+            Number of likeliest units to draw from; 0: all.
         """
         units = self.units
         allowed = np.ones(len(units.bar), bool)
@@ -186,7 +185,7 @@ class UnitInventory:
         return int(allowed[sample(scores, rng, temperature, top_k)])
 
     def style_for(self, music: dict) -> int:
-        """Return the style (index plus one) of the units danced to music most like this: of its metre, then tempo."""
+        """Return the style (index plus one) whose units' music has the same metre, if any, and the nearest tempo."""
         units = self.units
         metre = (units.bar < 3) == (music["beats_per_bar"] == 3)
         metre = metre if metre.any() else np.ones(len(metre), bool)
@@ -195,12 +194,12 @@ class UnitInventory:
         return int(styles[np.abs(np.log(tempi / music["tempo"])).argmin()])
 
     def tempo(self, style: int) -> float:
-        """Return the median tempo of the music to units of a style (index plus one; 0: not known), beats a minute."""
+        """Return the median tempo (beats per minute) of the music of a style's units (index plus one; 0: unknown)."""
         return float(np.median(self.units.tempo[self.units.style == style]))
 
 
 def sample(scores: np.ndarray, rng: np.random.Generator, temperature: float, top_k: int) -> int:
-    """Draw one index from unnormalised log chances (N,)."""
+    """Draw one index from unnormalised log-probabilities (N,)."""
     if temperature == 0:
         return int(scores.argmax())
     if 0 < top_k < len(scores):
@@ -210,10 +209,10 @@ def sample(scores: np.ndarray, rng: np.random.Generator, temperature: float, top
 
 
 def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the squared distances (N, M) of points (N, D) and (M, D)."""
+    """Return the squared distances (N, M) between points (N, D) and (M, D)."""
     return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0)
 
 
 def _position_before(bar: int) -> int:
-    """Return the position in the bar one beat before: see `beat_grid.bar_positions`."""
+    """Return the position in the bar one beat earlier: see `beat_grid.bar_positions`."""
     return (bar - 1) % 3 if bar < 3 else (bar - 4) % 4 + 3

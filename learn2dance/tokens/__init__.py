@@ -1,4 +1,4 @@
-"""Motion as tokens: the residual k-means codebook, and a data root written in its codes.
+"""Motion as tokens: the residual k-means codebook, and the tokens of a data root.
 
-May import everything below: `learn2dance.metrics`, `music`, `media`, `data`, `motion`.
+May import the layers below it: `learn2dance.metrics`, `music`, `media`, `data`, `motion`.
 """

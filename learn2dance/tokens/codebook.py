@@ -1,9 +1,9 @@
-"""Windows of motion as tokens: residual k-means, of the whole body and then limb by limb.
+"""Windows of motion as tokens: residual k-means of the whole body, then of each limb.
 
-Each window is written in codes, level after level, each level a k-means of what the levels before left over (residual
-vector quantisation: Juang and Gray, ICASSP 1982; Chen, Guan and Wang, Sensors 2010). The first levels see the whole
-body: one code each, the figure that is danced. The others see one limb at a time and have a code for each (product
-quantisation: Jégou, Douze and Schmid, TPAMI 2011): the detail, of which no two dances are alike.
+A window is encoded level by level. Each level is a k-means of the residual of the levels before it (residual vector
+quantisation: Juang and Gray, ICASSP 1982; Chen, Guan and Wang, Sensors 2010). Each of the first levels has one token
+for the whole body. Each of the others has one token per limb (product quantisation: Jégou, Douze and Schmid, TPAMI
+2011). Limb levels encode the details, which differ from dance to dance.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,9 +16,9 @@ from learn2dance.motion.kinematics import limit_speed
 from learn2dance.motion.skeleton import LIMBS
 from learn2dance.motion.windows import dct_coefficients, from_dct, overlap_add
 
-IN_MEMORY = 1 << 30  # bytes of spectra up to which k-means sees every window; above, as many drawn evenly
+IN_MEMORY = 1 << 30  # bytes of DCT coefficients that k-means is fitted on; of more, every n-th window is used
 
-FEWEST = 4  # windows a code: with fewer, codes are single windows learned by heart
+FEWEST = 4  # training windows per centroid: with fewer, centroids become copies of single windows
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class Codebook:
     Attributes
     ----------
     centroids : np.ndarray [shape=(L, K, D), dtype=float32]
-        Spectra of motion (`windows.spectra`) in torso lengths.
+        DCT coefficients of motion (`windows.dct_coefficients`) in torso lengths.
     whole : int
-        So many levels come first in which a code stands for the whole body; in the others, each limb has its own.
+        Number of whole-body levels, which come first. In the other levels, each limb has its own token.
     mean : np.ndarray [shape=(D,), dtype=float32]
-        The mean spectrum of the train split.
+        Mean DCT coefficients of the train split.
     frames_per_beat, window_beats : int
-        How windows are cut; the hop is one beat.
+        Frames per beat and beats per window. Windows start one beat apart.
     top_speed : float
-        Torso lengths a second: the fastest joint of a decoded dance is held to it.
+        Torso lengths per second: upper limit for the fastest joint of a decoded dance.
     """
 
     centroids: np.ndarray
@@ -48,16 +48,16 @@ class Codebook:
 
     @property
     def columns(self) -> int:
-        """How many codes write a window."""
+        """Number of tokens per window (C)."""
         return self.whole + len(LIMBS) * (len(self.centroids) - self.whole)
 
     @property
     def frames(self) -> int:
-        """How many frames a window has."""
+        """Number of frames per window."""
         return self.frames_per_beat * self.window_beats
 
     def encode(self, windows: np.ndarray) -> np.ndarray:
-        """Return the codes int64 (W, C) of windows (W, F), each the centroid nearest to what is left."""
+        """Return the tokens int64 (W, C) of windows (W, F): each is the centroid nearest to the residual."""
         left = dct_coefficients(windows, self.frames) - self.mean
         tokens = np.empty((len(windows), self.columns), np.int64)
         for column, level, part in parts(len(self.centroids), self.whole, left.shape[1]):
@@ -67,7 +67,7 @@ class Codebook:
         return tokens
 
     def spectra(self, tokens: np.ndarray) -> np.ndarray:
-        """Return the spectra float32 (W, D) that codes int64 (W, C) stand for; with fewer columns, coarser ones."""
+        """Return the DCT coefficients float32 (W, D) of tokens int64 (W, C); fewer columns give a coarser result."""
         total = np.tile(self.mean, (len(tokens), 1))
         for column, level, part in parts(len(self.centroids), self.whole, len(self.mean)):
             if column < tokens.shape[1]:
@@ -75,16 +75,16 @@ class Codebook:
         return total
 
     def decode(self, tokens: np.ndarray) -> np.ndarray:
-        """Return the windows float32 (W, F) that codes int64 (W, C) stand for; see `spectra`."""
+        """Return the windows float32 (W, F) of tokens int64 (W, C); see `spectra`."""
         return from_dct(self.spectra(tokens), self.frames)
 
     def play(self, motion: np.ndarray, beats: np.ndarray, count: int, fps: float, start: float = 0.0) -> np.ndarray:
-        """Play windows (W, F) on beats from a second on: `windows.join`, then `kinematics.limit_speed`.
+        """Render windows (W, F) on beats (W + window_beats,): `windows.overlap_add`, then `kinematics.limit_speed`.
 
         Returns
         -------
         np.ndarray [shape=(count, J, 2), dtype=float32]
-            Normalised poses.
+            Normalised poses; frame t is at ``start + t / fps`` seconds.
         """
         times = start + np.arange(count) / fps
         joined = overlap_add(motion, beats, times, self.frames_per_beat, self.window_beats)
@@ -92,7 +92,7 @@ class Codebook:
 
 
 def parts(levels: int, whole: int, size: int) -> list[tuple[int, int, np.ndarray]]:
-    """List what each code sees: its column, its level, and the numbers int64 (P,) of the spectrum (size,)."""
+    """List for each token its column, its level, and the indices int64 (P,) of its DCT coefficients (size,)."""
     numbers = np.arange(size).reshape(-1, sum(map(len, LIMBS)), 2)
     seen = [(level, numbers.ravel()) for level in range(whole)]
     seen += [(level, numbers[:, list(limb)].ravel()) for level in range(whole, levels) for limb in LIMBS]
@@ -118,15 +118,15 @@ def fit(
     Parameters
     ----------
     read : callable
-        Gives, as often as it is called, the same windows (W, F) piece by piece (a clip at a time).
+        Yields the same windows (W, F) at every call, piece by piece (one clip at a time).
     frames : int
-        Of a window.
+        Frames per window.
     levels, whole, codes : int
-        L levels of K codes, ``whole`` of them for the whole body.
+        Number of levels L, of whole-body levels among them, and of centroids K per level.
     seed : int
-        Of the k-means++ starts.
+        Of the k-means++ initialisation.
     progress : callable
-        Wraps the iterable of k-means fits, to show a bar.
+        Wraps the iterable of k-means fits to show a progress bar.
 
     Returns
     -------
@@ -136,7 +136,7 @@ def fit(
     Raises
     ------
     UserError
-        If there are fewer than `FEWEST` windows a code.
+        If there are fewer than `FEWEST` windows per centroid.
 
     See Also
     --------
@@ -150,7 +150,7 @@ def fit(
     if count < FEWEST * codes:
         fewer = f" or fewer codes (-p CODES {count // FEWEST})" if count >= 2 * FEWEST else ""
         raise UserError(f"{count} windows are too few for {codes} codes; give more dances{fewer}")
-    every = -(-count * size // IN_MEMORY)  # windows of which one is taken
+    every = -(-count * size // IN_MEMORY)  # only every n-th window is used
     left = np.concatenate([dct_coefficients(piece[::every], frames) for piece in read()])
     mean = left.mean(0, dtype=np.float64).astype(np.float32)
     left -= mean
@@ -164,13 +164,13 @@ def fit(
 
 
 def reconstruction_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np.ndarray:
-    """Measure what the codes leave over of windows (W, F), given piece by piece, level by level.
+    """Measure the reconstruction error of windows (W, F), given piece by piece, after each level.
 
     Returns
     -------
     np.ndarray [shape=(L,)]
-        Sum of squares of what is left after each level, as a share of that about the train split's mean; NaN where
-        there are no windows.
+        Sum of squared residuals after each level, as a fraction of the sum of squared deviations from the train
+        split's mean; NaN if there are no windows.
     """
     levels = len(codebook.centroids)
     squares = np.zeros(levels + 1)

@@ -1,4 +1,4 @@
-"""Learning the codebook of a data root, and writing every clip in its codes."""
+"""Fit the codebook of a data root, and encode every clip as tokens."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
@@ -18,24 +18,24 @@ from learn2dance.tokens.codebook import Codebook
 
 STAGE = "Clustering.ipynb"
 NO_PEAKS = np.full(2, np.nan)
-VERSION = 2  # raised when the same poses come out in other windows or codes: what was made before is then stale
+VERSION = 2  # raised when the same poses would give other windows or tokens: existing files are then stale
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How motion is cut and how many codes write it."""
+    """How motion is cut into windows, and the size of the codebook."""
 
     levels: int = 9
     codes: int = 256
-    whole: int = 2  # levels that see the whole body; the others have a code for each limb
+    whole: int = 2  # levels with one token for the whole body; the others have one for each limb
     seed: int = 0
     frames_per_beat: int = 24
     window_beats: int = 2
-    mirror: bool = True  # learn from mirrored copies too
-    align: bool = True  # dances that drift against their music are laid on its beats (`sync`)
+    mirror: bool = True  # fit on mirrored copies too
+    align: bool = True  # re-synchronise dances that drift from their music (`sync`)
 
     def check(self) -> None:
-        """Raise a UserError at a setting that no codebook can have."""
+        """Raise a UserError if a setting is invalid."""
         least_of = {"levels": 1, "whole": 1, "codes": 2, "frames_per_beat": 2, "window_beats": 2}
         for name, least in least_of.items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
@@ -47,17 +47,20 @@ class Settings:
 
 
 def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = NO_PEAKS) -> dict:
-    """Cut one clip's poses on its music's beats, laid on them as `usual_peaks` says where it drifts.
+    """Cut one clip's poses into windows on its music's beats, re-synchronised (`sync`) if ``settings.align``.
+
+    ``peaks`` come from `typical_peaks`.
 
     Returns
     -------
     dict
-        ``windows`` float32 (W, D), ``known`` bool (W,), ``start`` int, as `windows.cut` returns them, and ``beats``.
+        ``windows`` float32 (W, F), ``known`` bool (W,) and ``start`` int, as `windows.cut` returns them, and ``beats``
+        (B,), in seconds of the dance.
 
     Raises
     ------
     UserError
-        If the clip has other joints than the 15 of BODY_25, or poses and music cannot belong together.
+        If the clip does not have 15 or 25 joints, or if its poses or its music are at least twice as long as the other.
     """
     poses, music = npz.load(root.file("poses", clip), "poses"), npz.load(root.file("music", clip), "music")
     joints = poses["poses"].shape[1]
@@ -79,7 +82,7 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = 
 
 
 def clip_cutter(root: DataRoot) -> Callable[[str], dict]:
-    """Return what cuts a clip as it was cut when the root's clusters.npz was made: `clip_windows`."""
+    """Return `cut_clip` with the settings and peaks of the root's clusters.npz."""
     saved = npz.load(root.path / "clusters.npz", "clusters")
     settings = Settings(**{field.name: saved["meta"]["arguments"][field.name] for field in fields(Settings)})
     return lambda clip: cut_clip(root, clip, settings, saved["peaks"])
@@ -88,7 +91,7 @@ def clip_cutter(root: DataRoot) -> Callable[[str], dict]:
 def known_windows(
     root: DataRoot, clips: list[str], settings: Settings, peaks: np.ndarray = NO_PEAKS, mirror: bool = False
 ) -> Iterator[np.ndarray]:
-    """Yield the whole windows (W, D) of clip after clip, each followed by its mirror image where asked for."""
+    """Yield the valid windows (W, F) of each clip; with ``mirror``, also their mirror images."""
     for clip in clips:
         found = cut_clip(root, clip, settings, peaks)
         whole = found["windows"][found["known"]]
@@ -99,19 +102,19 @@ def known_windows(
 
 
 def tokenize(root: DataRoot, settings: Settings) -> dict:
-    """Fit the codebook on the train split and write all clips in it: ``clusters.npz``, ``tokens/<clip>.npz``.
+    """Fit the codebook on the train split and encode all clips: ``clusters.npz``, ``tokens/<clip>.npz``.
 
-    Only what is missing or stale is made.
+    Only files that are missing or stale are written.
 
     Returns
     -------
     dict
-        ``codebook`` (`codebook.Codebook`), ``error`` (L, 2) on train and val, and ``clips``, those labelled.
+        ``codebook`` (`codebook.Codebook`), ``error`` (L, 2) on train and val, and ``clips``, all that have tokens.
 
     Raises
     ------
     UserError
-        If clips, windows or settings do not do.
+        If clips are missing or unsuitable, windows are too few, or a setting is invalid.
     """
     settings.check()
     clips = root.have("poses", "music")
@@ -174,13 +177,13 @@ def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, s
 
 
 def top_speed(root: DataRoot, clips: list[str]) -> float:
-    """Measure how fast the fastest joint is (torso lengths a second) in all but five of a thousand frames."""
+    """Return the 99.5th percentile over frames of the fastest joint's speed (torso lengths per second)."""
     speeds = [kinematics.steps(poses) * fps for poses, fps in (normalised(root, clip) for clip in clips)]
     return float(np.nanpercentile(np.concatenate(speeds), 99.5))
 
 
 def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, peaks: np.ndarray, digest: str) -> bool:
-    """Write one clip in codes unless its tokens are fresh; return whether it was written."""
+    """Write one clip's tokens unless they are up to date; return whether they were written."""
     path = root.file("tokens", clip)
     parents = {"clusters": digest} | {kind: npz.digest(root.file(kind, clip)) for kind in ("poses", "music")}
     if npz.is_up_to_date(path, "tokens", {}, parents):
@@ -193,12 +196,12 @@ def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, pe
 
 
 def token_counts(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
-    """Count how often each code is used.
+    """Count how often each token occurs.
 
     Returns
     -------
     np.ndarray [shape=(C, K), dtype=int64]
-        Over the known windows of these clips.
+        Over the valid windows of these clips.
     """
     codes = codebook.centroids.shape[1]
     counts = np.zeros((codebook.columns, codes), np.int64)
@@ -210,15 +213,15 @@ def token_counts(root: DataRoot, clips: list[str], codebook: Codebook) -> np.nda
 
 
 def perplexity(counts: np.ndarray) -> np.ndarray:
-    """Return how many codes (C,) would be in use, were all used alike: exp of the entropy of counts (C, K)."""
+    """Return the perplexity (C,) of token counts (C, K): exp of the entropy, the effective number of tokens in use."""
     share = counts / counts.sum(1, keepdims=True)
     return np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)), axis=1))
 
 
 def reconstruct(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarray, np.ndarray]:
-    """Return a clip as it was danced and as its codes dance it, on the same beats: twice normalised poses (T, J, 2).
+    """Return a clip's real motion and its reconstruction from tokens: two arrays of normalised poses (T, J, 2).
 
-    Both at the clip's own frame rate, from the first whole frame of its first window to the last of its last.
+    Both are at the clip's own frame rate, from the first frame within its first window to the last frame of its last.
     """
     saved, (real, fps) = npz.load(root.file("tokens", clip), "tokens"), normalised(root, clip)
     beats = saved["beats"][saved["start"] :][: len(saved["tokens"]) + codebook.window_beats]
@@ -228,13 +231,13 @@ def reconstruct(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarr
 
 
 def largest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple[float, float]:
-    """Measure whether decoding makes seams.
+    """Measure whether decoding causes jumps between windows.
 
     Returns
     -------
     decoded, real : float
-        How far the fastest joint goes from frame to frame (torso lengths): the farthest of all the decoded frames of
-        these clips, and the 99.9th percentile of the real ones.
+        Distance that the fastest joint moves between frames (torso lengths): the maximum over all decoded frames of
+        these clips, and the 99.9th percentile over the real frames.
     """
     clips = [clip for clip in clips if len(npz.load(root.file("tokens", clip), "tokens")["tokens"])]
     real, decoded = zip(*(map(kinematics.steps, reconstruct(root, clip, codebook)) for clip in clips), strict=True)

@@ -1,14 +1,14 @@
-"""Draw dances: poses .npz, with their music, as a film or a contact sheet.
+"""Draw dances (.npz files with poses), with their music, as an animation or a contact sheet.
 
-Reads   any .npz with poses (T, J, 2), whoever wrote it: DATA/poses/<clip>.npz, DATA/dances/…/<song>.npz, your own;
-        several are danced side by side. --audio: the song, in any format.
-Writes  --out: .mp4 (with the sound), .gif (without) or .png (a contact sheet); <first file>.mp4 beside it by default.
+Reads   any .npz with poses (T, J, 2): DATA/poses/<clip>.npz, DATA/dances/…/<song>.npz, or your own; several are drawn
+        side by side. --audio: the song, in any format. --over: the video that the poses are of.
+Writes  --out (by default <first file>.mp4 beside that file): .mp4 (with sound), .gif (without) or .png (contact sheet)
 
     python animate.py out/song.npz --audio song.mp3 --trail --beats
-    python animate.py DATA/poses/C_2.npz DATA/dances/music2pose/C_2.npz --titles real danced --out both.mp4
+    python animate.py DATA/poses/C_2.npz DATA/dances/music2pose/C_2.npz --titles real generated --out both.mp4
     python animate.py DATA/poses/me.npz --over videos/me.mov --out over.mp4
 
-Bones are known for 15, 17, 18 and 25 joints; others are drawn as points. Joints that are NaN are not drawn.
+Bones are drawn for 15, 17, 18 and 25 joints; other skeletons are drawn as points. NaN joints are not drawn.
 """
 
 from pathlib import Path
@@ -21,12 +21,12 @@ from learn2dance.data.npz import load_poses
 from learn2dance.errors import UserError
 
 ENDINGS = (".mp4", ".gif", ".png")
-ASSUMED_FPS = 30.0
-GIF_FPS = 50.0  # a gif counts in 1/100 s, and viewers slow down what is shorter than two of them
+ASSUMED_FPS = 30.0  # frames per second of files without ``fps``
+GIF_FPS = 50.0  # frames per second: delays in a gif are in 1/100 s, and viewers slow down those below 2
 
 
 def size(text: str) -> tuple[int, int]:
-    """Read ``WxH`` or ``N``, in pixels."""
+    """Parse ``WxH`` or ``N``, in pixels."""
     width, _, height = text.lower().partition("x")
     pixels = (int(width), int(height or width))
     if not 64 <= min(pixels) <= max(pixels) <= 8192:
@@ -38,19 +38,19 @@ def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
     parser = cli.parser(__doc__, "quiet")
     add, positive = parser.add_argument, cli.positive
-    add("poses", nargs="+", type=Path, metavar="POSES.npz", help="one file a dancer")
-    add("--audio", type=Path, help="the song: wav, flac, ogg, mp3, m4a …, or a film with sound")
+    add("poses", nargs="+", type=Path, metavar="POSES.npz", help="one file per dancer")
+    add("--audio", type=Path, help="the song: wav, flac, ogg, mp3, m4a …, or a video with sound")
     add(
         "--over", type=Path, metavar="VIDEO", help="draw over the video that the poses are of; its sound, if no --audio"
     )
-    add("--out", type=Path, help="ends in .mp4, .gif or .png (<first file>.mp4)")
-    add("--fps", type=positive(float), help="frames a second of the film (the files' own)")
-    add("--size", type=size, metavar="WxH|N", help="pixels of the picture (640 high; a .png 1600 wide)")
-    add("--start", type=cli.number_between(0, 86400), default=0.0, metavar="S", help="leave out so many seconds (0)")
-    add("--length", type=cli.number_between(0.001, 86400), metavar="S", help="draw so many seconds (all)")
-    add("--titles", nargs="+", metavar="TITLE", help="one a file (the files' names, where there are several)")
-    add("--trail", action="store_true", help="wrists and ankles leave a fading trail")
-    add("--beats", action="store_true", help="the floor lights up on the beats, where the file holds them")
+    add("--out", type=Path, help="output file: .mp4, .gif or .png (<first file>.mp4)")
+    add("--fps", type=positive(float), help="frames per second (the highest of the files')")
+    add("--size", type=size, metavar="WxH|N", help="pixels (640 high; a .png 1600 wide; --over: the video's)")
+    add("--start", type=cli.number_between(0, 86400), default=0.0, metavar="S", help="seconds to skip (0)")
+    add("--length", type=cli.number_between(0.001, 86400), metavar="S", help="seconds to draw (all)")
+    add("--titles", nargs="+", metavar="TITLE", help="one per file (the files' names, if there are several)")
+    add("--trail", action="store_true", help="draw fading trails of wrists and ankles")
+    add("--beats", action="store_true", help="light up the floor on the beats, if the file has them")
     arguments = parser.parse_args(argv)
     cli.setup(arguments.quiet)
 
@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _check_over(arguments, out: Path) -> None:
-    """Refuse what a film over a video has not."""
+    """Refuse options that --over does not support."""
     for name in ("titles", "trail", "beats"):
         if getattr(arguments, name):
             raise UserError(f"--{name}: not with --over")

@@ -1,7 +1,8 @@
-"""Dance with a trained model: to any audio file, or to the songs of a data root's split; or complete a given dance.
+"""Generate dances with a trained model, for any song or for the songs of a split; or complete a given dance.
 
-Reads   the model (--model), and FILE… (--audio), or DATA/music/<song>.npz with DATA/splits/, or POSES.npz (--given)
-Writes  <song>.npz (poses, tokens, beats, seed) and <song>.mp4 with the music, in out/ or DATA/dances/<model>/;
+Reads   the model (--model), and FILE… (--audio), or DATA/music/<song>.npz with DATA/splits/ and DATA/clips.csv, or
+        POSES.npz (--given); for --report also DATA/poses/ and DATA/clusters.npz
+Writes  <song>.npz (poses, tokens, beats, seed, fps) and <song>.mp4 with the music, in out/ or DATA/dances/<model>/;
         with --report scores.json and report.png beside them, and no .mp4
 
 Examples: python eval.py --audio song.mp3 --style waltz --n 3
@@ -15,11 +16,11 @@ from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.errors import UserError
 
-WEIGHTS = Path(__file__).parent / "weights"  # trained on the ballroom dances: see README.md
+WEIGHTS = Path(__file__).parent / "weights"  # trained on ballroom dances: see README.md
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Dance as the command line says."""
+    """Run the stage."""
     args = arguments(argv)
     cli.setup(args.quiet, args.threads)
     device = cli.device(args.device)
@@ -78,7 +79,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def judge(root, rivals: dict, model: Path, danced: list[dict[str, Path]], seed: int, out: Path) -> None:
-    """Judge the dances (song -> file, for each seed) beside their rivals."""
+    """Score the dances (song -> file, for each seed) and the baselines."""
     from learn2dance.data import npz
     from learn2dance.evaluation import report
 
@@ -98,7 +99,7 @@ def render(dance: dict, film: Path, sound: Path | None) -> None:
 
 
 def frames(text: str) -> list[str]:
-    """Check ``A:B,C:D``: ranges of frames."""
+    """Split ``A:B,C:D`` into ranges of frames, and check them."""
     for part in text.split(","):
         first, colon, last = part.partition(":")
         if not colon or not 0 <= int(first or 0) < int(last or 2**31):
@@ -107,7 +108,7 @@ def frames(text: str) -> list[str]:
 
 
 def joints(text: str) -> list[int]:
-    """Read ``A-B,C``: joints, counted from 0."""
+    """Parse ``A-B,C``: joints, counted from 0."""
     found: list[int] = []
     for part in text.split(","):
         first, dash, last = part.partition("-")
@@ -121,33 +122,31 @@ def arguments(argv: list[str] | None):
     """Parse the command line."""
     parser = cli.parser(__doc__, "seed", "device", "threads", "no_video", "quiet")
     parser.add_argument("data", metavar="DATA", nargs="?", help="data root")
-    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="songs of DATA (%(default)s)")
-    parser.add_argument("--report", action="store_true", help="judge them beside real dances and other rivals")
-    parser.add_argument("--audio", metavar="FILE", nargs="+", help="songs to dance to; no data root needed")
+    parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="split of DATA (%(default)s)")
+    parser.add_argument("--report", action="store_true", help="score the dances, and real dances and baselines")
+    parser.add_argument("--audio", metavar="FILE", nargs="+", help="songs to generate dances for; no data root needed")
     parser.add_argument(
         "--model",
         metavar="FILE",
         help="(DATA/models/music2pose.pt; else weights/music2pose.pt, with --given or --seconds weights/seq_gan.pt)",
     )
-    parser.add_argument("--out", metavar="DIR", help="where to (DATA/dances/<model>/; without DATA out/)")
-    group = parser.add_argument_group("the dance")
+    parser.add_argument("--out", metavar="DIR", help="output folder (DATA/dances/<model>/; without DATA out/)")
+    group = parser.add_argument_group("generation")
+    group.add_argument("--style", help="one of the model's style labels (clips.csv; for --audio by metre and tempo)")
     group.add_argument(
-        "--style", help="one that the model has learned (clips.csv; with --audio what the music suggests)"
+        "--temperature", type=cli.positive(float), default=1.0, help="below 1: likelier moves (%(default)s)"
     )
     group.add_argument(
-        "--temperature", type=cli.positive(float), default=1.0, help="lower: likelier moves (%(default)s)"
+        "--top-k", type=cli.whole_number, default=0, help="draw from this many likeliest units; 0: all (%(default)s)"
     )
+    group.add_argument("--n", type=cli.positive(int), help="dances per song, seeds SEED, SEED + 1 … (1; --report: 5)")
+    group.add_argument("--prefix", metavar="POSES.npz", help="continue these poses, which start with the song")
+    group = parser.add_argument_group("GAN only (train_seq.py)")
+    group.add_argument("--given", metavar="POSES.npz", help="complete these poses: generate what is not --known")
+    group.add_argument("--known", type=frames, metavar="A:B,C:D", help="known frames, from A to before B (all)")
+    group.add_argument("--known-joints", type=joints, metavar="A-B,C", help="known joints in those frames (all)")
     group.add_argument(
-        "--top-k", type=cli.whole_number, default=0, help="draw among so many units; 0: all (%(default)s)"
-    )
-    group.add_argument("--n", type=cli.positive(int), help="so many dances, seeds SEED, SEED + 1 … (1; --report: 5)")
-    group.add_argument("--prefix", metavar="POSES.npz", help="go on from these poses, which begin with the song")
-    group = parser.add_argument_group("with a GAN (train_seq.py)")
-    group.add_argument("--given", metavar="POSES.npz", help="dance what is not --known of these poses")
-    group.add_argument("--known", type=frames, metavar="A:B,C:D", help="frames of them, from A to before B (all)")
-    group.add_argument("--known-joints", type=joints, metavar="A-B,C", help="and of those frames these joints (all)")
-    group.add_argument(
-        "--seconds", type=cli.number_between(0.1, 86400), metavar="S", help="length, where no song says it"
+        "--seconds", type=cli.number_between(0.1, 86400), metavar="S", help="length (that of the song or of --given)"
     )
     args = parser.parse_args(argv)
     if args.data and args.audio:

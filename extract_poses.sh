@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
-# Turn a folder of videos into poses and sound.
+# Detect the poses in a folder of videos, and extract the sound.
 #
 # Reads   VIDEOS_DIR: .mp4, .mov, .avi, .mkv, .webm … of one dancer each
-# Writes  DATA/keypoints/<clip>/<clip>_000000000000_keypoints.json …: OpenPose's BODY_25, a file for each frame
-#         DATA/audio/<clip>.wav: the sound from the first frame on, unless there is music for the clip in DATA/audio
-#         DATA/clips.csv: each clip's frames a second; uneven ones are made even, and turned pictures upright
+# Writes  DATA/keypoints/<clip>/<clip>_000000000000_keypoints.json …: OpenPose's BODY_25, one file per frame
+#         DATA/audio/<clip>.wav: the sound from the first frame on, unless DATA/audio has music for the clip
+#         DATA/clips.csv: frames per second of each clip
 #
 #     ./extract_poses.sh videos data
 #     ./extract_poses.sh "my videos" data --backend mediapipe
 #
 #   --backend openpose    OpenPose in docker, on an NVIDIA GPU: everybody in the picture. OPENPOSE_IMAGE names the image:
 #                         cwaffles/openpose (the default, CUDA 10), ghcr.io/hiibolt/igait-openpose (CUDA 11.3, for
-#                         newer GPUs), or yours with OpenPose in /openpose.
-#   --backend mediapipe   MediaPipe Pose on the CPU: one person a frame. Its environment .venv-pose is made on first use.
-#   --quiet               say only what is wrong
+#                         newer GPUs), or your own with OpenPose in /openpose.
+#   --backend mediapipe   MediaPipe Pose on the CPU: one person per frame. It is installed into .venv-pose on first use.
+#   --quiet               print only warnings and errors
 #
-# Without --backend (or POSE_BACKEND) it is openpose where docker and an NVIDIA GPU are there, else mediapipe. A clip that
-# is whole is left alone, one that was interrupted is made anew; to make a clip anew, remove its folder of keypoints.
-# L2D_PYTHON and L2D_POSE_PYTHON name other Pythons than .venv's and .venv-pose's.
+# The default backend (without --backend or POSE_BACKEND) is openpose if docker and an NVIDIA GPU are found, else
+# mediapipe. Variable frame rates are made constant, and rotated videos are turned upright. Complete clips are skipped,
+# interrupted ones are redone; to redo a complete clip, remove its folder of keypoints. L2D_PYTHON and L2D_POSE_PYTHON
+# name the Pythons to use instead of those in .venv and .venv-pose.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -1,16 +1,16 @@
-"""Turn poses found in videos into clean ones: one dancer followed through each clip, what was filled in marked.
+"""Turn detected poses into clean ones: track one dancer in each clip, interpolate short gaps, smooth jitter.
 
 Reads   DATA/keypoints/<clip>/…_keypoints.json, or DATA/keypoints/<clip>.tar.gz, .tgz, .tar or .zip of the same:
-        OpenPose's (BODY_25 or COCO-18; frames that have no file are gaps); or DATA/keypoints/<clip>.json, .pkl, .npy,
-        .npz (or the same in a folder <clip>/): COCO-17 results of AlphaPose, Detectron2, MMPose, rtmlib; BRACE's;
-        AIST++'s keypoints2d; arrays (T, J, 2 or 3) of 15, 17, 18 or 25 joints. The content tells which it is
-Writes  DATA/poses/<clip>.npz: poses (T, J, 2) in pixels, NaN where not known; confidence, filled, fps
+        OpenPose (BODY_25 or COCO-18; frames without a file are gaps); or DATA/keypoints/<clip>.json, .pkl, .npy, .npz
+        (or the same in a folder <clip>/): COCO-17 results of AlphaPose, Detectron2, MMPose, rtmlib; BRACE; AIST++
+        keypoints2d; arrays (T, J, 2 or 3) of 15, 17, 18 or 25 joints. The format is recognised by the content
+Writes  DATA/poses/<clip>.npz: poses (T, J, 2) in pixels, NaN where missing; confidence, filled, fps
 
-The dancer is who is largest, surest and most steadily there over the whole clip. Gaps of up to --max-gap are filled
-by a smooth curve, longer ones stay NaN, spikes of one or two frames are taken out, and jitter is smoothed. Frame 0 of
-the poses is frame 0 of the video, always: what --start and --end cut off becomes NaN, so that the music keeps its time.
-Frames a second come from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*. Only what is
-missing or stale is made. A clip with a fault is named and left out; the others are made all the same.
+The dancer is the person who is largest, most confidently and most steadily detected over the whole clip. Gaps up to
+--max-gap are interpolated, longer ones stay NaN; outliers of one or two frames are removed; jitter is smoothed. Frame 0
+of the poses is always frame 0 of the video: frames outside --start and --end become NaN, so that poses and music stay
+synchronised. The frame rate comes from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*.
+Only what is missing or out of date is made. A clip with an error is named and left out; the other clips are made.
 
 Example: python parse.py data/ballroom --fps 25
 """
@@ -26,23 +26,23 @@ def main(argv: list[str] | None = None) -> None:
     parser = cli.parser(__doc__, "jobs", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root: a folder with keypoints/")
     seconds = cli.number_between(0, 1e6)
-    parser.add_argument("--fps", type=cli.number_between(0.1, 1000), help="frames a second, of all clips")
-    parser.add_argument("--start", type=seconds, default=0.0, metavar="S", help="seconds: frames before are NaN (0)")
+    parser.add_argument("--fps", type=cli.number_between(0.1, 1000), help="frames per second of all clips")
+    parser.add_argument("--start", type=seconds, default=0.0, metavar="S", help="seconds: earlier frames are NaN (0)")
     parser.add_argument("--end", type=seconds, metavar="S", help="seconds: frames from here on are NaN")
     parser.add_argument("--joints", type=int, choices=(15, 25), default=15, help="the first 15 of BODY_25, or all (15)")
     parser.add_argument(
-        "--min-confidence", type=cli.number_between(0, 1), default=0.25, metavar="C", help="below: not seen (0.25)"
+        "--min-confidence", type=cli.number_between(0, 1), default=0.25, metavar="C", help="of a detected joint (0.25)"
     )
     parser.add_argument("--max-gap", type=seconds, default=0.5, metavar="S", help="seconds: longer gaps stay NaN (0.5)")
-    parser.add_argument("--format", choices=FORMATS, help="of all clips' poses (as their content tells)")
+    parser.add_argument("--format", choices=FORMATS, help="of all clips (recognised by the content)")
     parser.add_argument(
-        "--camera", type=int, choices=range(1, 10), help="AIST++'s: which camera saw them (1: in front)"
+        "--camera", type=int, choices=range(1, 10), help="AIST++: number of the camera (1: the one in front)"
     )
     parser.add_argument(
         "--first-frame",
         type=cli.whole_number,
         metavar="N",
-        help="number of the video's first frame in other tools' JSON",
+        help="number of the video's first frame in JSON of other tools than OpenPose",
     )
     args = parser.parse_args(argv)
     cli.setup(args.quiet)
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _nothing(folder) -> UserError:
-    """Say what is there instead of clips."""
+    """Return an error that says what the folder has instead of clips."""
     if not folder.is_dir():
         return UserError(f"{folder}: no such folder; put OpenPose's JSON or other poses there, clip by clip")
     found = sorted(path.name for path in folder.iterdir())
@@ -86,7 +86,7 @@ def _nothing(folder) -> UserError:
 
 
 def _parse(job: tuple) -> tuple[str, bool]:
-    """Make one clip's poses; return the line that tells of it, and False where they were up to date."""
+    """Write one clip's poses; return a line about them, and False if they were up to date."""
     root, clip, fps, settings, form = job
     import numpy as np
 
@@ -104,7 +104,7 @@ def _parse(job: tuple) -> tuple[str, bool]:
         return f"{clip}: up to date", False
 
     found = found or openpose_json.detect(source, files)
-    del files  # as large as the clip
+    del files  # to free memory: they are as large as the clip
     people = openpose_json.to_body_25(source, found.people, settings["joints"])
     seconds = found.frame / fps
     inside = (seconds >= settings["start"]) & (seconds < (settings["end"] or np.inf))

@@ -1,8 +1,9 @@
-"""Train music2pose: the network that chooses the motion tokens which a song calls for.
+"""Train music2pose: a network that predicts motion tokens from music.
 
-Reads   DATA/clusters.npz, DATA/tokens/<clip>.npz, DATA/music/<clip>.npz, DATA/splits/, DATA/clips.csv
-Writes  DATA/models/music2pose.pt        the network that did best on the val split, ready to dance
-        DATA/models/music2pose.last.pt   where training stands, for --resume
+Reads   DATA/clusters.npz, DATA/tokens/<clip>.npz, DATA/music/<clip>.npz, DATA/splits/,
+        DATA/clips.csv
+Writes  DATA/models/music2pose.pt        the network with the least loss on the val split, with codebook and units
+        DATA/models/music2pose.last.pt   the state of training, for --resume
         DATA/models/runs/music2pose/     TensorBoard: tensorboard --logdir DATA/models/runs
 
 Example: python train.py data/ballroom --steps 3000
@@ -17,7 +18,7 @@ from learn2dance.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train as the command line says."""
+    """Run the stage."""
     args = arguments(argv)
     cli.setup(args.quiet, args.threads)
     import torch
@@ -96,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def schedule(step: int, warmup: int, steps: int) -> float:
-    """Return the share of the learning rate at a step: a linear rise, then half a cosine down to zero."""
+    """Return the factor of the learning rate at a step: linear warm-up, then half a cosine down to zero."""
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(steps - warmup, 1)))
@@ -106,27 +107,27 @@ def arguments(argv: list[str] | None):
     """Parse the command line."""
     parser = cli.parser(__doc__, "seed", "device", "threads", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root")
-    parser.add_argument("--out", metavar="FILE", help="where to (DATA/models/music2pose.pt; lstm.pt for the lstm)")
-    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
-    parser.add_argument("--style", help="learn from this style alone (from all, told which each is)")
+    parser.add_argument("--out", metavar="FILE", help="output (DATA/models/music2pose.pt; lstm.pt for --model lstm)")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
+    parser.add_argument("--style", help="train on this style only (all, conditioned on the style label)")
     number, share = cli.positive(int), cli.positive(float)
     group = parser.add_argument_group("network")
     group.add_argument("--model", choices=("transformer", "lstm"), default="transformer",
-                       help="lstm: the original's architecture, the baseline (%(default)s)")  # fmt: skip
-    group.add_argument("--width", type=number, default=64, help="%(default)s")
+                       help="lstm: the original's architecture, a baseline (%(default)s)")  # fmt: skip
+    group.add_argument("--width", type=number, default=64, help="of hidden layers (%(default)s)")
     group.add_argument("--layers", type=number, default=1, help="of the transformer (%(default)s)")
-    group.add_argument("--dropout", type=cli.number_between(0, 1), default=0.4, help="%(default)s")
-    group.add_argument("--context", type=number, default=8, help="beats the transformer looks back (%(default)s)")
+    group.add_argument("--dropout", type=cli.number_between(0, 1), default=0.4, help="probability (%(default)s)")
+    group.add_argument("--context", type=number, default=8, help="beats the transformer attends to (%(default)s)")
     group = parser.add_argument_group("training")
-    group.add_argument("--steps", type=number, default=900, help="at most (%(default)s)")
-    group.add_argument("--batch", type=number, default=16, help="sequences a step (%(default)s)")
-    group.add_argument("--beats", type=number, default=48, help="beats in a sequence (%(default)s)")
-    group.add_argument("--lr", type=share, default=3e-3, help="highest learning rate (%(default)s)")
-    group.add_argument("--weight-decay", type=cli.number_between(0, 1), default=0.05, help="%(default)s")
-    group.add_argument("--warmup", type=number, default=100, help="steps (%(default)s)")
-    group.add_argument("--every", type=number, default=25, help="steps between looks at the val split (%(default)s)")
+    group.add_argument("--steps", type=number, default=900, help="maximum number of steps (%(default)s)")
+    group.add_argument("--batch", type=number, default=16, help="sequences per step (%(default)s)")
+    group.add_argument("--beats", type=number, default=48, help="beats per sequence (%(default)s)")
+    group.add_argument("--lr", type=share, default=3e-3, help="peak learning rate (%(default)s)")
+    group.add_argument("--weight-decay", type=cli.number_between(0, 1), default=0.05, help="of AdamW (%(default)s)")
+    group.add_argument("--warmup", type=number, default=100, help="steps of linear warm-up (%(default)s)")
+    group.add_argument("--every", type=number, default=25, help="steps between validations (%(default)s)")
     group.add_argument(
-        "--patience", type=number, default=8, help="looks without a better one until it stops (%(default)s)"
+        "--patience", type=number, default=8, help="validations without improvement before it stops (%(default)s)"
     )
     return parser.parse_args(argv)
 

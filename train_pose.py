@@ -1,10 +1,11 @@
-"""Train the pose GAN: a generator that makes single poses from noise, and so a latent space of poses.
+"""Train the pose GAN: a generator of single poses from noise, which defines a latent space of poses, and an encoder.
 
-Reads   DATADIR/*.npz, each with poses (T, J, 2), of any number of joints J: DATA/poses of a data root (its splits/ and
-        clips.csv say what is learned from, and the styles), or any folder of your own
-Writes  models/pose_gan.pt beside DATADIR (--out): the generator's moving average, when it did best on the val split
-        models/pose_gan.last.pt           where training stands, for --resume
-        models/runs/pose_gan/             TensorBoard, and sheets of generated poses beside real ones: step_<n>.png
+Reads   DATADIR/*.npz, each with poses (T, J, 2), of any number of joints J: DATA/poses of a data root (then also its
+        splits/, and clips.csv for the styles), or any folder of your own
+Writes  models/pose_gan.pt beside DATADIR (--out): the encoder, and the generator's moving average, when it had the
+        least FID on the val split
+        models/pose_gan.last.pt           the state of training, for --resume
+        models/runs/pose_gan/             TensorBoard, and pictures of real and generated poses: step_<n>.png
 
 Example: python train_pose.py data/ballroom/poses
 """
@@ -17,7 +18,7 @@ from learn2dance.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train as the command line says."""
+    """Run the stage."""
     args = arguments(argv)
     cli.setup(args.quiet, args.threads)
     import numpy as np
@@ -62,18 +63,18 @@ def main(argv: list[str] | None = None) -> None:
     log.info("%s to learn from, %d to judge by; FID of those to these %.2f; on %s",
              many, len(judged[0]), floor["FID"], device)  # fmt: skip
 
-    renewed = 0  # times that poses were drawn anew
+    renewed = 0  # times that poses were resampled
     runs = out.parent / "runs" / out.stem
     board = SummaryWriter(str(runs), purge_step=state.step)
     bar = cli.progress(range(state.step, args.steps), "train", args.steps - state.step)
     for state.step in bar:
         if args.threads == 0 and state.step % 50 == 0:
-            threads.limit(0)  # as others come and go
+            threads.limit(0)  # the number of idle cores changes
         if not everything and (renewed != state.step // args.resample_every):
             renewed = state.step // args.resample_every
             poses, style, _ = pose_folder.pool(folder, folder.train, np.random.default_rng([args.seed, 2, renewed]))
         optimisers.set_rate(args.lr * pose_training.learning_rate_decay(state.step, args.steps))
-        rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # of latents and of the penalty's points
+        rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # for latents and the gradient penalty
         for _ in range(args.critic_steps):
             batch = pose_training.batch(poses, style, args.batch, mirrored, state.rng)
             seen = [part.to(device) for part in batch]
@@ -119,31 +120,31 @@ def main(argv: list[str] | None = None) -> None:
 def arguments(argv: list[str] | None):
     """Parse the command line."""
     parser = cli.parser(__doc__, "seed", "device", "threads", "quiet")
-    parser.set_defaults(threads=0)  # two threads are half as fast again as one, if no other process takes their cores
+    parser.set_defaults(threads=0)  # two threads are 1.5 times as fast as one, if both cores are idle
     parser.add_argument("datadir", metavar="DATADIR", nargs="?", help="folder of .npz files with poses")
     parser.add_argument("--datadir", metavar="DATADIR", dest="datadir_option", help="the same, as an option")
-    parser.add_argument("--out", metavar="FILE", help="where to (models/pose_gan.pt beside DATADIR)")
-    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
+    parser.add_argument("--out", metavar="FILE", help="output file (models/pose_gan.pt beside DATADIR)")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
     number, share = cli.positive(int), cli.positive(float)
     group = parser.add_argument_group("networks")
-    group.add_argument("--latent", type=number, default=32, help="numbers in a latent (%(default)s)")
-    group.add_argument("--width", type=number, default=256, help="%(default)s")
-    group.add_argument("--layers", type=number, default=3, help="%(default)s")
+    group.add_argument("--latent", type=number, default=32, help="size of a latent (%(default)s)")
+    group.add_argument("--width", type=number, default=256, help="of hidden layers (%(default)s)")
+    group.add_argument("--layers", type=number, default=3, help="hidden layers (%(default)s)")
     group = parser.add_argument_group("training")
     group.add_argument("--steps", type=number, default=20000, help="of the generator (%(default)s)")
-    group.add_argument("--critic-steps", type=number, default=5, help="for each of the generator's (%(default)s)")
-    group.add_argument("--batch", type=number, default=256, help="poses a step (%(default)s)")
+    group.add_argument("--critic-steps", type=number, default=5, help="critic steps per generator step (%(default)s)")
+    group.add_argument("--batch", type=number, default=256, help="poses per step (%(default)s)")
     group.add_argument("--lr", type=share, default=2e-4, help="learning rate (%(default)s)")
     group.add_argument(
         "--decay", type=cli.number_between(0, 1), default=0.999, help="of the moving average (%(default)s)"
     )
-    group.add_argument("--no-mirror", action="store_true", help="do not learn from mirrored poses too")
-    group.add_argument("--every", type=number, default=1000, help="steps between looks at the val split (%(default)s)")
+    group.add_argument("--no-mirror", action="store_true", help="do not train on mirrored copies of the poses")
+    group.add_argument("--every", type=number, default=1000, help="steps between validations (%(default)s)")
     group.add_argument(
         "--resample-every",
         type=number,
         default=2000,
-        help="steps after which poses that do not fit into memory are drawn anew (%(default)s)",
+        help="steps after which poses are resampled, if not all fit into memory (%(default)s)",
     )
     args = parser.parse_args(argv)
     if bool(args.datadir) == bool(args.datadir_option):

@@ -1,11 +1,11 @@
-"""Train the sequence GAN: dances as paths through the pose GAN's latent space, to music where there is some.
+"""Train the sequence GAN: dances as paths through the pose GAN's latent space, conditioned on music if there is any.
 
-Reads   DATADIR/*.npz, each with poses (T, J, 2): DATA/poses of a data root, or any folder of your own; the folder's
-        pose GAN (--pose-gan); DATA/music/<clip>.npz, DATA/splits/ and DATA/clips.csv where DATADIR is DATA/poses
-Writes  models/seq_gan.pt beside DATADIR (--out): the generator's moving average, when it did best on the val split,
-        and all that dancing takes, the pose generator too
-        models/seq_gan.last.pt            where training stands, for --resume
-        models/runs/seq_gan/              TensorBoard, and films of made dances beside real ones: step_<n>.mp4
+Reads   DATADIR/*.npz, each with poses (T, J, 2): DATA/poses of a data root, or any folder of your own; the pose GAN
+        trained on it (--pose-gan); DATA/music/<clip>.npz, DATA/splits/ and DATA/clips.csv if DATADIR is DATA/poses
+Writes  models/seq_gan.pt beside DATADIR (--out): the generator's moving average, when it had the least FID on the val
+        split, and all else that generation needs, such as the pose generator
+        models/seq_gan.last.pt            the state of training, for --resume
+        models/runs/seq_gan/              TensorBoard, and videos of a real and a generated dance: step_<n>.mp4
 
 Example: python train_seq.py data/ballroom/poses
 """
@@ -18,7 +18,7 @@ from learn2dance.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Train as the command line says."""
+    """Run the stage."""
     args = arguments(argv)
     cli.setup(args.quiet, args.threads)
     import numpy as np
@@ -78,7 +78,7 @@ def main(argv: list[str] | None = None) -> None:
              said(floor), device)  # fmt: skip
 
     apart = penalty = torch.zeros(())
-    renewed = 0  # times that dances were drawn anew
+    renewed = 0  # times that dances were resampled
     runs = out.parent / "runs" / out.stem
     board = SummaryWriter(str(runs), purge_step=state.step)
     bar = cli.progress(range(state.step, args.steps), "train", args.steps - state.step)
@@ -87,11 +87,11 @@ def main(argv: list[str] | None = None) -> None:
             renewed = state.step // args.resample_every
             learned, _ = dataset.read_pool(reader, folder.train, np.random.default_rng([args.seed, 2, renewed]))
             drawer = sampler.SequenceSampler(learned, config, mirrored)
-            if state.step % args.resample_every == 0:  # else a resumed run, whose paths are in these dances already
+            if state.step % args.resample_every == 0:  # else a resumed run: its rollouts are of these dances
                 pair.paths.restart()
         judging = state.step >= args.pretrain_steps
         if state.step == args.pretrain_steps:
-            pair.paths.restart()  # where they were is not where a dance got to
+            pair.paths.restart()  # pretraining does not update the state of the rollouts
         optimisers.set_rate(
             args.lr
             * (
@@ -100,7 +100,7 @@ def main(argv: list[str] | None = None) -> None:
                 else sequence_training.PRETRAINING_RATE
             )
         )
-        rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # of noise and of the penalty's points
+        rng = torch.Generator().manual_seed(args.seed * 2**32 + state.step)  # for noise and the gradient penalty
         for _ in range(args.critic_steps if judging else 0):
             where = drawer.advance(pair.paths, state.rng, device)
             apart, penalty = sequence_training.critic_step(pair, optimisers.critic, where, rng)
@@ -138,44 +138,45 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def said(found: dict[str, float]) -> str:
-    """Say what was found."""
+    """Format scores as one line."""
     return ", ".join(f"{name} {value:.2f}" for name, value in found.items())
 
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = cli.parser(__doc__, "seed", "device", "threads", "no_video", "quiet")
+    parser = cli.parser(__doc__, "seed", "device", "threads", "quiet")
     parser.add_argument("datadir", metavar="DATADIR", nargs="?", help="folder of .npz files with poses")
     parser.add_argument("--datadir", metavar="DATADIR", dest="datadir_option", help="the same, as an option")
-    parser.add_argument("--pose-gan", metavar="FILE", help="of train_pose.py (models/pose_gan.pt beside DATADIR)")
-    parser.add_argument("--out", metavar="FILE", help="where to (models/seq_gan.pt beside DATADIR)")
-    parser.add_argument("--resume", action="store_true", help="go on where an interrupted run of this command stopped")
+    parser.add_argument("--pose-gan", metavar="FILE", help="from train_pose.py (models/pose_gan.pt beside DATADIR)")
+    parser.add_argument("--out", metavar="FILE", help="output file (models/seq_gan.pt beside DATADIR)")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
     number, share = cli.positive(int), cli.positive(float)
     group = parser.add_argument_group("sequences")
-    group.add_argument("--sequence", type=number, default=50, help="steps that the critic judges (%(default)s)")
-    group.add_argument("--fps", type=cli.number_between(12.5, 240), default=15.0, help="steps a second (%(default)s)")
+    group.add_argument("--sequence", type=number, default=50, help="steps per sequence (%(default)s)")
+    group.add_argument("--fps", type=cli.number_between(12.5, 240), default=15.0, help="steps per second (%(default)s)")
     group = parser.add_argument_group("networks")
-    group.add_argument("--noise", type=number, default=16, help="numbers drawn every few steps (%(default)s)")
+    group.add_argument("--noise", type=number, default=16, help="size of a noise vector (%(default)s)")
     group.add_argument("--width", type=number, default=192, help="of the generator (%(default)s)")
-    group.add_argument("--channels", type=number, default=96, help="of the critic (%(default)s)")
+    group.add_argument("--channels", type=number, default=96, help="of the critics (%(default)s)")
     group = parser.add_argument_group("training")
     group.add_argument("--steps", type=number, default=3000, help="of the generator (%(default)s)")
     group.add_argument(
-        "--pretrain-steps", type=cli.whole_number, default=300, help="of these before the critics join in (%(default)s)"
+        "--pretrain-steps", type=cli.whole_number, default=300, help="first of these, without critics (%(default)s)"
     )
-    group.add_argument("--critic-steps", type=number, default=2, help="for each of the generator's (%(default)s)")
-    group.add_argument("--batch", type=number, default=48, help="sequences a step (%(default)s)")
+    group.add_argument("--critic-steps", type=number, default=2, help="critic steps per generator step (%(default)s)")
+    group.add_argument("--batch", type=number, default=48, help="sequences per step (%(default)s)")
     group.add_argument("--lr", type=share, default=2e-4, help="learning rate (%(default)s)")
     group.add_argument(
         "--decay", type=cli.number_between(0, 1), default=0.99, help="of the moving average (%(default)s)"
     )
-    group.add_argument("--no-mirror", action="store_true", help="do not learn from mirrored dances too")
-    group.add_argument("--every", type=number, default=100, help="steps between looks at the val split (%(default)s)")
+    group.add_argument("--no-mirror", action="store_true", help="do not train on mirrored copies of the dances")
+    group.add_argument("--every", type=number, default=100, help="steps between validations (%(default)s)")
+    group.add_argument("--no-video", action="store_true", help="write no videos of real and generated dances")
     group.add_argument(
         "--resample-every",
         type=number,
         default=500,
-        help="steps after which dances that do not fit into memory are drawn anew (%(default)s)",
+        help="steps after which dances are resampled, if not all fit into memory (%(default)s)",
     )
     args = parser.parse_args(argv)
     if bool(args.datadir) == bool(args.datadir_option):

@@ -1,4 +1,4 @@
-"""How every stage meets its user: shared flags, progress, one-line faults and exit codes.
+"""Command-line helpers shared by all stages: common flags, progress bars, one-line errors and exit codes.
 
 A stage is a script with ``main(argv=None)`` whose last lines are::
 
@@ -23,21 +23,21 @@ log = logging.getLogger("learn2dance")
 
 
 def raise_faults(faults: list[str], total: int, outcome: str) -> None:
-    """Report the clips that failed, if there are any; the others were done all the same.
+    """Raise an error if clips failed; call it after all other clips are done.
 
     Parameters
     ----------
     faults : list of str
-        A line for each clip that failed.
+        An error message for each failed clip.
     total : int
-        How many clips there were.
+        Number of clips, the failed ones included.
     outcome : str
-        What happened to those that failed, e.g. ``"clips left out"``.
+        What happened to the failed clips, e.g. ``"clips left out"``.
 
     Raises
     ------
     UserError
-        With the last line; those before it are logged, the same line once.
+        With the last message. The messages before it are logged, duplicates only once.
     """
     lines = list(dict.fromkeys(faults))
     for line in lines[:-1]:
@@ -47,10 +47,10 @@ def raise_faults(faults: list[str], total: int, outcome: str) -> None:
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """An argument parser that ends as a stage does after any other fault: in one line, not in a page of usage."""
+    """An argument parser that reports a usage error in one line, like every other user error."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the line and exit with 2."""
+        """Print the message in one line and exit with code 2."""
         self.exit(2, f"error: {message}; --help tells more\n")
 
 
@@ -60,7 +60,7 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
     Parameters
     ----------
     doc : str
-        The stage's ``__doc__``: printed as it stands by ``--help``.
+        The stage's ``__doc__``; ``--help`` prints it unchanged.
     *shared : str
         Any of ``"quiet"``, ``"jobs"``, ``"threads"``, ``"device"``, ``"seed"``, ``"no_video"``; they mean the same in
         every stage.
@@ -68,7 +68,7 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
     Returns
     -------
     argparse.ArgumentParser
-        To which the stage adds what is its own.
+        The parser, to which the stage adds its own arguments.
     """
     result = OneLineParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     group = result.add_argument_group("shared by the stages")
@@ -89,7 +89,7 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
 
 
 def positive(kind: type) -> Callable[[str], float]:
-    """Return an argparse type: a number of this kind above zero."""
+    """Return an argparse type: a finite number of type ``kind`` above zero."""
 
     def convert(text: str) -> float:
         value = kind(text)
@@ -97,12 +97,12 @@ def positive(kind: type) -> Callable[[str], float]:
             raise ValueError
         return value
 
-    convert.__name__ = f"positive {kind.__name__}"  # argparse prints it: invalid positive int value: '0'
+    convert.__name__ = f"positive {kind.__name__}"  # argparse prints this name: invalid positive int value: '0'
     return convert
 
 
 def whole_number(text: str) -> int:
-    """Read a whole number from zero on: an argparse type."""
+    """Convert text to an integer that is zero or more (an argparse type)."""
     value = int(text)
     if not 0 <= value < 2**63:
         raise ValueError
@@ -113,7 +113,7 @@ whole_number.__name__ = "whole number"
 
 
 def number_between(least: float, most: float) -> Callable[[str], float]:
-    """Return an argparse type: a number from ``least`` to ``most``."""
+    """Return an argparse type: a number from ``least`` to ``most``, both included."""
 
     def convert(text: str) -> float:
         value = float(text)
@@ -126,12 +126,12 @@ def number_between(least: float, most: float) -> Callable[[str], float]:
 
 
 def device(name: str) -> str:
-    """Resolve ``--device``: ``auto`` is cuda, else mps, else cpu.
+    """Resolve ``--device``: ``auto`` is cuda if available, else mps, else cpu.
 
     Raises
     ------
     UserError
-        If torch has no such device here.
+        If torch does not find this device.
     """
     import torch
 
@@ -150,21 +150,21 @@ def device(name: str) -> str:
 
 
 class ProgressSafeHandler(logging.StreamHandler):
-    """Writes lines above a progress bar rather than into it."""
+    """A log handler that prints lines above a progress bar instead of into it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
+        """Print one log record."""
         from tqdm import tqdm
 
         tqdm.write(self.format(record), file=self.stream)
-        self.flush()  # so that a log file can be followed
+        self.flush()  # so that a redirected log can be read while the stage runs
 
 
 def setup(quiet: bool = False, threads: int = 1) -> None:
-    """Prepare this process to run a stage.
+    """Set up logging and the number of threads of this process.
 
-    What it says goes to stdout and what it warns of to stderr; ``quiet`` leaves the warnings alone. It computes with as
-    many ``threads`` (see `threads.limit`).
+    Information goes to stdout, warnings and errors to stderr; ``quiet`` suppresses information. For ``threads``, see
+    `threads.limit`.
     """
     limit(threads)
     say, warn = ProgressSafeHandler(sys.stdout), ProgressSafeHandler(sys.stderr)
@@ -177,14 +177,14 @@ def setup(quiet: bool = False, threads: int = 1) -> None:
 
 
 def progress(items: Iterable, what: str, total: int | None = None) -> Iterator:
-    """Show a bar on stderr over these items; none when stderr is no terminal or the stage is quiet."""
+    """Iterate over items with a progress bar on stderr; no bar if stderr is no terminal or the stage is quiet."""
     from tqdm import tqdm
 
     return tqdm(items, desc=what, total=total, disable=None if log.isEnabledFor(logging.INFO) else True, leave=False)
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: what is half-written goes, as after Ctrl-C."""
+    """Raised on SIGTERM, so that unfinished files are removed as after Ctrl-C."""
 
 
 def _terminate(*_) -> None:
@@ -192,15 +192,15 @@ def _terminate(*_) -> None:
 
 
 def run(main: Callable[[list[str] | None], None]) -> None:
-    """Run a stage as a process: exit 0, 2 after a fault of the user's, 130 after Ctrl-C, 143 after SIGTERM.
+    """Run a stage as a process: exit code 0, 2 after a user error, 130 after Ctrl-C, 143 after SIGTERM.
 
-    A traceback is our bug.
+    A failed disk operation (``OSError``) counts as a user error and is reported with the file name.
 
-    A failing disk (``OSError``) is the user's to mend too, and is reported with the file it names.
+    Any other exception is a bug and ends with a traceback.
     """
-    for name in ("stdout", "stderr"):  # None where the caller closed them, as cron may
+    for name in ("stdout", "stderr"):  # None if the caller closed them, as cron may do
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (for the rest of the process)
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (open until the process ends)
     setup()
     signal.signal(signal.SIGTERM, _terminate)
     code = 0
@@ -210,8 +210,8 @@ def run(main: Callable[[list[str] | None], None]) -> None:
         said = "interrupted: what was written stays whole; run it again for the rest (a trainer with --resume)"
         print(said, file=sys.stderr)
         code = 128 + (signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT)
-    except BrokenPipeError:  # the reader of our output went away (`| head`): no fault, but nothing left to say
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (flushed once more by the interpreter at exit)
+    except BrokenPipeError:  # the reader of our output ended (`| head`): no error, but stop printing
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (the interpreter flushes it at exit)
     except (UserError, OSError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
         code = 2
@@ -221,12 +221,12 @@ def run(main: Callable[[list[str] | None], None]) -> None:
 
 
 def existing_path(path: str | Path, what: str) -> Path:
-    """Return the path as a Path.
+    """Return ``path`` as a Path.
 
     Raises
     ------
     UserError
-        If nothing is there; the line names the parent's entries that look alike.
+        If it does not exist; the message suggests the most similar name in the same folder.
     """
     import difflib
 

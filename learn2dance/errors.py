@@ -1,12 +1,12 @@
-"""What the user can mend, and how it is told in one line."""
+"""Errors that the user can fix, and their one-line messages."""
 
 
 class UserError(ValueError):
-    """Something that the user can mend; its one line names file, expectation, finding and likely cause."""
+    """An error that the user can fix; its one-line message gives file, expected, found and likely cause."""
 
 
 def one_line(error: UserError | OSError) -> str:
-    """Say in one line what is wrong; an ``OSError`` with the file that it names."""
+    """Return the message of an error in one line; for an ``OSError`` with the file that it names."""
     if not isinstance(error, OSError):
         return str(error)
     where = f"{error.filename}: " if error.filename else ""

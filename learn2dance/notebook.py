@@ -1,4 +1,4 @@
-"""Run a notebook as a stage, headless: its parameters set, its words in the terminal, the executed copy kept.
+"""Run a notebook as a stage, without a browser: set its parameters, print its output, save the executed copy.
 
 Reads   the notebook, and what its cells read
 Writes  DATA/notebooks/<notebook>.ipynb, with figures, and what its cells write
@@ -20,11 +20,11 @@ from learn2dance.data import data_root
 from learn2dance.data.temporary import atomic, temporary_folder
 from learn2dance.errors import UserError
 
-ROOT = Path(__file__).parents[1]  # the kernel's folder, so that the cells import learn2dance from here
+ROOT = Path(__file__).parents[1]  # working folder of the kernel, so that its cells import this learn2dance
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Execute the notebook with papermill and report its end as any stage's."""
+    """Execute the notebook with papermill; errors and exit codes are those of any stage."""
     parser = cli.parser(__doc__, "quiet")
     parser.add_argument("notebook", help="e.g. Process_Waves.ipynb")
     parser.add_argument("data", metavar="DATA", help="data root: the notebook's parameter DATA")
@@ -39,23 +39,23 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False) -> None:
-    """Execute a notebook in this interpreter's environment and save the executed copy, if it ran to its end.
+    """Execute a notebook in this interpreter's environment; save the executed copy if all cells succeed.
 
     Parameters
     ----------
     notebook, target : Path
-        What to execute, and where to save the executed copy.
+        The notebook, and where to save the executed copy.
     parameters : dict of str to str
-        Values for names that the notebook's cell tagged ``parameters`` sets, read as what stands there.
+        Values for names that the notebook's cell tagged ``parameters`` sets, converted to the type of their defaults.
     quiet : bool
-        Pass on only what the cells write to stderr.
+        Print only what the cells write to stderr.
 
     Raises
     ------
     UserError
-        If it is no notebook, a parameter is unknown or of another type, or a cell raised a UserError. Whatever else a
-        cell raises ends this process as it would have ended a script: Ctrl-C and a failing disk as themselves, a bug
-        with its traceback.
+        If it is not a notebook, a parameter is unknown or of another type, a cell raised a UserError or an OSError, or
+        the kernel died. If Ctrl-C interrupts a cell, KeyboardInterrupt is raised. After any other exception in a cell,
+        its traceback is printed and the process exits with code 1.
     """
     import nbclient
     import nbformat
@@ -63,7 +63,7 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
 
     if notebook.suffix != ".ipynb":
         raise UserError(f"{notebook}: not a notebook, expected a name that ends in .ipynb")
-    for noisy in ("papermill", "asyncio"):  # asyncio reports a kernel that Ctrl-C ended as one that died
+    for noisy in ("papermill", "asyncio"):  # after Ctrl-C, asyncio reports that the kernel died
         logging.getLogger(noisy).setLevel(logging.CRITICAL)
     try:
         known = papermill.inspect_notebook(str(notebook))
@@ -71,7 +71,7 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
         raise UserError(f"{notebook}: not a notebook ({str(error).splitlines()[0][:100]})") from None
     parameters = {name: _value(notebook, known, name, text) for name, text in parameters.items()}
     with temporary_folder() as private, atomic(target) as temporary:
-        os.environ |= {  # the kernel of this environment, and nothing written into the user's home
+        os.environ |= {  # use this environment's kernel, and write nothing to the user's home
             "JUPYTER_PREFER_ENV_PATH": "1",
             "JUPYTER_DATA_DIR": str(private),
             "JUPYTER_RUNTIME_DIR": str(private),
@@ -100,7 +100,7 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
 
 
 def _end(notebook: Path, error: Exception) -> None:
-    """End as the cell ended that raised this PapermillExecutionError."""
+    """Raise or exit according to the exception in the cell behind this PapermillExecutionError."""
     kind = getattr(builtins, error.ename, Exception)
     if error.ename == "UserError" or issubclass(kind, OSError):
         raise UserError(error.evalue) from None
@@ -112,7 +112,7 @@ def _end(notebook: Path, error: Exception) -> None:
 
 
 def _value(notebook: Path, known: dict, name: str, text: str) -> object:
-    """Read a parameter's value from the command line: a string, or a literal of the default's type."""
+    """Convert a parameter from the command line: a string, or a literal of the default's type."""
     if name not in known:
         raise UserError(f"{notebook}: no parameter {name}, expected one of {', '.join(known)}")
     default = ast.literal_eval(known[name]["default"])

@@ -1,7 +1,7 @@
-"""Work on many clips at once in worker processes. A worker that dies costs its own clip, not the others.
+"""Process many clips in parallel worker processes. If a worker dies, only its current clip fails.
 
-Each worker has a pipe of its own, so that the parent knows which clip a dead worker was working on; the executors of
-the standard library do not tell. Workers end when their parent ends, however it ends.
+Each worker has its own pipe, so that the parent knows which clip a dead worker was processing; the executors of the
+standard library do not tell. Workers end when their parent ends, even if it is killed.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ from typing import NoReturn
 from learn2dance.errors import UserError, one_line
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # of an OSError that no other job would escape
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # codes of an OSError that would also stop all other jobs
 
 
 class WorkerTraceback(Exception):
-    """Where in a worker an exception was raised: the cause of the exception that the parent raises."""
+    """The traceback of an exception in a worker: the cause of the exception that the parent raises."""
 
     def __str__(self) -> str:
-        """Show the worker's traceback."""
+        """Return the worker's traceback."""
         return f"\n{self.args[0]}"
 
 
@@ -38,28 +38,28 @@ def run(function: Callable, jobs: Mapping[str, object], processes: int) -> Itera
     Parameters
     ----------
     function : callable
-        Called in a worker with one job. The function, the jobs and the results can be pickled.
+        Called in a worker with one job. The function, the jobs and the results must be picklable.
     jobs : mapping of str to object
-        Clip names, which errors mention, and what ``function`` is called with.
+        Clip names, which error messages contain, and the arguments of ``function``.
     processes : int
-        How many workers at most; at least one is started where there are jobs.
+        Maximum number of workers, at least 1.
 
     Yields
     ------
     name : str
     result : object
-        What ``function`` returned. A `UserError` where it raised one or an ``OSError``, or where its worker died; the
-        other jobs are done all the same.
+        What ``function`` returned. A `UserError` if it raised one or an ``OSError``, or if its worker died; the other
+        jobs still run.
 
     Raises
     ------
     OSError
-        If the disk is full or cannot be written to, which ends the run.
+        If the disk is full or cannot be written to; this ends the run.
     Exception
-        Any other exception of ``function``: a bug, which ends the run.
+        Any other exception of ``function`` is a bug and ends the run.
     """
     waiting, results = deque(jobs.items()), {}
-    workers = [_Worker(function) for _ in range(min(processes, len(jobs)))]
+    workers = [_Worker(function) for _ in range(min(max(processes, 1), len(jobs)))]
     try:
         for name in jobs:
             while name not in results:
@@ -84,30 +84,30 @@ def run(function: Callable, jobs: Mapping[str, object], processes: int) -> Itera
 
 
 class _Worker:
-    """A worker process, seen from its parent."""
+    """A worker process, as the parent sees it."""
 
     def __init__(self, function: Callable) -> None:
         """Start the process."""
         context = multiprocessing.get_context()
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs, function), daemon=True)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the worker says what they are to do
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the worker has installed its handlers
         try:
             self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        theirs.close()  # the worker's alone, so that the connection ends when the worker does
-        self.name: str | None = None  # the clip that it works on
+        theirs.close()  # only the worker keeps it open, so that the connection ends with the worker
+        self.name: str | None = None  # the clip in progress; None if idle
         self.alive = True
 
     def take(self, name: str, job: object) -> None:
-        """Begin a job."""
+        """Start a job."""
         self.name = name
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died while idle: `result` finds out
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it died while idle; `result` detects that
             self.connection.send(job)
 
     def result(self) -> object:
-        """Return the result of the job, or the UserError that the worker died with; raise what is a bug."""
+        """Return the result of the job, or a UserError if the worker died; raise bugs and disk errors."""
         name, self.name = self.name, None
         try:
             result, text = self.connection.recv()
@@ -122,12 +122,12 @@ class _Worker:
         return result
 
     def end(self) -> None:
-        """Tell the process to stop; it removes its temporary files."""
+        """Terminate the process; it removes its temporary files."""
         if self.process.is_alive():
             self.process.terminate()
 
     def join(self) -> None:
-        """Wait until the process has ended; kill one that does not."""
+        """Wait until the process has ended, and kill it after 5 seconds."""
         self.process.join(5)
         if self.process.is_alive():
             self.process.kill()
@@ -136,7 +136,7 @@ class _Worker:
 
 
 def _cause(code: int) -> str:
-    """Say why a process with this exit code has probably died."""
+    """Describe the probable cause of death of a process with this exit code."""
     if code >= 0:
         return f"its worker process ended with exit code {code}"
     name = signal.Signals(-code).name
@@ -148,7 +148,7 @@ def _cause(code: int) -> str:
 
 
 def _work(connection: Connection, function: Callable) -> None:
-    """Do one job after another, in a worker process."""
+    """Process jobs one after another, in a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
     signal.signal(signal.SIGTERM, _exit)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -169,20 +169,20 @@ def _work(connection: Connection, function: Callable) -> None:
 
 
 def _picklable(error: Exception) -> Exception:
-    """Return the exception, or a plain one of the same text where it cannot be sent to the parent."""
+    """Return the exception, or a RuntimeError with the same text if it cannot be pickled."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # whatever its own pickling raises
+    except Exception:  # pickling can raise anything
         return RuntimeError(f"{type(error).__name__}: {error}")
     return error
 
 
 def _exit(*_) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)  # SystemExit runs what removes temporary files
+    sys.exit(128 + signal.SIGTERM)  # SystemExit lets temporary files be removed
 
 
 def end_with_parent() -> None:
-    """End this process as soon as the process that started it with `multiprocessing` has ended, even by SIGKILL."""
+    """End this process when the process that started it with `multiprocessing` ends, even by SIGKILL."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

@@ -1,7 +1,7 @@
-"""How many threads numpy, scikit-learn and torch compute with: one, unless a stage knows better.
+"""The number of threads that numpy, scikit-learn and torch use: one, unless a stage sets another number.
 
-The threads of one operation wait for each other. As soon as another process takes one of the cores, each operation
-lasts as long as the slowest of its threads, and small operations become many times slower than with a single thread.
+The threads of one operation wait for each other. If another process uses one of the cores, each operation takes as long
+as its slowest thread, and small operations become many times slower than with a single thread.
 """
 
 import os
@@ -12,11 +12,11 @@ VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def limit(threads: int) -> None:
-    """Compute with this many threads, in this process and those that it starts; 0: one for each `spare` core."""
+    """Use this number of threads, in this process and those that it starts; 0: one for each `spare` core."""
     import threadpoolctl
 
     threads = threads or spare()
-    for variable in VARIABLES:  # for libraries that are not loaded yet, torch's among them
+    for variable in VARIABLES:  # for libraries that are loaded later, such as torch
         os.environ[variable] = str(threads)
     threadpoolctl.threadpool_limits(threads)
     if "torch" in sys.modules:
@@ -29,14 +29,14 @@ def cores() -> int:
 
 
 def spare(seconds: float = 0.2) -> int:
-    """Count the cores that other processes leave to this one, measured over some seconds; at least 1."""
+    """Count the cores that other processes leave idle, measured over this many seconds; at least 1."""
     import psutil
 
     def others() -> float:
         """Return the CPU seconds that other processes have used."""
         everything, own = psutil.cpu_times(), psutil.Process().cpu_times()
         idle = everything.idle + getattr(everything, "iowait", 0.0)
-        return sum(everything[:8]) - idle - own.user - own.system  # [8:] are guests, whose time is in the users'
+        return sum(everything[:8]) - idle - own.user - own.system  # [8:] is guest time, already counted in user time
 
     before, begin = others(), time.perf_counter()
     time.sleep(seconds)

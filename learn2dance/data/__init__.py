@@ -1,4 +1,4 @@
-"""What is on disk: the data root and its clips, the ``.npz`` files and their schemas, checkpoints, unfinished files.
+"""Files on disk: the data root and its clips, ``.npz`` files and their schemas, checkpoints, temporary files.
 
-May import `learn2dance.motion` and the modules of the top level (`cli`, `errors` …).
+May import `learn2dance.motion` and the top-level modules (`cli`, `errors` …).
 """

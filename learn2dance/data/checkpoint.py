@@ -1,4 +1,4 @@
-"""Trained models on disk: tensors and plain values, saved atomically, loaded without running any code in them."""
+"""Trained models on disk: tensors and plain values, saved atomically, loaded without executing code."""
 
 import io
 import pickle
@@ -14,20 +14,20 @@ WRITERS = {"music2pose": "train.py", "pose_gan": "train_pose.py", "seq_gan": "tr
 
 
 def save(path: str | Path, kind: str, **parts) -> None:
-    """Save tensors and plain Python values (no objects) atomically; the same content gives the same bytes."""
-    buffer = io.BytesIO()  # saved to a path, torch would write the temporary file's name into the file
+    """Save tensors and plain Python values (no other objects) atomically; the same content gives the same bytes."""
+    buffer = io.BytesIO()  # given a path, torch would write the temporary file's name into the file
     torch.save({"kind": kind, "schema": SCHEMA, **parts}, buffer)
     with atomic(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
 def load(path: str | Path, *kinds: str) -> dict:
-    """Load what `save` wrote, if it is of one of these kinds, to the CPU; with ``weights_only=True`` no code can run.
+    """Load a checkpoint of one of these kinds to the CPU; with ``weights_only=True`` no code is executed.
 
     Raises
     ------
     UserError
-        If it is missing, cut short, of another kind, or of another version.
+        If it is missing, incomplete, of another kind, or of another schema version.
     """
     try:
         content = Path(path).read_bytes()
@@ -38,7 +38,7 @@ def load(path: str | Path, *kinds: str) -> dict:
         parts = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         raise UserError(f"{path}: no checkpoint of tensors and plain values; is it another program's file?") from None
-    except Exception as error:  # torch has no error of its own for damaged files: it passes on whatever they cause
+    except Exception as error:  # torch has no exception of its own for damaged files
         raise UserError(
             f"{path}: not a whole checkpoint ({type(error).__name__}); was its writing cut short?"
         ) from None

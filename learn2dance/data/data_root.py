@@ -1,4 +1,4 @@
-"""A data root: a folder whose clips pair by name across keypoints/, audio/, videos/, clips.csv and splits/."""
+"""A data root: a folder of clips, paired by name across keypoints/, audio/, videos/, clips.csv and splits/."""
 
 import csv
 import hashlib
@@ -18,14 +18,14 @@ from learn2dance.motion import kinematics, skeleton, sync
 ARCHIVES = (".tar.gz", ".tar", ".zip", ".tgz")
 AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
 VIDEO = tuple(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .flv .3gp .mts .m2ts".split())
-FRAME = re.compile(r"_\d+_keypoints\.json$")  # OpenPose's file of one frame: no clip of its own
+FRAME = re.compile(r"_\d+_keypoints\.json$")  # OpenPose's file of one frame, not a clip
 ARRAYS = (".npz", ".npy", ".pkl")
-SINGLE = (".json", *ARRAYS)  # a whole clip in one file
+SINGLE = (".json", *ARRAYS)  # formats with a complete clip in one file
 
 
 @dataclass(frozen=True)
 class DataRoot:
-    """What a data root holds: see `open_root`."""
+    """The contents of a data root; see `open_root`."""
 
     path: Path
     keypoints: dict[str, Path]  # clip -> folder, archive or file of poses
@@ -33,31 +33,31 @@ class DataRoot:
     styles: dict[str, str] = field(default_factory=dict)
     fps: dict[str, float] = field(default_factory=dict)
     videos: dict[str, Path] = field(default_factory=dict)
-    twice: dict[str, dict[str, str]] = field(default_factory=dict)  # kind -> clip -> what two files would be that clip
+    twice: dict[str, dict[str, str]] = field(default_factory=dict)  # kind -> clip -> error: several files
 
     def one(self, kind: str, clip: str) -> Path | None:
-        """Return a clip's only file of ``keypoints``, ``audio`` or ``videos``; None where there is none.
+        """Return a clip's only file of ``keypoints``, ``audio`` or ``videos``, or None if there is none.
 
         Raises
         ------
         UserError
-            If there are two.
+            If there are several.
         """
         if clip in self.twice.get(kind, {}):
             raise UserError(self.twice[kind][clip])
         return getattr(self, kind).get(clip)
 
     def file(self, kind: str, clip: str) -> Path:
-        """Where the ``poses``, ``music``, ``tokens`` … of a clip lie, whether or not they are there yet."""
+        """Return the path of a clip's ``poses``, ``music``, ``tokens`` … file, whether or not it exists."""
         return self.path / kind / f"{clip}.npz"
 
     def have(self, *kinds: str) -> list[str]:
-        """Name the clips that have a file of every one of these kinds, sorted; warn of those that have only some.
+        """List the clips that have a file of each of these kinds, sorted; warn of those that lack some.
 
         Raises
         ------
         UserError
-            If no clip has them all.
+            If no clip has all kinds.
         """
         found = [{p.stem for p in (self.path / kind).glob("*.npz") if p.name[0] != "."} for kind in kinds]
         whole = set.intersection(*found)
@@ -72,15 +72,15 @@ class DataRoot:
         return sorted(whole)
 
     def split(self, name: str, clips: list[str]) -> list[str]:
-        """Of these clips, name those in the split ``train``, ``val`` or ``test``.
+        """List which of these clips are in the split ``train``, ``val`` or ``test``.
 
-        Where there is no ``splits/`` folder it is written: the clips are dealt out by the hash of their names, a tenth
-        each, and at least one, to val and test.
+        If there is no ``splits/`` folder, it is written: in the order of a hash of their names, a tenth of the clips,
+        at least one, goes to test, a tenth to val, and the rest to train.
 
         Raises
         ------
         UserError
-            If the split's file is missing, or none of its clips is among these.
+            If the split's file is missing, shares a clip with a different split, or lists none of these clips.
         """
         if not (self.path / "splits").is_dir():
             self._deal(clips)
@@ -104,7 +104,7 @@ class DataRoot:
         return sorted(here.intersection(listed))
 
     def in_no_split(self, clips: list[str]) -> list[str]:
-        """Of these clips, name those that no file in ``splits/`` lists."""
+        """List which of these clips are in no file in ``splits/``."""
         listed = {clip for file in (self.path / "splits").glob("*.txt") for clip in _lines(file)}
         return [clip for clip in clips if clip not in listed]
 
@@ -124,13 +124,13 @@ class DataRoot:
 
 
 def open_root(path: str | Path) -> DataRoot:
-    """Look at what a data root holds.
+    """List the contents of a data root.
 
     Raises
     ------
     UserError
-        If it is no folder, holds neither keypoints/ nor audio/, or ``clips.csv`` cannot be read. Two files of a kind
-        that would be the same clip are a fault of that clip's: ``twice``.
+        If it is not a folder, holds none of keypoints/, audio/ and poses/, or ``clips.csv`` cannot be read. Several
+        files of a kind for one clip raise no error here; the error message is kept in ``twice``.
     """
     path = cli.existing_path(path, "data root (a folder with keypoints/ and audio/)")
     if not path.is_dir():
@@ -169,7 +169,7 @@ def _by_clip(folder: Path, endings: tuple[str, ...], folders: bool) -> dict[str,
 
 
 def _table(path: Path) -> tuple[dict[str, str], dict[str, float]]:
-    """Read clips.csv: the style and the fps of each clip; both may be left empty."""
+    """Read clips.csv: the style and the frame rate of each clip; both may be empty."""
     if not path.exists():
         return {}, {}
     rows = list(csv.DictReader(_text(path).splitlines()))
@@ -187,9 +187,9 @@ def _table(path: Path) -> tuple[dict[str, str], dict[str, float]]:
 
 
 def note_fps(path: str | Path, clip: str, fps: float) -> None:
-    """Write a clip's frames a second into a data root's ``clips.csv``, where they do not stand there yet.
+    """Write a clip's frame rate into a data root's ``clips.csv``, unless it has one already.
 
-    All else that stands there stays: other clips, styles, columns.
+    Other clips, styles and columns are kept.
     """
     path = Path(path) / "clips.csv"
     reader = csv.DictReader(_text(path).splitlines() if path.exists() else [])
@@ -214,13 +214,13 @@ def _lines(path: Path) -> list[str]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")  # spreadsheets put a byte order mark in front
+        return path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
     except UnicodeDecodeError:
         raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from None
 
 
 def typical_peaks(root: DataRoot, clips: list[str]) -> np.ndarray:
-    """Find where in the bar (turns) dances are fastest to bars of three, and to bars of four: (2,), NaN if unknown."""
+    """Return the typical bar phase (0-1) at which dances are fastest, in 3/4 and in 4/4: (2,), NaN if unknown."""
     found: dict[int, list[float]] = {3: [], 4: []}
     for clip in clips:
         music, (moved, fps) = npz.load(root.file("music", clip), "music"), normalised(root, clip)
@@ -231,11 +231,11 @@ def typical_peaks(root: DataRoot, clips: list[str]) -> np.ndarray:
 
 
 def normalised(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:
-    """Return a clip's normalised poses (T, 15, 2) and their fps."""
+    """Return a clip's normalised poses (T, 15, 2) and their frame rate."""
     poses = npz.load(root.file("poses", clip), "poses")
     return skeleton.normalise(poses["poses"][:, :15], poses["fps"]), poses["fps"]
 
 
 def style_index(style: str | None, styles: tuple[str, ...]) -> int:
-    """Return the style's index plus one; 0 where it is not given or was not learned."""
+    """Return the style's index in ``styles`` plus one; 0 if it is None or not among them."""
     return styles.index(style) + 1 if style in styles else 0

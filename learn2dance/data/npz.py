@@ -1,4 +1,4 @@
-"""What the stages leave on disk: checked saving and loading of .npz."""
+"""Save and load the stages' ``.npz`` files, checked against their schemas."""
 
 import hashlib
 import io
@@ -10,33 +10,34 @@ from pathlib import Path
 
 import numpy as np
 
-from learn2dance.data.schemas import SCHEMA, SCHEMAS
+from learn2dance.cli import log
+from learn2dance.data.schemas import SCHEMA, SCHEMAS, Array
 from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
 
 
 def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict[str, str], **arrays) -> None:
-    """Save one .npz of this kind, atomically; the same content gives the same bytes.
+    """Save a .npz of this kind atomically; the same content gives the same bytes.
 
     Parameters
     ----------
     path : path
-        Where to; its folder is made.
+        The file to write; its folder is created.
     kind : str
         A key of `schemas.SCHEMAS`.
     stage : str
-        Which stage writes, e.g. ``"parse.py"``.
+        The stage that writes it, e.g. ``"parse.py"``.
     arguments : dict
-        Those of the stage's arguments that the content depends on (JSON).
+        The stage's arguments on which the content depends (JSON).
     parents : dict of str to str
         Name of each input and its `digest`.
     **arrays
-        The arrays of the schema: cast to its dtypes, refused where shapes or keys differ.
+        The arrays of the schema. They are cast to its dtypes; other shapes or keys are refused.
 
     Raises
     ------
     UserError
-        If the arrays do not fit the schema.
+        If the arrays do not match the schema.
     """
     arrays = {key: np.asarray(value) for key, value in arrays.items()}
     arrays = {k: v.astype(SCHEMAS[kind][k].dtype) if k in SCHEMAS[kind] else v for k, v in arrays.items()}
@@ -45,31 +46,36 @@ def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict
     if unknown:
         raise UserError(f"{path}: {', '.join(unknown)} not in the schema of '{kind}'")
     meta = {"kind": kind, "schema": SCHEMA, "stage": stage, "arguments": arguments, "parents": parents}
-    buffer = io.BytesIO()  # written at once: on a full disk, a half-written zip file would complain when it is closed
+    buffer = io.BytesIO()  # written in one call: on a full disk, closing an unfinished zip file would raise again
     np.savez(buffer, **arrays, meta=np.array(json.dumps(meta, sort_keys=True)))
     with atomic(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
 def load(path: str | Path, kind: str) -> dict:
-    """Load one .npz of this kind and check it against the schema.
+    """Load a .npz of this kind and check it against the schema.
+
+    A file without ``meta``, saved by somebody else with the keys of the schema, is accepted; its numbers are cast.
 
     Returns
     -------
     dict
-        The schema's arrays (numbers of no dimension as Python numbers), and ``meta`` as a dict.
+        The schema's arrays (those of shape () as Python numbers), and ``meta`` as a dict, which may be empty.
 
     Raises
     ------
     UserError
-        If it is missing, cut short, pickled, of another kind or version, or if a key, shape, dtype or value is off.
+        If it is missing, incomplete, pickled, of another kind or version, or if a key, shape, dtype or value is wrong.
     """
     arrays = read_npz(path)
     meta = _meta(arrays)
-    if meta.get("kind") != kind:
-        found = f"a '{meta['kind']}' file" if "kind" in meta else f"keys {', '.join(sorted(arrays)) or 'none'}"
-        raise UserError(f"{path}: expected a '{kind}' file, found {found}; was it written by another stage?")
-    if meta.get("schema") != SCHEMA:
+    if meta and meta.get("kind") != kind:
+        raise UserError(
+            f"{path}: expected a '{kind}' file, found a '{meta.get('kind')}' file; was it written by another stage?"
+        )
+    if not meta:  # not written by a stage
+        arrays = {key: _cast(array, SCHEMAS[kind].get(key)) for key, array in arrays.items()}
+    elif meta.get("schema") != SCHEMA:
         raise UserError(
             f"{path}: schema {meta.get('schema')}, expected {SCHEMA}; written by another version, make it anew"
         )
@@ -78,19 +84,24 @@ def load(path: str | Path, kind: str) -> dict:
     return result | {"meta": meta}
 
 
+def _cast(array: np.ndarray, spec: Array | None) -> np.ndarray:
+    """Convert an array to the dtype in the schema, if it holds numbers of the same kind."""
+    return array.astype(spec.dtype) if spec and np.can_cast(array.dtype, spec.dtype, "same_kind") else array
+
+
 def load_poses(path: str | Path) -> dict:
-    """Load the poses of any .npz: a stage's, or a stranger's bare ``np.savez(poses=…)``.
+    """Load the poses of any .npz, written by a stage or by any other ``np.savez(poses=…)``.
 
     Returns
     -------
     dict
-        ``poses`` float32 (T, J, 2), NaN where not known; ``fps`` float, or None where the file does not say;
-        ``y_up`` bool, the direction of the y axis; ``beats`` float64 (B,) seconds, where the file has them.
+        ``poses`` float32 (T, J, 2), NaN where missing; ``fps`` float, or None if the file has none; ``y_up`` bool,
+        whether y points up; ``beats`` (B,) seconds, or None if the file has none.
 
     Raises
     ------
     UserError
-        If there are no poses of that shape, or infinite ones, or if fps or beats are no numbers.
+        If there are no poses of that shape, or infinite ones, or if fps or beats are not valid numbers.
     """
     arrays = read_npz(path)
     kind = _meta(arrays).get("kind")
@@ -115,22 +126,22 @@ def load_poses(path: str | Path) -> dict:
     return {"poses": poses, "fps": fps, "y_up": kind == "dance", "beats": beats}
 
 
-# What zipfile and numpy make of damaged files, and of damaged numbers in them.
+# Exceptions that zipfile and numpy raise for damaged files and damaged arrays in them.
 DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, TypeError, NotImplementedError, RuntimeError)
 DAMAGED += (OverflowError, MemoryError, SyntaxError, tokenize.TokenError)
 
 
 def read_npz(path: str | Path, data: bytes | None = None) -> dict[str, np.ndarray]:
-    """Read all arrays of an .npz whatever its kind, or of its bytes where they are given; never pickled ones.
+    """Read all arrays of a .npz of any kind, from its bytes if ``data`` is given; pickled objects are refused.
 
     Raises
     ------
     UserError
-        If it is missing, no .npz, cut short, or holds pickled objects.
+        If it is missing, not a .npz, incomplete, or holds pickled objects.
     """
     try:
         with open(path, "rb") if data is None else io.BytesIO(data) as file:
-            if file.read(2) not in (b"PK", b"\x93N"):  # a zip file or a single array; numpy takes all else for pickled
+            if file.read(2) not in (b"PK", b"\x93N"):  # zip or .npy; numpy takes anything else for a pickle
                 raise ValueError("no zip file")
             file.seek(0)
             arrays = np.load(file, allow_pickle=False)
@@ -151,7 +162,7 @@ def read_npz(path: str | Path, data: bytes | None = None) -> dict[str, np.ndarra
 
 
 def _meta(arrays: dict[str, np.ndarray]) -> dict:
-    """Read ``meta``; an empty dict where there is none or it is not ours."""
+    """Return ``meta``, or an empty dict if it is missing or not a JSON object."""
     try:
         meta = json.loads(arrays["meta"].item())
     except (KeyError, ValueError, TypeError):
@@ -160,7 +171,7 @@ def _meta(arrays: dict[str, np.ndarray]) -> dict:
 
 
 def _check(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> None:
-    """Raise a UserError at the first array that is not as the schema says."""
+    """Raise a UserError for the first array that does not match the schema."""
     sizes: dict[str, int] = {}
     for key, spec in SCHEMAS[kind].items():
         if key not in arrays:
@@ -182,7 +193,7 @@ def _check(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> None:
 
 
 def digest(*paths: str | Path) -> str:
-    """Hash the content of files and folders (names and bytes, in order of name), to tell whether they changed."""
+    """Hash files and folders (bytes, and names inside folders), to detect changes: 16 hex digits."""
     total = hashlib.sha256()
     for path in map(Path, paths):
         for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
@@ -192,11 +203,23 @@ def digest(*paths: str | Path) -> str:
 
 
 def is_up_to_date(path: str | Path, kind: str, arguments: dict, parents: dict[str, str]) -> bool:
-    """Tell whether this output exists, whole, made by the same arguments from the same parents."""
+    """Tell whether this file is complete and was made with the same arguments from the same parents.
+
+    A file without ``meta`` was not written by a stage: it counts as up to date, so that no stage replaces it.
+
+    Raises
+    ------
+    UserError
+        If a file without ``meta`` does not fit the schema.
+    """
     if not Path(path).exists():
         return False
     try:
-        meta = load(path, kind)["meta"]
+        meta = _meta(read_npz(path)) and load(path, kind)["meta"]
     except UserError:
         return False
+    if not meta:
+        load(path, kind)
+        log.info("%s: not written by a stage, left as it is", path)
+        return True
     return meta["arguments"] == json.loads(json.dumps(arguments)) and meta["parents"] == parents

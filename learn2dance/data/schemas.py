@@ -1,74 +1,75 @@
-"""The table of all kinds of .npz that the stages share: keys, dtypes, shapes and units."""
+"""Schemas of the .npz files that the stages share: keys, dtypes, shapes and units."""
 
 from dataclasses import dataclass
 
-SCHEMA = 2  # raised when a key changes its meaning: what an older version wrote is then refused, not misread
+SCHEMA = 2  # version, raised when a key changes its meaning; files of other versions are refused, not misread
 
 
 @dataclass(frozen=True)
 class Array:
-    """One key of a kind of .npz: dtype, shape (letters bind to one size within a file), and unit."""
+    """One key of a schema: dtype, shape (a letter has the same size throughout a file), and unit."""
 
     dtype: str
     shape: tuple[str | int, ...]
     unit: str
-    nan: bool = False  # may hold NaN: "not known"
+    nan: bool = False  # whether NaN is allowed; it means not known
 
 
-# T frames, J joints, B beats, W windows, L levels, C codes a window, K codes to choose from, D numbers in a spectrum.
+# T frames, J joints, B beats, W windows, L levels, C tokens per window, K centroids per level, D DCT coefficients.
 SCHEMAS: dict[str, dict[str, Array]] = {
-    "poses": {  # parse.py: what was measured in one clip
-        "poses": Array("float32", ("T", "J", 2), "pixels, x right, y down; NaN: lost for long", nan=True),
-        "confidence": Array("float32", ("T", "J"), "0-1, as detected; 0: not seen"),
-        "filled": Array("bool", ("T", "J"), "position interpolated, not measured"),
-        "fps": Array("float64", (), "frames a second"),
+    "poses": {  # parse.py: the poses of one clip
+        "poses": Array("float32", ("T", "J", 2), "pixels, x right, y down; NaN in long gaps", nan=True),
+        "confidence": Array("float32", ("T", "J"), "0-1, as detected; 0: not detected"),
+        "filled": Array("bool", ("T", "J"), "the position is interpolated"),
+        "fps": Array("float64", (), "frames per second"),
     },
-    "music": {  # Process_Waves.ipynb: what is heard in one clip
+    "music": {  # Process_Waves.ipynb: the music features of one clip
         "mel": Array("float32", ("T", 128), "log1p of the mel power spectrogram"),
-        "tempogram": Array("float32", ("T", 384), "log1p of the onset autocorrelation"),
+        "tempogram": Array("float32", ("T", 384), "log1p of the autocorrelation of the onset strength"),
         "chroma": Array("float32", ("T", 12), "0-1, C to B"),
         "onset": Array("float32", ("T",), "onset strength"),
         "rms": Array("float32", ("T",), "root mean square amplitude"),
-        "beat_phase": Array("float32", ("T", 2), "sin, cos of 2 pi x part of the beat gone by"),
-        "bar_phase": Array("float32", ("T", 2), "sin, cos of 2 pi x part of the bar gone by"),
+        "beat_phase": Array("float32", ("T", 2), "sin, cos of 2 pi x phase within the beat"),
+        "bar_phase": Array("float32", ("T", 2), "sin, cos of 2 pi x phase within the bar"),
         "beats": Array("float64", ("B",), "seconds"),
-        "downbeat": Array("int64", (), "index of the first beat that opens a bar"),
+        "downbeat": Array("int64", (), "index of the first beat that starts a bar"),
         "beats_per_bar": Array("int64", (), "3 or 4"),
-        "tempo": Array("float64", (), "beats a minute"),
+        "tempo": Array("float64", (), "beats per minute"),
         "duration": Array("float64", (), "seconds"),
-        "fps": Array("float64", (), "frames a second"),
+        "fps": Array("float64", (), "frames per second"),
     },
     "clusters": {  # Clustering.ipynb: the codebook
-        "centroids": Array(
-            "float32", ("L", "K", "D"), "torso lengths; level by level, their sum is the motion's spectrum"
-        ),
-        "whole": Array("int64", (), "first levels, in which a code is the whole body; then each limb has its own"),
-        "mean": Array("float32", ("D",), "torso lengths; the mean spectrum of the train split"),
-        "peaks": Array("float64", (2,), "turns: when dances to bars of three, of four are fastest", nan=True),
-        "frames_per_beat": Array("int64", (), "frames"),
-        "window_beats": Array("int64", (), "beats in a window; the hop is one beat"),
-        "top_speed": Array("float64", (), "torso lengths a second: 99.5% of the train split's frames are slower"),
-        "error": Array("float64", ("L", 2), "share of the variance left after each level, on train and val", nan=True),
+        "centroids": Array("float32", ("L", "K", "D"), "DCT coefficients, torso lengths; levels are summed"),
+        "whole": Array("int64", (), "number of whole-body levels; later levels have one token per body part"),
+        "mean": Array("float32", ("D",), "mean DCT coefficients of the train split, torso lengths"),
+        "peaks": Array("float64", (2,), "bar phase (0-1) of fastest motion in 3/4, in 4/4", nan=True),
+        "frames_per_beat": Array("int64", (), "frames per beat"),
+        "mirror": Array("bool", (), "fitted on mirrored windows too"),
+        "align": Array("bool", (), "dances that drift from their music were aligned with its beats"),
+        "window_beats": Array("int64", (), "beats per window; the hop is one beat"),
+        "top_speed": Array("float64", (), "torso lengths per second: 99.5th percentile of the fastest joint"),
+        "error": Array("float64", ("L", 2), "error after each level on train, val; fraction of variance", nan=True),
     },
-    "tokens": {  # Clustering.ipynb: one clip in codes; window w starts at beats[start + w]
-        "tokens": Array("int64", ("W", "C"), "code"),
-        "mirrored": Array("int64", ("W", "C"), "code of the left-right mirrored window"),
-        "known": Array("bool", ("W",), "every joint was known in the window: only these are learned from"),
+    "tokens": {  # Clustering.ipynb: one clip as tokens; window w starts at beats[start + w]
+        "tokens": Array("int64", ("W", "C"), "token"),
+        "mirrored": Array("int64", ("W", "C"), "token of the left-right mirrored window"),
+        "motion": Array("float32", ("W", "D"), "torso lengths; DCT coefficients of the window"),
+        "known": Array("bool", ("W",), "all joints are valid in the window; only these are trained on"),
         "start": Array("int64", (), "index of the first window's first beat"),
-        "beats": Array("float64", ("B",), "seconds of the dance's clock"),
+        "beats": Array("float64", ("B",), "seconds on the time axis of the dance"),
     },
-    "dance": {  # eval.py: what was danced to one song
-        "poses": Array("float32", ("T", "J", 2), "torso lengths, x right, y up, from MidHip"),
-        "tokens": Array("int64", ("W", "C"), "code"),
+    "dance": {  # eval.py: the dance generated for one song
+        "poses": Array("float32", ("T", "J", 2), "torso lengths from MidHip, x right, y up"),
+        "tokens": Array("int64", ("W", "C"), "token"),
         "beats": Array("float64", ("B",), "seconds"),
         "seed": Array("int64", (), ""),
-        "fps": Array("float64", (), "frames a second"),
+        "fps": Array("float64", (), "frames per second"),
     },
     "truth": {  # the toy data's true joints and beats, for the tests
         "poses": Array("float32", ("T", 25, 2), "pixels, x right, y down"),
         "beats": Array("float64", ("B",), "seconds"),
-        "downbeat": Array("int64", (), "index of the first beat that opens a bar"),
+        "downbeat": Array("int64", (), "index of the first beat that starts a bar"),
         "beats_per_bar": Array("int64", (), "3 or 4"),
-        "fps": Array("float64", (), "frames a second"),
+        "fps": Array("float64", (), "frames per second"),
     },
 }

@@ -1,7 +1,7 @@
-"""Files and folders that appear whole or not at all, and temporary ones that no crash leaves for ever.
+"""Atomic writing of files and folders, and temporary files that are removed even after a crash.
 
-What is being written has a temporary name (`PREFIX`) and is locked by the process that writes it. The lock ends with
-the process, even if it is killed. The next process that writes into the same folder removes what nobody has locked.
+A file being written has a temporary name (`PREFIX`) and is locked by the process that writes it. The lock ends with
+the process, even if it is killed. The next process that writes into the same folder removes unlocked temporary files.
 """
 
 import contextlib
@@ -18,23 +18,23 @@ PREFIX = ".l2d-"
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary file beside ``path``, renamed to it when the block ends well and removed when it does not.
+    """Yield a temporary path beside ``path``; it is renamed to ``path`` if the block succeeds, else removed.
 
-    The temporary name keeps the ending, so that what chooses its format by the ending still does.
+    The temporary name has the same suffix, since some writers choose their format by it.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _named(path), _claimed(path.parent, path.suffix) as name:
         yield name
-        name.chmod(0o666 & ~_umask())  # temporary files are made private
+        name.chmod(0o666 & ~_umask())  # temporary files are created private
         name.replace(path)
 
 
 @contextlib.contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Give an empty folder that takes the place of ``path`` when the block ends well and is removed when it does not.
+    """Yield an empty temporary folder; it is renamed to ``path`` if the block succeeds, else removed.
 
-    A folder that was there before is replaced.
+    A folder that already exists is replaced.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,14 +49,14 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def temporary_folder(parent: str | Path | None = None) -> Iterator[Path]:
-    """Give a folder that is removed when the block ends, in ``parent`` or where temporary files go."""
+    """Yield a folder, in ``parent`` or the system's temporary folder, that is removed when the block ends."""
     with _claimed(Path(parent or tempfile.gettempdir()), None) as name:
         yield name
 
 
 @contextlib.contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """Have each ``OSError`` name a file: a full disk does not say which file was being written."""
+    """Name ``path`` in each ``OSError`` that names no file or a temporary one, e.g. on a full disk."""
     try:
         yield
     except OSError as error:
@@ -67,7 +67,7 @@ def _named(path: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _claimed(parent: Path, suffix: str | None) -> Iterator[Path]:
-    """Give a locked temporary file with this ending, or a folder if it is None; removed when the block ends."""
+    """Yield a locked temporary file with this suffix, or a folder if it is None; remove it when the block ends."""
     remove_strays(parent)
     while True:
         if suffix is None:
@@ -78,7 +78,7 @@ def _claimed(parent: Path, suffix: str | None) -> Iterator[Path]:
                 continue
         else:
             handle, name = tempfile.mkstemp(dir=parent, prefix=PREFIX, suffix=suffix)
-        with contextlib.suppress(OSError):  # a file system without locks: nothing is ever removed there
+        with contextlib.suppress(OSError):  # file system without locks: leftovers there are never removed
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.path.exists(name):
             break
@@ -92,13 +92,13 @@ def _claimed(parent: Path, suffix: str | None) -> Iterator[Path]:
 
 @functools.cache
 def remove_strays(folder: Path) -> None:
-    """Remove what processes that were killed have left in this folder; once in each process."""
+    """Remove temporary files that killed processes left in this folder; once per process and folder."""
     for path in folder.glob(f"{PREFIX}*"):
         try:
             handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-        except OSError:  # another user's, or gone
+        except OSError:  # another user's, or already removed
             continue
-        with contextlib.suppress(OSError):  # a process holds it
+        with contextlib.suppress(OSError):  # locked by another process
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _remove(path)
         os.close(handle)

@@ -1,4 +1,4 @@
-"""Where training stands, kept so that it goes on bit for bit."""
+"""The state of a training run, saved so that training resumes exactly (bit for bit)."""
 
 import copy
 from dataclasses import dataclass, field
@@ -15,20 +15,20 @@ from learn2dance.errors import UserError
 
 @dataclass
 class TrainingState:
-    """Where training stands, beside the network's and the optimiser's own state."""
+    """The state of a training run, without that of the network and the optimiser."""
 
     rng: np.random.Generator
-    kind: str = "music2pose"  # of model: its checkpoints say so
+    kind: str = "music2pose"  # of the model, stored in its checkpoints
     step: int = 0
     best: float = float("inf")
     best_step: int = 0
     best_network: dict[str, Tensor] = field(default_factory=dict)
-    waited: int = 0  # looks at the val split since the best
+    waited: int = 0  # validations since the best one
 
     def note(self, loss: float, network: nn.Module) -> bool:
-        """Take note of a loss on the val split, and of the network if it is the best so far; return whether it is.
+        """Record a validation loss, and the network if it is the best so far; return whether it is.
 
-        What counts as a loss is the trainer's matter, so long as less is better.
+        The trainer defines the loss; lower is better.
         """
         self.waited += 1
         if loss >= self.best or (np.isnan(loss) and np.isfinite(self.best)):
@@ -38,12 +38,12 @@ class TrainingState:
         return True
 
     def found(self) -> dict:
-        """Return what a model's file says of its best network."""
+        """Return step and loss of the best network, for the model's file."""
         return {"step": self.best_step, "loss": self.best}
 
 
 def batch_generator(seed: int) -> np.random.Generator:
-    """Return the generator that draws the training sequences."""
+    """Return the random generator that draws the training sequences."""
     return np.random.Generator(np.random.PCG64(seed))
 
 
@@ -56,7 +56,7 @@ def save_state(
     state: TrainingState,
     done: bool = False,
 ):
-    """Save all that `resume` needs to go on as if nothing had happened."""
+    """Save everything that `resume` needs to continue exactly."""
     checkpoint.save(
         path,
         f"{state.kind} training",
@@ -75,12 +75,12 @@ def save_state(
 def resume(
     path: Path, hyperparameters: dict, parents: dict, network: nn.Module, optimiser, state: TrainingState
 ) -> None:
-    """Put network, optimiser and state where `save_state` saw them; where the data have changed since, leave them.
+    """Restore network, optimiser and state from `save_state`; leave them as they are if the data have changed since.
 
     Raises
     ------
     UserError
-        If that run had other arguments.
+        If that run had other hyperparameters.
     """
     saved = checkpoint.load(path, f"{state.kind} training")
     if saved["parents"] != parents:
@@ -107,7 +107,7 @@ def resume(
 
 
 def is_up_to_date(out: Path, last: Path, hyperparameters: dict, parents: dict, kind: str = "music2pose") -> bool:
-    """Tell whether this model exists, whole, trained to its end by the same arguments on the same data."""
+    """Tell whether this model is complete: trained to the end with the same hyperparameters on the same data."""
     if not out.exists() or not last.exists():
         return False
     try:

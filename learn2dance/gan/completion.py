@@ -1,7 +1,7 @@
-"""Prediction and completion: dances of which a part is given, and the GAN dances the rest.
+"""Motion prediction and completion: part of a dance is given, and the GAN generates the rest.
 
-After Cai et al. (arXiv 1711.08682, 3.3): the latents are optimised until the known joints are met, while the critics
-keep the rest real.
+After Cai et al. (arXiv 1711.08682, 3.3): the latents are optimised to fit the observed joints, while the critics keep
+the motion realistic.
 """
 
 from pathlib import Path
@@ -18,19 +18,19 @@ from learn2dance.gan import generate, pose_folder, sequence_networks
 from learn2dance.gan.generate import GanModel
 from learn2dance.motion import skeleton
 
-OBSERVED_WEIGHT = 300.0  # weight of the known joints' squared distance, beside the critics'
-CRITIC_WEIGHT = 0.03  # weight of the critics' scores
-PRIOR_WEIGHT = 1.0  # weight of the squared distance of the latents to where they began
-FINE_WEIGHT = 0.01  # weight of the squared changes of single steps, which only known ones have
-FULL_NOISE_AFTER = 2.0  # seconds after what was given until what is danced is drawn as freely as in any dance
-LEARNING_RATE = 0.05
-MAX_SECONDS = 300.0  # seconds: the latents are optimised all at once
+OBSERVED_WEIGHT = 300.0  # loss weight of the squared error of the observed joints
+CRITIC_WEIGHT = 0.03  # loss weight of the critic scores
+PRIOR_WEIGHT = 1.0  # loss weight of the squared coarse corrections: keeps the path near the initial one
+FINE_WEIGHT = 0.01  # loss weight of the squared corrections of single steps, which only observed steps have
+FULL_NOISE_AFTER = 2.0  # seconds after the last observed step, over which the noise rises from 0 to its full deviation
+LEARNING_RATE = 0.05  # of Adam; it falls linearly to 0 in the second half
+MAX_SECONDS = 300.0  # seconds: the longest completion, since all latents are optimised at once
 
 
 def interpolate(given: np.ndarray) -> np.ndarray:
-    """Fill dances (N, T, J, 2) by straight lines in time, and hold each joint before and after it is known.
+    """Fill gaps of dances (N, T, J, 2) by linear interpolation in time; hold the first and the last observed value.
 
-    A joint that is never known stays NaN.
+    A joint that is never observed stays NaN.
     """
     filled, clock = given.copy(), np.arange(given.shape[1])
     for dance in filled.reshape(len(given), given.shape[1], -1):
@@ -44,26 +44,27 @@ def interpolate(given: np.ndarray) -> np.ndarray:
 def optimise(
     gan: GanModel, given: np.ndarray, fps: float, music: np.ndarray, style: np.ndarray, seed: int, steps: int = 300
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Fill in what is not given of dances, all of one length.
+    """Complete dances of equal length.
 
     Parameters
     ----------
     given : np.ndarray [shape=(N, T, J, 2), dtype=float32]
-        Normalised; NaN where a joint is to be filled in.
+        Normalised; NaN where a joint is to be generated.
     fps : float
-        Frames a second.
+        Frames per second.
     music : np.ndarray [shape=(N, K, M), dtype=float32]
-        What is heard at the `clock_steps` of the dances' length.
+        Music features (`generate.conditioning_of`) of K GAN steps; K from `steps_for`.
     style : np.ndarray [shape=(N,), dtype=int64]
+        Index plus one; 0 if unknown.
     seed : int
-        Another seed, another filling.
+        Each seed gives another completion.
 
     Returns
     -------
     poses : np.ndarray [shape=(N, T, J, 2), dtype=float32]
-        Whole; the known joints are as the path meets them.
+        Complete; the observed joints are approximated, not copied.
     off : np.ndarray [shape=(N,), dtype=float32]
-        How far the known joints are met: mean distance in torso lengths.
+        Mean error of the observed joints in torso lengths.
     """
     config, networks = gan.config, gan.networks
     device = next(networks.parameters()).device
@@ -113,10 +114,10 @@ def optimise(
 
 
 def initial_path(gan: GanModel, given: np.ndarray, fps: float, heard: Tensor, style: Tensor, seed: int) -> Tensor:
-    """Return the path (N, K, latent) to begin with.
+    """Return the initial path (N, K, latent).
 
-    Where something is given, it is that of the given joints, others filled by straight lines; the generator dances
-    on from there, and is led to what is given next.
+    At observed steps it encodes the given joints; missing ones are interpolated linearly, or, if never observed, taken
+    from the mean pose. The other steps are generated and joined to the next observed step.
     """
     pose_generator, encoder, count, fewer = (
         gan.networks["pose_generator"],
@@ -137,7 +138,7 @@ def initial_path(gan: GanModel, given: np.ndarray, fps: float, heard: Tensor, st
 
 
 def observed_steps(gan: GanModel, given: np.ndarray, fps: float, count: int) -> Tensor:
-    """Tell at which steps of the GAN's clock any joint is given: bool (N, K)."""
+    """Return at which GAN steps any joint is observed, in the nearest frame: bool (N, K)."""
     there = np.isfinite(given).all(-1).any(-1)  # (N, T)
     nearest = np.round(np.arange(count) / gan.config.fps * fps).astype(int)
     return torch.from_numpy(there[:, np.minimum(nearest, given.shape[1] - 1)] & (nearest < given.shape[1]))
@@ -145,44 +146,44 @@ def observed_steps(gan: GanModel, given: np.ndarray, fps: float, count: int) -> 
 
 @torch.no_grad()
 def rollout_unobserved(gan: GanModel, path: Tensor, known: Tensor, heard: Tensor, style: Tensor, seed: int) -> Tensor:
-    """Replace the steps of paths (N, K, latent) that are not known (N, K) by what the generator dances there."""
+    """Replace the unobserved steps (not ``known``, bool (N, K)) of paths (N, K, latent) by a generator rollout."""
     generator, config = gan.networks["generator"], gan.config
     told = generator.encode_music(functional.pad(heard, (0, 0, config.lookahead, config.lookahead)), style)
     noise = sequence_networks.draw_noise(
         config, len(path), path.shape[1], torch.Generator().manual_seed(seed), path.device
     )
-    since = torch.zeros_like(known, dtype=torch.float32)  # steps since something was known
+    since = torch.zeros_like(known, dtype=torch.float32)  # steps since the last observed one
     for t in range(1, path.shape[1]):
         since[:, t] = (since[:, t - 1] + 1) * ~known[:, t]
     free = (since / (FULL_NOISE_AFTER * config.fps)).clamp(max=1)[:, :: config.hold, None]
     danced = generator.rollout(told, path, known, noise * free)
-    left = torch.zeros_like(since)  # steps until something is known again
+    left = torch.zeros_like(since)  # steps until the next observed one
     for t in range(path.shape[1] - 2, -1, -1):
         left[:, t] = (left[:, t + 1] + 1) * ~known[:, t]
-    # The leap to what is known next is spread over the second before, or over all of the gap.
+    # The jump to the next observed step is spread over the last second of the gap, or over all of a shorter gap.
     leap = torch.zeros_like(path)
     for t in range(path.shape[1] - 2, -1, -1):
         arrives = known[:, t + 1] & ~known[:, t]
         leap[:, t] = torch.where(arrives[:, None], path[:, t + 1] - danced[:, t + 1], leap[:, t + 1])
-    ends = known.flip(1).cummax(1).values.flip(1)  # something known comes later
+    ends = known.flip(1).cummax(1).values.flip(1)  # an observed step follows
     span = torch.minimum(since + left, torch.full_like(since, config.fps))
     share = ((span - left + 1) / (span + 1)).clamp(0, 1) * (ends & ~known)
     return torch.where(known[..., None], path, danced + share[..., None] * leap)
 
 
 def steps_for(gan: GanModel, frames: int, fps: float) -> int:
-    """Return how many steps of the GAN's clock hold so many frames; no less than a critic's sequence."""
+    """Return the number of GAN steps (`config.fps`) that span these frames; at least `config.steps`."""
     return max(int(np.ceil((frames - 1) / fps * gan.config.fps - 1e-9)) + 1, gan.config.steps)
 
 
 def spline(count: int, clock: float, frames: int, fps: float) -> Tensor:
-    """Return the matrix (frames, count) that takes values at the GAN's clock to those at the frames: a cubic spline."""
+    """Return the matrix (frames, count) of a cubic spline from values at ``clock`` Hz to frames at ``fps``."""
     basis = make_interp_spline(np.arange(count) / clock, np.eye(count), k=min(3, count - 1))
     return torch.from_numpy(basis(np.arange(frames) / fps).astype(np.float32))
 
 
 def likeliest_style(gan: GanModel, given: np.ndarray) -> int:
-    """Return the style (index plus one) in which the encoder knows the given poses (T, J, 2) best; 0 without styles."""
+    """Return the style (index plus one) with the least reconstruction error of poses (T, J, 2); 0 without styles."""
     rough = interpolate(given[None])[0]
     poses = torch.from_numpy(rough[np.isfinite(rough).all((1, 2))]).to(next(gan.networks.parameters()).device)
     off = []
@@ -203,31 +204,31 @@ def complete(
     seed: int,
     seconds: float = 0.0,
 ) -> dict:
-    """Dance what is not given of a file's poses.
+    """Generate what is missing in a file's poses.
 
     Parameters
     ----------
     path : str or Path
         Any .npz with ``poses`` of the GAN's joints, and ``fps``.
     frames : list of str
-        What is given: ranges ``A:B`` from frame A to before frame B.
+        The given frames: ranges ``A:B`` from frame A to before frame B.
     joints : list of int, optional
-        Of those frames; none: all of them.
+        The given joints of those frames; None: all.
     music : dict, optional
-        What it is danced to, beginning with the file's first frame.
+        Music features that start at the file's first frame.
     seconds : float
-        Length; 0: the file's own.
+        Length; 0: that of the file.
 
     Returns
     -------
     dict
-        What a ``dance`` file holds, at the file's own frames a second, and ``off``: how far the given joints are met, a
-        mean distance in torso lengths.
+        The arrays of a ``dance`` file, at the file's frame rate, and ``off``: mean error of the given joints in torso
+        lengths.
 
     Raises
     ------
     UserError
-        If the file's joints are not the GAN's, or nothing is known in what is given.
+        If the file's joints are not the GAN's, if it is too long, or if no joint is observed in the given part.
     """
     found, wanted = npz.load_poses(path), gan.poses.joints
     poses, fps = found["poses"], found["fps"] or pose_folder.ASSUMED_FPS
@@ -240,7 +241,7 @@ def complete(
     for part in frames:
         first, _, last = part.partition(":")
         given[int(first or 0) : int(last) if last else None] = True
-    poses = np.where(given[:, None, None], poses, np.nan).astype(np.float32)  # what is not given must not be seen
+    poses = np.where(given[:, None, None], poses, np.nan).astype(np.float32)  # normalisation must not use the others
     poses = poses if found["y_up"] else skeleton.normalise_any(poses, fps)
     if joints is not None:
         if max(joints) >= wanted:

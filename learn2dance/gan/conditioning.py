@@ -1,4 +1,4 @@
-"""What the GAN hears of a song, step by step."""
+"""Music conditioning of the GAN: the features of a song at each GAN step."""
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
@@ -7,34 +7,34 @@ from learn2dance.motion.projection import Projection
 from learn2dance.music import beat_grid
 
 FEATURES = ("mel", "chroma", "onset", "rms")
-MUSIC_SIZE = 8  # numbers that these are heard as
-GRID_SIZE = 6  # beat phase, bar phase, whether the bar has three beats, whether there is music at all
+MUSIC_SIZE = 8  # number of principal components of these features
+GRID_SIZE = 6  # sin and cos of beat and bar phase; flags: three beats per bar, there is music
 
 
 def stack_features(music: dict) -> np.ndarray:
-    """Return the features that are heard (T, D), at the music's own 30 frames a second."""
+    """Return the `FEATURES` of a song (T, D), at the music's own 30 frames per second."""
     return np.concatenate([music[key].reshape(len(music["rms"]), -1) for key in FEATURES], axis=1)
 
 
 def condition(
     music: dict, count: int, clock: float, music_pca: Projection, laid: np.ndarray | None = None
 ) -> np.ndarray:
-    """Hear a song step by step.
+    """Return the music features at each GAN step.
 
     Parameters
     ----------
     music : dict
         As Process_Waves.ipynb saves it.
     count : int
-        Steps, T.
+        Number of steps, T.
     clock : float
-        Steps a second.
+        Steps per second.
     laid : np.ndarray [shape=(B,)], optional
-        The song's beats by the dance's clock, where that is another (`sync.align`).
+        The song's beats on the dance's time axis, if it differs from the music's (`sync.align`).
 
     Returns
     -------
-    np.ndarray [shape=(T, EAR + GRID), dtype=float32]
+    np.ndarray [shape=(T, MUSIC_SIZE + GRID_SIZE), dtype=float32]
     """
     frames = uniform_filter1d(stack_features(music), max(1, round(music["fps"] / clock)), axis=0)
     times, grid = np.arange(count) / clock, music["beats"] if laid is None else laid

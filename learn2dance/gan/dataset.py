@@ -1,4 +1,4 @@
-"""Dances on the sequence GAN's clock, with what is heard at each step of them."""
+"""Dances at the sequence GAN's frame rate, with the music features of each step."""
 
 from dataclasses import dataclass
 
@@ -12,22 +12,22 @@ from learn2dance.metrics import beat
 from learn2dance.motion import kinematics, projection, sync
 from learn2dance.motion.kinematics import to_frame_rate
 
-SCORED_BYTES = 1 << 23  # bytes of dances that are judged by: of 15 joints, half an hour at 15 steps a second
+SCORED_BYTES = 1 << 23  # bytes of dances for validation: 50 minutes of 15 joints and music at 15 steps per second
 
 
 @dataclass(frozen=True)
 class Dance:
-    """One dance, or a stretch without one.
+    """One dance.
 
     Attributes
     ----------
     name : str
     poses : np.ndarray [shape=(T, J, 2), dtype=float32]
-        NaN where not known.
+        NaN where not observed.
     music : np.ndarray [shape=(T, M), dtype=float32]
-        What is heard at each step: `hear`.
+        Music features of each step (`conditioning.condition`); zeros without music.
     style : int
-        Index into the styles plus one; 0 where not known.
+        Index into the styles plus one; 0 if unknown.
     """
 
     name: str
@@ -36,19 +36,19 @@ class Dance:
     style: int
 
     def starts(self, steps: int) -> np.ndarray:
-        """Return where sequences of so many known steps begin: int64 (S,)."""
+        """Return the first steps of all sequences of ``steps`` complete poses: int64 (S,)."""
         known = np.isfinite(self.poses).all((1, 2))
         total = np.concatenate([[0], np.cumsum(known)])
         return np.flatnonzero(total[steps:] - total[:-steps] == steps)
 
 
 class DanceReader:
-    """Reads the dances of a folder one by one, with their music where there is any.
+    """Reads the dances of a folder one by one, with their music if there is any.
 
     Attributes
     ----------
     music_pca : Projection or None
-        None: there is no music.
+        None if there is no music.
     """
 
     def __init__(self, folder: PoseFolder, clock: float):
@@ -64,7 +64,7 @@ class DanceReader:
                 self.peaks = data_root.typical_peaks(self.root, learned)
 
     def lock(self, takes: list[Dance], dances: list[np.ndarray]) -> dict[str, float]:
-        """Measure how dances to these takes' music swing with its bars (`beat.lock`); nothing without music."""
+        """Return the mean `beat.bar_locking` of dances to the music of these takes; empty without music."""
         found = []
         for take, dance in zip(takes, dances, strict=True):
             if take.name in self.paired and self.music_pca:
@@ -73,12 +73,12 @@ class DanceReader:
         return {"lock": float(np.mean(found))} if found else {}
 
     def digest(self) -> str:
-        """Return the digest of all music that is learned from or judged by; empty where there is none."""
+        """Return the digest of the music of the train and val splits; empty if there is none."""
         names = sorted({*self.folder.train, *self.folder.val} & self.paired)
         return npz.digest(*(self.root.file("music", name) for name in names)) if self.music_pca else ""
 
     def tempi(self) -> tuple[tuple[int, float, int], ...]:
-        """Return style (index plus one), median tempo (beats a minute) and beats in a bar of what is danced to."""
+        """Return for each style its index plus one, median tempo (beats per minute) and beats per bar in training."""
         found: dict[int, list[tuple[float, int]]] = {}
         for name in sorted(self.paired & set(self.folder.train)):
             song, style = self.song(name), data_root.style_index(self.folder.styles.get(name), self.folder.names())
@@ -87,15 +87,15 @@ class DanceReader:
 
     @property
     def heard(self) -> int:
-        """Return how many numbers are heard at each step."""
+        """Number of music features per step."""
         return MUSIC_SIZE + GRID_SIZE if self.music_pca else 0
 
     def song(self, name: str) -> dict:
-        """Return a dance's music."""
+        """Load the music of a dance."""
         return npz.load(self.root.file("music", name), "music")
 
     def __call__(self, name: str) -> Dance:
-        """Read a dance."""
+        """Read a dance, resample it, and re-synchronise its music with it."""
         moved, fps = pose_folder.read(self.folder, name)
         poses = to_frame_rate(moved, fps, self.clock)
         styles = self.folder.names()
@@ -115,14 +115,14 @@ class DanceReader:
 def read_pool(
     reader: DanceReader, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES
 ) -> tuple[list[Dance], bool]:
-    """Read dances: all of these, or as many as fit into so many bytes, drawn at random.
+    """Read dances in random order, until all are read or they exceed ``most`` bytes.
 
     Returns
     -------
-    takes : list of Take
-        In the order of their names.
+    takes : list of Dance
+        Sorted by name.
     everything : bool
-        Whether they are all there.
+        Whether they all fit.
     """
     left, kept = most, []
     for name in (names[i] for i in rng.permutation(len(names))):

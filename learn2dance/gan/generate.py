@@ -1,4 +1,4 @@
-"""Dancing with the GAN: a trained generator and all that belongs to it, in one file."""
+"""Generation of dances with a trained GAN, which is saved in one file with all that it needs."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,24 +24,24 @@ PARTS = (
     "generator",
     "sequence_critic",
     "pose_critic",
-)  # the last two are the critics
+)  # the last two are critics
 
 
 @dataclass(frozen=True)
 class GanModel:
-    """The GAN's networks, and what else dancing takes.
+    """The GAN's networks, and what else generation needs.
 
     Attributes
     ----------
     networks : nn.ModuleDict
-        `PARTS`.
+        Its keys are `PARTS`.
     music_pca : Projection or None
-        None: it has learned without music.
+        None if it was trained without music.
     tempi : tuple of (int, float, int)
-        For each style that was danced to music: its index plus one (0: not known), the median tempo in beats a minute,
-        and the beats in a bar.
+        For each style with training music: its index plus one (0: unknown), the median tempo in beats per minute, and
+        the beats per bar.
     top_speed : float
-        Torso lengths a second: 99.9% of the steps that were learned from are slower.
+        Torso lengths per second: 99.9th percentile of the fastest joint's speed in the training data.
     """
 
     config: SequenceConfig
@@ -53,16 +53,16 @@ class GanModel:
 
     @property
     def styles(self) -> tuple[str, ...]:
-        """The styles that it has learned."""
+        """The styles that it was trained on."""
         return self.poses.styles
 
     def style_for(self, music: dict) -> int:
-        """Return the style (index plus one) that was danced to music most like this: of its metre, then tempo."""
+        """Return the style (index plus one) of this song's metre, if there is one, with the nearest tempo."""
         alike = [t for t in self.tempi if t[2] == music["beats_per_bar"]] or self.tempi
         return min(alike, key=lambda t: abs(np.log(t[1] / music["tempo"])))[0]
 
     def count_in(self, music: dict, style: str | None) -> tuple[dict, int]:
-        """Decide in which style a song is danced, and how its beats are counted: as `generate.count_in` does."""
+        """Choose a song's style and the octave of its tempo, as `music2pose.generate.choose_style` does."""
         if not self.tempi:
             return music, data_root.style_index(style, self.poses.styles) or min(len(self.poses.styles), 1)
         wanted = data_root.style_index(style, self.poses.styles) or self.style_for(music)
@@ -71,13 +71,13 @@ class GanModel:
 
 
 def build(config: SequenceConfig, poses: PoseConfig) -> nn.ModuleDict:
-    """Build the networks of a `GanDancer`."""
+    """Build the networks of a `GanModel`."""
     parts = [PoseGenerator(poses), PoseEncoder(poses), SequenceGenerator(config, poses), SequenceCritic(config, poses)]
     return nn.ModuleDict(dict(zip(PARTS, [*parts, PoseCritic(poses)], strict=True)))
 
 
 def save(path: Path, gan: GanModel, **more) -> None:
-    """Save a dancer as a ``seq_gan`` checkpoint, with ``more`` plain values beside it."""
+    """Save a model as a ``seq_gan`` checkpoint, with ``more`` plain values."""
     checkpoint.save(
         path,
         "seq_gan",
@@ -92,12 +92,12 @@ def save(path: Path, gan: GanModel, **more) -> None:
 
 
 def load(path: str | Path, device: str = "cpu") -> GanModel:
-    """Load a dancer, ready to dance on this device.
+    """Load a model for generation on this device.
 
     Raises
     ------
     UserError
-        If the file is no ``seq_gan`` checkpoint of this version.
+        If the file is not a ``seq_gan`` checkpoint of this version.
     """
     parts = checkpoint.load(path, "seq_gan")
     try:
@@ -116,21 +116,21 @@ def load(path: str | Path, device: str = "cpu") -> GanModel:
 
 
 def conditioning_of(gan: GanModel, music: dict | None, steps: int) -> np.ndarray:
-    """Return what so many steps hear, float32 (T, M); zeros, which mean silence, without music."""
+    """Return the music features of ``steps`` steps, float32 (T, M); zeros without music."""
     if music is None or gan.music_pca is None:
         return np.zeros((steps, gan.config.music), np.float32)
     return conditioning.condition(music, steps, gan.config.fps, gan.music_pca)
 
 
 def encode_music(gan: GanModel, music: np.ndarray, style: int) -> Tensor:
-    """Return what the generator makes of what is heard (T, M): (1, T, …)."""
+    """Encode music features (T, M) with the generator: (1, T, …)."""
     device, c = next(gan.networks.parameters()).device, gan.config
     padded = torch.from_numpy(np.pad(music, ((c.lookahead, c.lookahead), (0, 0)), "edge"))[None].to(device)
     return gan.networks["generator"].encode_music(padded, torch.tensor([style], device=device))
 
 
 def sample_path(gan: GanModel, music: np.ndarray, style: int, seed: int, temperature: float = 1.0) -> Tensor:
-    """Draw a path of latents (T, latent) to what is heard (T, M), from noise of this deviation."""
+    """Sample a path of latents (T, latent) to music features (T, M); ``temperature`` is the noise's deviation."""
     told, rng = encode_music(gan, music, style), torch.Generator().manual_seed(seed)
     latent = pose_networks.draw_latents(1, gan.poses.latent, rng, told.device)
     noise = temperature * sequence_networks.draw_noise(gan.config, 1, told.shape[1], rng, told.device)
@@ -139,20 +139,20 @@ def sample_path(gan: GanModel, music: np.ndarray, style: int, seed: int, tempera
 
 
 def resample_path(path: Tensor, clock: float, count: int, fps: float) -> Tensor:
-    """Bring a path (T, latent) from its clock to ``count`` frames at another: a cubic spline through its latents."""
+    """Resample a path (T, latent) from ``clock`` Hz to ``count`` frames at ``fps``, by a cubic spline."""
     spline = make_interp_spline(np.arange(len(path)) / clock, path.double().cpu().numpy(), k=min(3, len(path) - 1))
     times = np.minimum(np.arange(count) / fps, (len(path) - 1) / clock)
     return torch.from_numpy(spline(times).astype(np.float32)).to(path.device)
 
 
 def decode_latents(gan: GanModel, path: Tensor, style: int) -> Tensor:
-    """Turn a path (T, latent) into poses (T, J, 2)."""
+    """Decode a path (T, latent) to poses (T, J, 2)."""
     return gan.networks["pose_generator"](path, torch.full((len(path),), style, device=path.device))
 
 
 @torch.inference_mode()
 def generate_steps(gan: GanModel, music: np.ndarray, style: int, seed: int) -> np.ndarray:
-    """Dance to what is heard (T, M), step by step: poses float32 (T, J, 2) on the GAN's own clock."""
+    """Generate a dance to music features (T, M): poses float32 (T, J, 2) at the GAN's frame rate."""
     return decode_latents(gan, sample_path(gan, music, style, seed), style).cpu().numpy()
 
 
@@ -165,21 +165,21 @@ def dance(
     seconds: float = 0.0,
     temperature: float = 1.0,
 ) -> dict:
-    """Dance to a whole song, or for so many seconds without one, in one piece.
+    """Generate a dance to a whole song, or one of ``seconds`` without music.
 
     Parameters
     ----------
     music : dict, optional
-        As ``music.features`` makes it, and Process_Waves.ipynb saves it.
+        As `features.features` returns it and Process_Waves.ipynb saves it.
     seed : int
-        Another seed, another dance.
+        Each seed gives another dance.
     temperature : float
-        Deviation of the noise: below 1 likelier moves, above 1 a greater variety.
+        Deviation of the noise: below 1 gives likelier moves, above 1 more variety.
 
     Returns
     -------
     dict
-        What a ``dance`` file holds; there are no ``tokens``.
+        The arrays of a ``dance`` file; ``tokens`` is empty.
     """
     if music is None:
         wanted, beats = data_root.style_index(style, gan.poses.styles) or min(len(gan.poses.styles), 1), np.zeros(0)

@@ -13,23 +13,23 @@ from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
 from learn2dance.motion.skeleton import normalise_any
 
-ASSUMED_FPS = 30.0  # frames a second of files that do not say
-POOL_BYTES = 1 << 28  # bytes of poses held in memory at once: of 15 joints, 21 hours at 30 frames a second
+ASSUMED_FPS = 30.0  # frames per second of files without ``fps``
+POOL_BYTES = 1 << 28  # bytes of poses held in memory: 21 hours of 15 joints at 30 frames per second
 
 
 @dataclass(frozen=True)
 class PoseFolder:
-    """Dances to learn from and to judge by.
+    """The dances of a folder, for training and validation.
 
     Attributes
     ----------
     path : Path
     train, val : list of str
-        Names of files, without .npz.
+        File names without .npz.
     joints : int
-        J, of the first file; all others have as many.
+        J of the first file; `read` refuses files with another J.
     styles : dict of str to str
-        Name -> style, where it is known.
+        Name -> style, if known.
     """
 
     path: Path
@@ -43,19 +43,19 @@ class PoseFolder:
         return tuple(sorted({self.styles[name] for name in self.train if name in self.styles}))
 
     def file(self, name: str) -> Path:
-        """Return where a dance lies."""
+        """Return the path of a dance's file."""
         return self.path / f"{name}.npz"
 
     def digest(self) -> str:
-        """Return the digest of all files that are learned from or judged by."""
+        """Return the digest of all files of the train and val splits."""
         return npz.digest(*(self.file(name) for name in sorted({*self.train, *self.val})))
 
 
 def open_folder(path: str | Path) -> PoseFolder:
-    """Look at what a folder of dances holds.
+    """List the dances of a folder and split them.
 
-    ``poses/`` of a data root has the root's splits and styles; of other folders a tenth of the files, dealt by the hash
-    of their names, is judged by and not learned from.
+    ``poses/`` of a data root has the root's splits and styles. In other folders, a tenth of the files, chosen by the
+    hash of their names, is the val split; a single file is in both splits.
 
     Raises
     ------
@@ -86,12 +86,12 @@ def open_folder(path: str | Path) -> PoseFolder:
 
 
 def frames_of(path: Path) -> tuple[int, int]:
-    """Return how many frames and joints the poses of a file have, without reading them.
+    """Return the numbers of frames and joints of a file's poses, from the array's header.
 
     Raises
     ------
     UserError
-        If it holds no poses (T, J, 2).
+        If it has no poses (T, J, 2).
     """
     try:
         with zipfile.ZipFile(path) as archive, archive.open("poses.npy") as file:
@@ -101,23 +101,23 @@ def frames_of(path: Path) -> tuple[int, int]:
     except (zipfile.BadZipFile, KeyError, ValueError, OSError):
         shape = ()
     if len(shape) != 3 or shape[-1] != 2 or 0 in shape:
-        shape = npz.load_poses(path)["poses"].shape  # which says what is wrong
+        shape = npz.load_poses(path)["poses"].shape  # raises an error that says what is wrong
     return shape[0], shape[1]
 
 
 def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, float]:
-    """Read a dance, `measured`.
+    """Read a dance, and normalise it by `skeleton.normalise_any` unless it is normalised already.
 
     Returns
     -------
     poses : np.ndarray [shape=(T, J, 2), dtype=float32]
-        x right, y up; NaN where not known.
+        x right, y up; NaN where not observed.
     fps : float
 
     Raises
     ------
     UserError
-        If it has another number of joints than the folder's first.
+        If it has another number of joints than ``folder.joints``.
     """
     path = folder.file(name)
     found = npz.load_poses(path)
@@ -132,21 +132,21 @@ def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, float]:
 
 
 def pool(folder: PoseFolder, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES) -> tuple:
-    """Draw single poses: all of these dances', or as many as fit into so many bytes, from dances drawn at random.
+    """Read the complete poses of dances in random order, until all are read or they exceed ``most`` bytes.
 
     Returns
     -------
     poses : np.ndarray [shape=(N, J, 2), dtype=float32]
-        Those in which every joint is known.
+        Those with all joints.
     style : np.ndarray [shape=(N,), dtype=int64]
-        Index into `Folder.names` plus one; 0 where not known.
+        Index into `PoseFolder.names` plus one; 0 if unknown.
     everything : bool
-        Whether all of these dances are in it.
+        Whether all dances fit.
 
     Raises
     ------
     UserError
-        If no pose is whole.
+        If no pose is complete.
     """
     styles, left, kept = folder.names(), most, []
     for name in (names[i] for i in rng.permutation(len(names))):

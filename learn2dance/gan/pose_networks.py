@@ -1,4 +1,4 @@
-"""What the GAN's two steps share, and the networks of the first: poses from noise, judged by a critic.
+"""The networks of the pose GAN, and what it shares with the sequence GAN: gradient penalty and latents.
 
 After Cai et al., "Deep Video Generation, Prediction and Completion of Human Action Sequences" (arXiv 1711.08682, 3.1),
 trained as a Wasserstein GAN with gradient penalty (Gulrajani et al., NeurIPS 2017).
@@ -12,12 +12,12 @@ from torch.nn import functional
 
 from learn2dance.motion.skeleton import MID_HIP
 
-PENALTY = 10.0  # weight of the gradient penalty: the paper's
+PENALTY = 10.0  # weight of the gradient penalty, as in Gulrajani et al.
 
 
 @dataclass(frozen=True)
 class PoseConfig:
-    """The shape of a pose GAN: all it takes to build it anew."""
+    """Hyperparameters from which a pose GAN can be built."""
 
     joints: int
     styles: tuple[str, ...]
@@ -27,12 +27,12 @@ class PoseConfig:
 
     @property
     def style_count(self) -> int:
-        """How many styles the networks can be told: 0 is not known. The same again say that the pose is mirrored."""
+        """Number of style labels, 0 (unknown) included; mirrored poses have the label plus this number."""
         return len(self.styles) + 1
 
 
 class PoseGenerator(nn.Module):
-    """Latents to poses: a perceptron whose outputs are centred as the data are."""
+    """Maps latents to poses: a perceptron with outputs that are scaled and centred like the data."""
 
     def __init__(self, config: PoseConfig):
         super().__init__()
@@ -44,7 +44,7 @@ class PoseGenerator(nn.Module):
         self.register_buffer("deviation", torch.ones(()))
 
     def forward(self, latent: Tensor, style: Tensor) -> Tensor:
-        """Return poses (N, J, 2) of latents (N, latent), drawn from a normal distribution, told styles int64 (N,)."""
+        """Return poses (N, J, 2) for latents (N, latent) of a standard normal distribution and styles int64 (N,)."""
         moved = self.layers(torch.cat([latent, self.style(style)], -1)).unflatten(-1, (-1, 2))
         poses = self.mean + self.deviation * moved
         root = poses[:, MID_HIP : MID_HIP + 1] if self.config.joints in (15, 25) else poses.mean(1, keepdim=True)
@@ -52,7 +52,7 @@ class PoseGenerator(nn.Module):
 
 
 class PoseEncoder(nn.Module):
-    """Poses to latents that make them again: mean and deviation of a normal distribution (N, latent)."""
+    """Maps poses to the posterior of their latents: mean and deviation of a normal distribution (N, latent)."""
 
     def __init__(self, config: PoseConfig):
         super().__init__()
@@ -64,14 +64,14 @@ class PoseEncoder(nn.Module):
         self.register_buffer("deviation", torch.ones(()))
 
     def forward(self, poses: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and deviation (N, latent) of poses (N, J, 2) in styles int64 (N,)."""
+        """Return mean and deviation (N, latent) for poses (N, J, 2) and styles int64 (N,)."""
         seen = ((poses - self.mean) / self.deviation).flatten(1)
         mean, spread = self.layers(torch.cat([seen, self.style(style)], -1)).chunk(2, -1)
         return mean, functional.softplus(spread) + 1e-3
 
 
 class PoseCritic(nn.Module):
-    """Poses to scores: high where poses are real."""
+    """Maps poses to scores: high for real poses."""
 
     def __init__(self, config: PoseConfig):
         super().__init__()
@@ -83,7 +83,7 @@ class PoseCritic(nn.Module):
         self.register_buffer("deviation", torch.ones(()))
 
     def forward(self, poses: Tensor, style: Tensor) -> Tensor:
-        """Return scores (N,) of poses (N, J, 2) in styles int64 (N,)."""
+        """Return scores (N,) for poses (N, J, 2) and styles int64 (N,)."""
         seen = ((poses - self.mean) / self.deviation).flatten(1)
         return self.layers(torch.cat([seen, self.style(style)], -1)).squeeze(-1)
 
@@ -94,20 +94,20 @@ def _layers(sizes: list[int]) -> list[nn.Module]:
 
 
 def gradient_penalty(critic: nn.Module, real: Tensor, made: Tensor, rng: torch.Generator, *told: Tensor) -> Tensor:
-    """Return how far the critic's slope is from one between real and made: mean of (|gradient| - 1)².
+    """Return the gradient penalty between real and generated examples: mean of (|gradient| - 1)².
 
-    Gulrajani et al., eq. 3: at points drawn evenly on the lines from real to made; the norm is over all the numbers of
-    one example.
+    Gulrajani et al., eq. 3: at points drawn uniformly on the lines from real to generated examples; the norm is over
+    all values of one example.
 
     Parameters
     ----------
     critic : callable
-        Of examples (N, …) and what else it is told; returns (N,).
+        Takes examples (N, …) and ``told``; returns (N,).
     real, made : Tensor [shape=(N, …)]
     rng : torch.Generator
         Draws the points, on the CPU.
     told : Tensor
-        Passed on to the critic.
+        The critic's further arguments: style, or music and style.
     """
     share = torch.rand((len(real), *[1] * (real.ndim - 1)), generator=rng).to(real.device)
     between = (real + share * (made - real)).detach().requires_grad_()
@@ -116,5 +116,5 @@ def gradient_penalty(critic: nn.Module, real: Tensor, made: Tensor, rng: torch.G
 
 
 def draw_latents(count: int, size: int, rng: torch.Generator, device: str | torch.device = "cpu") -> Tensor:
-    """Draw latents (count, size), on the CPU, so that a seed means the same on every device."""
+    """Draw latents (count, size) on the CPU, so that a seed gives the same latents on every device."""
     return torch.randn((count, size), generator=rng).to(device)

@@ -1,4 +1,4 @@
-"""Training the pose GAN: what train_pose.py's loop is made of, and how its poses are judged."""
+"""Training and scoring of the pose GAN: the functions that train_pose.py's loop calls."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -23,12 +23,12 @@ from learn2dance.gan.pose_networks import (
 from learn2dance.metrics import distribution, motion_features
 from learn2dance.motion import skeleton
 
-SCORED = 4000  # poses that a distance is measured on: it falls with their number
-RUNAWAY = 1e3  # body sizes: no critic of slope one tells poses apart by so much
+SCORED = 4000  # poses that are scored, at most: the Fréchet distance falls with their number
+RUNAWAY = 1e3  # torso lengths: a larger difference of critic scores means divergence, as the slope is near one
 
 
 class PoseGan(nn.Module):
-    """Generator, critic, and the moving average of the generator that makes the poses."""
+    """Generator, critic, encoder, and the generator's moving average, which is the result of training."""
 
     def __init__(self, config: PoseConfig, decay: float):
         super().__init__()
@@ -36,7 +36,7 @@ class PoseGan(nn.Module):
         self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
     def fit(self, poses: np.ndarray) -> None:
-        """Take mean and deviation from real poses (N, J, 2)."""
+        """Set mean and deviation from real poses (N, J, 2)."""
         mean = poses.mean(0, dtype=np.float64)
         deviation = float(np.sqrt(((poses - mean) ** 2).mean(dtype=np.float64))) or 1.0
         for network in (self.generator, self.critic, self.encoder, self.average.module):
@@ -45,7 +45,7 @@ class PoseGan(nn.Module):
 
 
 class Optimisers:
-    """Adam for the critic and for the generator, saved and loaded as one; by default with Gulrajani et al.'s betas."""
+    """Adam for the critic, and for generator and encoder, with one state; default betas as in Gulrajani et al."""
 
     def __init__(self, pair: nn.Module, rate: float, momentum: float = 0.0):
         made = [parameter for part in (pair.generator, pair.encoder) for parameter in part.parameters()]
@@ -62,26 +62,26 @@ class Optimisers:
         return {"critic": self.critic.state_dict(), "generator": self.generator.state_dict()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Take both states."""
+        """Load both states."""
         self.critic.load_state_dict(state["critic"])
         self.generator.load_state_dict(state["generator"])
 
 
 def learning_rate_decay(step: int, steps: int) -> float:
-    """Return the share of the learning rate at a step: all of it in the first half, then a straight fall to zero."""
+    """Return the factor of the learning rate at a step: 1 in the first half, then linear decay to 0."""
     return min(1.0, 2 * (steps - step) / steps)
 
 
 def all_finite(network: nn.Module) -> bool:
-    """Tell whether all parameters are numbers still."""
+    """Return whether all parameters are finite."""
     return bool(torch.stack([parameter.isfinite().all() for parameter in network.parameters()]).all())
 
 
 def batch(poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: np.random.Generator) -> tuple:
     """Draw real poses (size, J, 2) and their styles (size,).
 
-    With ``mirrored``, half of them are mirrored and have this number added to their style: what is learned from them
-    serves all poses, but a dance's own side is kept when it is asked for.
+    If ``mirrored`` is not 0, half of them are mirrored and have this number added to their style: the networks learn
+    from both sides, and the label selects one.
     """
     drawn = rng.integers(len(poses), size=size)
     real, style = poses[drawn], style[drawn]
@@ -93,7 +93,7 @@ def batch(poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: n
 
 
 def critic_step(pair: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
-    """Take one step of the critic; return how far apart it holds real and made (a tensor), and the penalty."""
+    """Take one step of the critic; return the difference of critic scores (real - generated) and the penalty."""
     with torch.no_grad():
         made = pair.generator(draw_latents(len(real), pair.generator.config.latent, rng, real.device), style)
     apart = pair.critic(real, style).mean() - pair.critic(made, style).mean()
@@ -104,19 +104,19 @@ def critic_step(pair: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, s
     return apart.detach(), penalty.detach()
 
 
-RECON_WEIGHT = 2.0  # weight of the squared distance from a real pose to itself made again
-RECON_SIGMA = 0.04  # torso lengths that each coordinate may be off so
+RECON_WEIGHT = 2.0  # loss weight of the squared reconstruction error
+RECON_SIGMA = 0.04  # torso lengths: assumed standard deviation of each coordinate's reconstruction error
 
 
 def generator_step(pair: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
-    """Take one step of the generator and the encoder, and move the generator's average along."""
+    """Take one step of generator and encoder, update the average; return squared error and KL divergence (nats)."""
     z = draw_latents(len(style), pair.generator.config.latent, rng, style.device)
     made = pair.generator(z, style)
     mean, deviation = pair.encoder(real, style)
     noise = draw_latents(len(style), pair.generator.config.latent, rng, style.device)
     again = pair.generator(mean + deviation * noise, style)
     off = ((again - real) ** 2).sum((1, 2)).mean()
-    apart = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(1).mean()  # KL from the prior
+    apart = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(1).mean()  # KL divergence from the prior
     optimiser.zero_grad()
     (RECON_WEIGHT * (off + 2 * RECON_SIGMA**2 * apart) - pair.critic(made, style).mean()).backward()
     optimiser.step()
@@ -126,7 +126,7 @@ def generator_step(pair: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor
 
 @torch.no_grad()
 def generate_poses(generator: nn.Module, style: np.ndarray, seed: int) -> np.ndarray:
-    """Make one pose for each style (N,): float32 (N, J, 2)."""
+    """Generate one pose for each style (N,): float32 (N, J, 2)."""
     generator.eval()
     device, rng = next(generator.parameters()).device, torch.Generator().manual_seed(seed)
     config = generator.config
@@ -135,14 +135,14 @@ def generate_poses(generator: nn.Module, style: np.ndarray, seed: int) -> np.nda
 
 
 def score_poses(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
-    """Judge made poses (N, J, 2) by real ones (M, J, 2).
+    """Score generated poses (N, J, 2) against real ones (M, J, 2).
 
     Returns
     -------
     dict
-        ``FID``, the Fréchet distance of coordinates, scaled by the real ones' deviation; ``precision`` and ``recall``
-        of coordinates, of the first 1000 each; and for bodies of 15 or 25 joints ``FID_g``, the Fréchet distance of
-        the `motion_features.relations` that hold (0 or 1), scaled likewise.
+        ``FID``, the Fréchet distance of coordinates, scaled by the deviation of the real ones; ``precision`` and
+        ``recall`` of the coordinates of the first 1000 of each; for 15 or 25 joints also ``FID_g``, the Fréchet
+        distance of the `motion_features.relations` (0 or 1), scaled likewise.
     """
     flat = [poses.reshape(len(poses), -1) for poses in (made, real)]
     moving = flat[1].std(0) > 1e-6
@@ -159,19 +159,19 @@ def score_poses(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
 
 
 def save_poses(path: Path, pair: PoseGan, **more) -> None:
-    """Save the averaged generator and the encoder as a ``pose_gan`` checkpoint, with ``more`` plain values beside."""
+    """Save the averaged generator and the encoder as a ``pose_gan`` checkpoint, with ``more`` plain values."""
     parts = {"network": pair.average.module, "encoder": pair.encoder}
     parts = {name: {key: value.cpu() for key, value in part.state_dict().items()} for name, part in parts.items()}
     checkpoint.save(path, "pose_gan", config=asdict(pair.generator.config), **parts, **more)
 
 
 def load_poses(path: Path, device: str = "cpu") -> tuple[PoseGenerator, PoseEncoder]:
-    """Load a pose generator, ready to make poses, and its encoder.
+    """Load a pose generator and its encoder, in evaluation mode.
 
     Raises
     ------
     UserError
-        If the file is no ``pose_gan`` checkpoint of this version.
+        If the file is not a ``pose_gan`` checkpoint of this version.
     """
     parts = checkpoint.load(path, "pose_gan")
     try:
@@ -186,7 +186,7 @@ def load_poses(path: Path, device: str = "cpu") -> tuple[PoseGenerator, PoseEnco
 
 
 def sheet(real: np.ndarray, made: np.ndarray, path: Path, board, step: int) -> None:
-    """Draw real poses (N, J, 2) above made ones, as a PNG and for TensorBoard."""
+    """Draw real poses (N, J, 2) above generated ones, as a PNG and in TensorBoard."""
     from matplotlib.figure import Figure
 
     from learn2dance.render import animation

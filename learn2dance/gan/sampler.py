@@ -1,4 +1,4 @@
-"""Sequences that the GAN learns from: drawn from dances at random, and followed from one to the next."""
+"""Training sequences of the sequence GAN: each starts at random in a dance, or continues the one before."""
 
 from typing import NamedTuple
 
@@ -11,17 +11,13 @@ from learn2dance.gan.dataset import Dance
 from learn2dance.gan.sequence_networks import SequenceConfig
 from learn2dance.motion import skeleton
 
-RESTART_SHARE = (
-    0.2  # share of the paths that begin anew in a step; the others go on, so that long dances are learned too
-)
-SAME_DANCE_SHARE = (
-    0.8  # share of the other music that is of the same dance: it differs in where the bars are, and in little else
-)
-NO_MUSIC_SHARE = 0.1  # share of the sequences that are danced, and judged, without their music
+RESTART_SHARE = 0.2  # fraction of rollouts that restart with a sequence; others go on, so that long dances are learned
+SAME_DANCE_SHARE = 0.8  # fraction of mismatched music from the same dance: it differs in bar phase and in little else
+NO_MUSIC_SHARE = 0.1  # fraction of sequences without music
 
 
 class RolloutState(nn.Module):
-    """The paths that are being danced while training: where in which take each is, and from where it goes on."""
+    """State of the rollouts in training: take, step of the sequence in it, latent, memory, and whether mirrored."""
 
     def __init__(self, count: int, latent: int, width: int):
         super().__init__()
@@ -33,23 +29,23 @@ class RolloutState(nn.Module):
         self.restart()
 
     def restart(self) -> None:
-        """Let all begin anew: the takes have changed."""
+        """Restart all rollouts at the next `SequenceSampler.advance`."""
         self.step.fill_(1 << 40)  # past the end of any take
 
 
 class Batch(NamedTuple):
-    """Where the paths are: what was danced there, and to what.
+    """The current sequence of each of N rollouts.
 
     Attributes
     ----------
     poses : Tensor [shape=(N, steps, J, 2)]
-        The real ones.
+        Real poses.
     music, other : Tensor [shape=(N, lookahead + steps + lookahead, M)]
-        What is heard there, and what is heard at another moment of the same dance, or of another dance.
+        Music features, and mismatched ones: from another position in the same dance, or from another dance.
     style : Tensor [shape=(N,), dtype=int64]
-        Mirrored poses are told so.
+        Index plus one, 0 if unknown; plus `PoseConfig.style_count` if mirrored.
     begun : Tensor [shape=(N,), dtype=bool]
-        Which paths begin anew here.
+        Which rollouts restart here.
     """
 
     poses: Tensor
@@ -62,10 +58,12 @@ class Batch(NamedTuple):
 class SequenceSampler:
     """Draws sequences from takes at random.
 
+    If ``mirrored`` is not 0, half of the rollouts are mirrored and have this number added to their style.
+
     Raises
     ------
     UserError
-        If no take has a whole sequence.
+        If no take has a complete sequence.
     """
 
     def __init__(self, takes: list[Dance], config: SequenceConfig, mirrored: int):
@@ -81,12 +79,12 @@ class SequenceSampler:
         self.poses = [torch.from_numpy(take.poses) for take in self.takes]
 
     def draw(self, rng: np.random.Generator, take: int | None = None) -> tuple[int, int]:
-        """Draw a take, or take this one, and where in it a sequence begins."""
+        """Draw a take (unless one is given) and the first step of a sequence in it."""
         take = int(rng.choice(len(self.takes), p=self.weights)) if take is None else take
         return take, int(rng.choice(self.starts[take]))
 
     def advance(self, paths: RolloutState, rng: np.random.Generator, device: str | torch.device = "cpu") -> Batch:
-        """Move all paths on by a sequence: some, and those whose dance ends or is not known there, begin anew."""
+        """Advance all rollouts by one sequence; restart some, and those that have no complete next sequence."""
         steps, anew = self.config.steps, rng.random(len(paths.take)) < RESTART_SHARE
         deaf, turn = rng.random(len(anew)) < NO_MUSIC_SHARE, rng.random(len(anew)) < (0.5 if self.mirrored else 0.0)
         at = list(zip(paths.take.tolist(), (paths.step + steps).tolist(), paths.mirrored.tolist(), strict=True))
@@ -97,7 +95,7 @@ class SequenceSampler:
         others = [self.draw(rng, take if rng.random() < SAME_DANCE_SHARE else None) for take in takes]
 
         def heard(places: list[tuple[int, int]]) -> Tensor:
-            # Zeros mean silence.
+            # Zeros: no music.
             cuts = [self.heard[take][step : step + steps + 2 * self.config.lookahead] for take, step in places]
             return torch.stack(cuts) * torch.from_numpy(~deaf)[:, None, None]
 

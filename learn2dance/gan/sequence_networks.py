@@ -1,8 +1,8 @@
-"""The networks of the GAN's second step: paths through the latent space of poses, and the critic of whole sequences.
+"""The networks of the sequence GAN: a generator of paths through the pose GAN's latent space, and a sequence critic.
 
 After Cai et al., "Deep Video Generation, Prediction and Completion of Human Action Sequences" (arXiv 1711.08682, 3.2):
-a recurrent network gives a first latent and then shifts, whose running sum is the path; the frozen pose generator turns
-each latent of it into a pose.
+from a first latent, a recurrent network predicts shifts; their running sum is the path. The frozen pose generator
+decodes each latent of the path to a pose.
 """
 
 from dataclasses import dataclass
@@ -17,20 +17,20 @@ from learn2dance.gan.pose_networks import PoseConfig, PoseGenerator
 
 @dataclass(frozen=True)
 class SequenceConfig:
-    """The shape of a sequence GAN: all it takes to build it anew, beside its pose GAN's."""
+    """Hyperparameters from which, with those of its pose GAN, a sequence GAN can be built."""
 
-    music: int  # numbers heard at each step; 0 without music
-    fps: float = 15.0  # steps a second
-    steps: int = 50  # in a sequence that the critic judges
-    noise: int = 16
-    hold: int = 5  # steps that noise is held for: motion is steady in between
+    music: int  # music features per step; 0 without music
+    fps: float = 15.0  # steps per second
+    steps: int = 50  # in a sequence that the critic scores
+    noise: int = 16  # size of a noise vector
+    hold: int = 5  # steps that share a noise vector, so that motion is smooth between changes
     width: int = 192
     channels: int = 96  # of the critic
-    lookahead: int = 4  # steps that the generator hears to either side
+    lookahead: int = 4  # steps of music on either side of a step that the generator uses
 
 
 class SequenceGenerator(nn.Module):
-    """Noise, music and style to a path of latents, as long as the music is."""
+    """Maps noise, music and style to a path of latents, as long as the music."""
 
     def __init__(self, config: SequenceConfig, poses: PoseConfig):
         super().__init__()
@@ -42,29 +42,29 @@ class SequenceGenerator(nn.Module):
         self.cell = nn.GRUCell(told + c.noise + poses.latent, c.width)
         self.shift = _perceptron(c.width, c.width, poses.latent)
         with torch.no_grad():
-            self.shift[-1].weight.mul_(0.1)  # steps begin as small as a body's
+            self.shift[-1].weight.mul_(0.1)  # at the start of training, shifts are as small as real ones
         self.posterior = _perceptron(told + (1 + c.hold) * poses.latent + c.width, c.width, 2 * c.noise)
 
     def encode_music(self, music: Tensor, style: Tensor) -> Tensor:
         """Encode music (N, lookahead + T + lookahead, M) and style int64 (N,): a vector for each step, (N, T, …)."""
         if not self.config.music:
-            music = music.new_zeros((*music.shape[:2], 1))  # the network receives silence
+            music = music.new_zeros((*music.shape[:2], 1))  # a constant in place of music
         heard = functional.leaky_relu(self.music_conv(music.transpose(1, 2)), 0.2).transpose(1, 2)
         return torch.cat([heard, self.style(style)[:, None].expand(-1, heard.shape[1], -1)], -1)
 
     def start(self, heard: Tensor, latent: Tensor) -> Tensor:
-        """Return the memory (N, width) of paths that begin at these latents (N, latent)."""
+        """Return the initial memory (N, width) of paths that start at these latents (N, latent)."""
         return torch.tanh(self.begin(torch.cat([heard[:, 0], latent], -1)))
 
     def forward(self, heard: Tensor, noise: Tensor, latent: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Go on from a latent (N, latent) and memory (N, width), told noise (N, T / hold, noise).
+        """Generate a path from a latent (N, latent), memory (N, width) and noise (N, ceil(T / hold), noise).
 
         Returns
         -------
         path : Tensor [shape=(N, T, latent)]
-            The given latent is its first.
+            Its first latent is the given one.
         latent, memory : Tensor
-            From where the next path goes on.
+            Where the next path starts.
         """
         noise = noise.repeat_interleave(self.config.hold, 1)[:, : heard.shape[1]]
         told, path = torch.cat([heard, noise], -1), []
@@ -75,16 +75,16 @@ class SequenceGenerator(nn.Module):
         return torch.stack(path, 1), latent, memory
 
     def reconstruct(self, heard: Tensor, path: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Follow a given path (N, T, latent) from its first latent: guess what noise leads along it, shift by that.
+        """Reconstruct a path (N, T, latent) from its first latent, with noise from the posterior.
 
         Returns
         -------
         followed : Tensor [shape=(N, T - 1, latent)]
-            Where the shifts lead, one after the other: along the given path, if all is learned.
-        divergence : Tensor [shape=(N, T - 1)]
-            Nats from the guessed noise to what is drawn when dancing.
+            The reconstruction, without the first latent; each step starts at the reconstructed latent before it.
+        divergence : Tensor [shape=(N, ceil((T - 1) / hold))]
+            KL divergence of the posterior from the prior, in nats, for each noise vector.
         memory : Tensor [shape=(N, width)]
-            With it `forward` goes on from the last latent.
+            With it `forward` continues from the last latent.
         """
         hold, followed, divergence = self.config.hold, [], []
         memory, latent = self.start(heard, path[:, 0]), path[:, 0]
@@ -101,12 +101,14 @@ class SequenceGenerator(nn.Module):
         return torch.stack(followed, 1), torch.stack(divergence, 1), memory
 
     def rollout(self, heard: Tensor, path: Tensor, known: Tensor, noise: Tensor) -> Tensor:
-        """Dance where a path (N, T, latent) is not known bool (N, T), and follow it where it is.
+        """Generate the steps of a path (N, T, latent) that are not observed (``known``, bool (N, T)).
+
+        The noise is the posterior's mean if the next ``hold`` steps are all observed, else ``noise``, as in `forward`.
 
         Returns
         -------
         Tensor [shape=(N, T, latent)]
-            Where each step leads; at a step that is known, where it would have led.
+            The predicted latents, also at observed steps; the prediction after those starts at the observed latent.
         """
         hold, danced = self.config.hold, [path[:, 0]]
         memory, latent = self.start(heard, path[:, 0]), path[:, 0]
@@ -127,7 +129,7 @@ class SequenceGenerator(nn.Module):
 
 
 def _drawn(guessed: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Draw from the guessed normal distribution (N, 2 D) by noise (N, D); return the nats (N,) to that noise."""
+    """Sample from a posterior (N, 2 D) by noise (N, D); return the sample and the KL divergence (N,) in nats."""
     mean, spread = guessed.chunk(2, -1)
     deviation = functional.softplus(spread) + 1e-3
     nats = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(-1)
@@ -139,7 +141,7 @@ def _perceptron(size: int, width: int, out: int) -> nn.Sequential:
 
 
 class SequenceCritic(nn.Module):
-    """Sequences, and the music they are danced to, to scores: high where dances are real and go with the music."""
+    """Maps sequences and their music to scores: high for real dances that match the music."""
 
     def __init__(self, config: SequenceConfig, poses: PoseConfig):
         super().__init__()
@@ -157,25 +159,25 @@ class SequenceCritic(nn.Module):
         self.register_buffer("speed", torch.ones(()))
 
     def forward(self, poses: Tensor, music: Tensor, style: Tensor) -> Tensor:
-        """Return scores (N,) of poses (N, steps, J, 2), danced to music (N, steps, M), in styles int64 (N,)."""
+        """Return scores (N,) for poses (N, steps, J, 2), music (N, steps, M) and styles int64 (N,)."""
         place = ((poses - self.mean) / self.deviation).flatten(2)
         moved = functional.pad((poses.diff(dim=1) / self.speed).flatten(2), (0, 0, 0, 1))
         told = self.style(style)[:, None].expand(-1, poses.shape[1], -1)
         seen = functional.leaky_relu(self.motion_conv(torch.cat([place, moved, told], -1).transpose(1, 2)), 0.2)
         heard = torch.tanh(self.music_conv(torch.cat([music, told], -1).transpose(1, 2)))
-        # Their product tells whether motion goes with the music (as in Miyato and Koyama's projection, ICLR 2018).
+        # Their product shows whether motion matches the music (as in Miyato and Koyama's projection, ICLR 2018).
         found = self.layers(torch.cat([seen, heard, seen * heard], 1))
-        # How much sequences differ is seen too (Karras et al., ICLR 2018, 3): dances must not be alike.
+        # The minibatch standard deviation (Karras et al., ICLR 2018, 3) counters mode collapse.
         spread = (found.var(0, correction=0) + 1e-6).sqrt().mean().expand(len(found), 1)
         return self.score(torch.cat([found, spread], 1)).squeeze(-1)
 
 
 def draw_noise(config: SequenceConfig, count: int, steps: int, rng: torch.Generator, device) -> Tensor:
-    """Draw the noise (N, steps / hold, noise) of paths of so many steps."""
+    """Draw the noise (N, ceil(steps / hold), noise) of N = ``count`` paths."""
     drawn = pose_networks.draw_latents(count * -(-steps // config.hold), config.noise, rng, device)
     return drawn.unflatten(0, (count, -1))
 
 
 def decode_path(pose_generator: PoseGenerator, path: Tensor, style: Tensor) -> Tensor:
-    """Turn paths (N, T, latent) in styles (N,) into poses (N, T, J, 2)."""
+    """Decode paths (N, T, latent) with styles (N,) to poses (N, T, J, 2)."""
     return pose_generator(path.flatten(0, 1), style.repeat_interleave(path.shape[1])).unflatten(0, path.shape[:2])

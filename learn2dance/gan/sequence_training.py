@@ -1,4 +1,4 @@
-"""Training the sequence GAN: what train_seq.py's loop is made of, and how its dances are judged."""
+"""Training and scoring of the sequence GAN: the functions that train_seq.py's loop calls."""
 
 from pathlib import Path
 
@@ -17,18 +17,18 @@ from learn2dance.gan.sequence_networks import SequenceConfig, SequenceCritic, Se
 from learn2dance.metrics import distribution, motion_features
 from learn2dance.motion import kinematics, skeleton
 
-POSE_CRITIC_WEIGHT = 2.0  # weight of the critic of single poses beside that of sequences
-MUSIC_CRITIC_WEIGHT = 2.0  # weight of the critic that tells a dance's own music from other music
-RECON_WEIGHT = 3.0  # weight of the squared distance from a real sequence to itself danced again
-VELOCITY_WEIGHT = 10.0  # weight of its steps' squared distance, beside its poses'
-RECON_SIGMA = 0.06  # torso lengths that each coordinate may be off so
-PRETRAINING_RATE = 10.0  # times the learning rate before the critics join in
-MAX_GRADIENT_NORM = 10.0  # norm of the generator's gradient: more is cut
-RUNAWAY = 1e3  # body sizes: no critic of slope one tells sequences apart by so much
+POSE_CRITIC_WEIGHT = 2.0  # loss weight of the pose critic, relative to the sequence critic
+MUSIC_CRITIC_WEIGHT = 2.0  # loss weight of the critic that compares own and mismatched music
+RECON_WEIGHT = 3.0  # loss weight of the squared reconstruction error
+VELOCITY_WEIGHT = 10.0  # weight of the squared error of velocities, relative to that of poses
+RECON_SIGMA = 0.06  # torso lengths: assumed standard deviation of each coordinate's reconstruction error
+PRETRAINING_RATE = 10.0  # factor of the learning rate in pretraining, without critics
+MAX_GRADIENT_NORM = 10.0  # the generator's gradient is clipped to this norm
+RUNAWAY = 1e3  # torso lengths: a larger difference of critic scores means divergence, as the slope is near one
 
 
 class SequenceGan(nn.Module):
-    """Generator, its moving average, the critics, and the frozen pose generator with its encoder."""
+    """Generator, its moving average, the critics, the rollouts, and the frozen pose generator with its encoder."""
 
     def __init__(
         self, config: SequenceConfig, pose_generator: PoseGenerator, encoder: PoseEncoder, decay: float, batch: int
@@ -48,7 +48,7 @@ class SequenceGan(nn.Module):
         self.paths = RolloutState(batch, pose_generator.config.latent, config.width)
 
     def fit(self, takes: list[Dance]) -> None:
-        """Take mean and deviation from the pose generator, and from dances how far they go in a step."""
+        """Set mean and deviation from the pose generator, and the scale of speed from dances."""
         for network in self.critic.values():
             network.mean.copy_(self.pose_generator.mean)
             network.deviation.copy_(self.pose_generator.deviation)
@@ -58,12 +58,12 @@ class SequenceGan(nn.Module):
 
 
 def crop_context(music: Tensor, config: SequenceConfig) -> Tensor:
-    """Cut what is heard around sequences to what is heard at their own steps."""
+    """Cut the ``lookahead`` steps before and after a sequence from its music features (N, T, M)."""
     return music[:, config.lookahead : music.shape[1] - config.lookahead]
 
 
 def trained_model(pair: SequenceGan, reader: DanceReader, learned: list[Dance]) -> GanModel:
-    """Return the model as it has been trained so far, ready to dance."""
+    """Return the model as trained so far, with the averaged generator."""
     parts = [pair.pose_generator, pair.encoder, pair.average.module, pair.critic["sequence"], pair.critic["step"]]
     networks = nn.ModuleDict(dict(zip(PARTS, parts, strict=True)))
     steps = np.concatenate([kinematics.steps(take.poses) for take in learned])
@@ -72,7 +72,7 @@ def trained_model(pair: SequenceGan, reader: DanceReader, learned: list[Dance]) 
 
 
 def rollout(pair: SequenceGan, where: Batch, rng: torch.Generator) -> Tensor:
-    """Dance one more sequence on every path: poses (N, steps, J, 2)."""
+    """Generate the next sequence of every rollout and keep its end state: poses (N, steps, J, 2)."""
     device, paths, generator = pair.paths.latent.device, pair.paths, pair.generator
     heard = generator.encode_music(where.music, where.style)
     latent = pose_networks.draw_latents(len(heard), pair.pose_generator.config.latent, rng, device)
@@ -86,7 +86,7 @@ def rollout(pair: SequenceGan, where: Batch, rng: torch.Generator) -> Tensor:
 
 
 def critic_step(pair: SequenceGan, optimiser, where: Batch, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Take one step of the critics; return how far apart they hold real and made sequences, and the penalty."""
+    """Take one step of the critics; return the sequence critic's score difference (real - generated) and penalty."""
     music, real, style = crop_context(where.music, pair.config), where.poses, where.style
     with torch.no_grad():
         made = rollout(pair, where, rng)
@@ -104,10 +104,10 @@ def critic_step(pair: SequenceGan, optimiser, where: Batch, rng: torch.Generator
 
 
 def mismatch_loss(pair: SequenceGan, poses: Tensor, where: Batch) -> Tensor:
-    """Return how little the critic of the music prefers, for these sequences (N, steps, J, 2), their own music.
+    """Return the music critic's loss for sequences (N, steps, J, 2): own against mismatched music.
 
-    The mean of log(1 + exp(score with other music - score with their own)); the critic learns it from real sequences,
-    the generator from its own.
+    The mean of log(1 + exp(score with mismatched music - score with own music)). The critic is trained on real
+    sequences, the generator on generated ones. 0 without music.
     """
     if not pair.config.music:
         return torch.zeros((), device=poses.device)
@@ -119,11 +119,11 @@ def mismatch_loss(pair: SequenceGan, poses: Tensor, where: Batch) -> Tensor:
 
 
 def reconstruction_loss(pair: SequenceGan, where: Batch, rng: torch.Generator) -> Tensor:
-    """Return how well the generator dances real sequences again, from the noise it guesses behind them.
+    """Return the reconstruction and KL loss of real sequences, with noise from the posterior.
 
-    The bound of a variational autoencoder (Kingma and Welling, ICLR 2014; for sequences Chung et al., NeurIPS 2015),
-    up to a constant: it brings the generator near enough to dancing for critics to teach it the rest, and keeps it from
-    forgetting moves.
+    As in a variational autoencoder (Kingma and Welling, ICLR 2014; for sequences Chung et al., NeurIPS 2015), with a
+    velocity term; the target is the pose GAN's reconstruction of the real poses. It is the only loss in pretraining;
+    later it keeps the generator from forgetting moves.
     """
     real, style = where.poses, where.style
     with torch.no_grad():
@@ -137,8 +137,8 @@ def reconstruction_loss(pair: SequenceGan, where: Batch, rng: torch.Generator) -
 
 
 def generator_step(pair: SequenceGan, optimiser, where: Batch, rng: torch.Generator, judged: bool) -> None:
-    """Take one step of the generator, ``judged`` by the critics or not yet, and move its average along."""
-    pair.critic.requires_grad_(False)  # they are asked, not taught
+    """Take one step of the generator, with the critics' losses if ``judged``, and update its average."""
+    pair.critic.requires_grad_(False)  # not trained here
     loss = reconstruction_loss(pair, where, rng)
     if judged:
         made, style = rollout(pair, where, rng), where.style
@@ -158,19 +158,19 @@ def generator_step(pair: SequenceGan, optimiser, where: Batch, rng: torch.Genera
 
 
 def score_dances(made: list[np.ndarray], real: list[np.ndarray], fps: float) -> dict[str, float]:
-    """Judge made dances by real ones.
+    """Score generated dances against real ones.
 
     Parameters
     ----------
     made, real : list of np.ndarray [shape=(T, J, 2)]
-        Frames at ``fps``; real ones may hold NaN.
+        At ``fps`` frames per second; real ones may have NaN.
 
     Returns
     -------
     dict
-        ``FID_k``, the Fréchet distance of `motion_features.kinetic`, and, of 15 or 25 joints, ``FID_g`` of
-        `motion_features.geometric`; ``FID``, their sum; NaN where there are too few windows. ``jerk``, that of the
-        made over that of the real; ``precision`` and ``recall`` of some thousand poses each.
+        ``FID_k``, the Fréchet distance of `motion_features.kinetic`; for 15 or 25 joints ``FID_g``, that of
+        `motion_features.geometric`; ``FID``, their sum; NaN with too few windows. ``jerk``, generated divided by real;
+        ``precision`` and ``recall`` of poses, fewer than 2000 of each.
     """
     motion = [[kinematics.low_pass(dance, fps) for dance in dances] for dances in (made, real)]
     cuts = [np.concatenate([motion_features.cut(m)[0] for m in dances]) for dances in motion]
@@ -195,7 +195,7 @@ def score_dances(made: list[np.ndarray], real: list[np.ndarray], fps: float) -> 
 
 
 def render_comparison(real: np.ndarray, made: np.ndarray, fps: float, path: Path, seconds: float = 10.0) -> None:
-    """Draw the first seconds of a real dance and of a made one, side by side."""
+    """Draw the first seconds of a real and of a generated dance side by side."""
     from learn2dance.render import animation
 
     length = int(seconds * fps)

@@ -1,4 +1,4 @@
-"""Audio and video files in and out, all of them by ffmpeg.
+"""Reading and writing audio and video files, all by ffmpeg.
 
-May import `learn2dance.data`, and below it `learn2dance.motion`.
+May import `learn2dance.data`, `learn2dance.motion` and the top-level modules (`cli`, `errors` …).
 """

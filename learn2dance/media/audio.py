@@ -1,4 +1,4 @@
-"""Any audio file (or a video's sound) as samples, decoded by ffmpeg, and their spectra."""
+"""Decode any audio file, or the sound of a video, to samples by ffmpeg."""
 
 import re
 from pathlib import Path
@@ -10,30 +10,30 @@ from learn2dance.cli import log
 from learn2dance.errors import UserError
 from learn2dance.media import ffmpeg
 
-SR = 22050  # samples a second, everywhere in learn2dance
-SHORTEST = 1.75  # seconds: two beats at the slowest tempo, 70 a minute
+SR = 22050  # samples per second, everywhere in learn2dance
+SHORTEST = 1.75  # seconds: a little over two beats (1.71 s) at the slowest tempo, 70 beats per minute
 
 
 def load(path: str | Path) -> np.ndarray:
-    """Decode a file's first sound track to mono at 22050 Hz; time 0 is the time 0 of the file.
+    """Decode a file's first audio track to mono at 22050 Hz; time 0 is the time 0 of the file.
 
-    The padding that mp3, m4a and opus encoders put in front is cut off, and a track that starts later than its video
-    is preceded by silence, both as the file itself tells.
+    The padding that mp3, m4a and opus encoders add at the start is removed, and a track that starts later than its
+    video is preceded by silence; both as the file's own metadata says.
 
     Parameters
     ----------
     path : path
-        wav, flac, ogg, mp3, m4a, opus, a video …: what ffmpeg can read.
+        wav, flac, ogg, mp3, m4a, opus, a video …: any format that ffmpeg can read.
 
     Returns
     -------
     np.ndarray [shape=(n,), dtype=float32]
-        Samples, full scale -1 to 1 (more where the file has more); the mean of the channels.
+        Samples, full scale -1 to 1 (beyond it if the file is); the mean of the channels.
 
     Raises
     ------
     UserError
-        If there is no such file, no sound in it, less than `SHORTEST` of it, or samples that are not finite.
+        If there is no such file, it has no sound or less than `SHORTEST`, or samples are not finite.
     """
     path = cli.existing_path(path, "audio file")
     if path.is_dir():

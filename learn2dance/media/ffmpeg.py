@@ -1,4 +1,4 @@
-"""ffmpeg as a process: which one, and how it is run for what it reads and for what it writes."""
+"""Find ffmpeg and run it as a process, for reading and for writing."""
 
 import contextlib
 import os
@@ -14,12 +14,12 @@ from learn2dance.errors import UserError
 
 
 def reader() -> str:
-    """Return the ffmpeg that reads videos and sound: ``IMAGEIO_FFMPEG_EXE``, the system's, or imageio-ffmpeg's."""
+    """Return the ffmpeg that reads video and sound: ``IMAGEIO_FFMPEG_EXE``, the system's, or imageio-ffmpeg's."""
     return os.environ.get("IMAGEIO_FFMPEG_EXE") or shutil.which("ffmpeg") or encoder()
 
 
 def encoder() -> str:
-    """Return the ffmpeg that makes films: ``IMAGEIO_FFMPEG_EXE``, or imageio-ffmpeg's; not every system's has H.264.
+    """Return the ffmpeg that writes videos: ``IMAGEIO_FFMPEG_EXE`` or imageio-ffmpeg's; a system's may lack H.264.
 
     Raises
     ------
@@ -37,27 +37,27 @@ def encoder() -> str:
 
 
 def url(path: str | Path) -> str:
-    """Name a file so that ffmpeg takes no letter of it for an option, a protocol or a device."""
+    """Return a file's URL, so that ffmpeg reads no character of its name as an option, a protocol or a device."""
     return f"file:{Path(path).absolute()}"
 
 
 def read(*arguments: str) -> subprocess.CompletedProcess:
-    """Run ffmpeg for what it says of a file, or writes of it to its stdout; whether it succeeds is the caller's."""
+    """Run ffmpeg and capture its stdout and stderr; the caller checks whether it succeeded."""
     command = [reader(), "-hide_banner", "-nostdin", *arguments]
     return subprocess.run(_with_parent(command), capture_output=True, stdin=subprocess.DEVNULL, check=False)
 
 
 def _with_parent(command: list[str]) -> list[str]:
-    """Have Linux end a command when this process ends, even by SIGKILL; other systems cannot."""
+    """Let Linux end a command when this process ends, even by SIGKILL; elsewhere return it unchanged."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "TERM", *command] if setpriv and shutil.which(command[0]) else command
 
 
 @contextlib.contextmanager
 def running(command: list[str], **options) -> Iterator[subprocess.Popen]:
-    """Start a process that is gone when the block ends; Ctrl-C is for this process to hear alone.
+    """Start a process that is killed when the block ends, and that does not receive Ctrl-C.
 
-    ffmpeg would take it for "finish early", and leave a stub.
+    On Ctrl-C, ffmpeg would finish early and leave a truncated file.
     """
     process = subprocess.Popen(_with_parent(command), start_new_session=True, **options)
     try:
@@ -73,29 +73,29 @@ def running(command: list[str], **options) -> Iterator[subprocess.Popen]:
 
 
 def write(program: str, arguments: list[str], target: Path, frames: Iterable[memoryview] = ()) -> None:
-    """Run ffmpeg for a file that it is to write.
+    """Run ffmpeg to write a file.
 
     Parameters
     ----------
     program : str
-        `reader` or `encoder`.
+        From `reader` or `encoder`.
     arguments : list of str
-        They say where it writes, too.
+        They include the file that ffmpeg writes.
     target : Path
-        What the fault says was to be written.
+        The file that the error message names.
     frames : iterable of bytes
-        Piped into it.
+        Piped to ffmpeg's stdin.
 
     Raises
     ------
     UserError
-        If it fails (its reason is told).
+        If ffmpeg fails; the message contains its reason.
     """
     command = [program, "-hide_banner", "-v", "error", "-y", *arguments]
-    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would fill up and stop ffmpeg
+    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would fill up and block ffmpeg
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": said}
         with running(command, **pipes) as process:
-            with contextlib.suppress(BrokenPipeError):  # ffmpeg gave up: its exit code and last words tell why
+            with contextlib.suppress(BrokenPipeError):  # ffmpeg ended early: its exit code and stderr tell why
                 for frame in frames:
                     process.stdin.write(frame)
                 process.stdin.close()
@@ -107,5 +107,5 @@ def write(program: str, arguments: list[str], target: Path, frames: Iterable[mem
     if code:
         full = any(re.search("No space|too large", line) for line in lines)
         causes = [line for line in lines if re.search(r"No space|too large|denied|Invalid data|Unknown|No such", line)]
-        reason = (causes or lines or [f"its exit code is {code}"])[0][:200]  # it ends with general ones
+        reason = (causes or lines or [f"its exit code is {code}"])[0][:200]  # the last lines are unspecific
         raise UserError(f"{target}: ffmpeg could not write it ({reason})" + ("; the disk is full" if full else ""))

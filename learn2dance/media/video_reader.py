@@ -1,7 +1,7 @@
-"""Videos as they come from phones and cameras, read as a constant number of upright frames a second, and their sound.
+"""Read any video as upright frames at a constant frame rate, and its sound.
 
-Time 0 is the first frame, of pictures and sound alike, wherever the file's own clock stands then. The pixels of a frame
-are square, and it is turned as the file says that it should be shown.
+Time 0 is the first frame, for frames and sound, whatever its timestamp in the file. Pixels are square, and frames are
+rotated as the file's metadata says.
 """
 
 import contextlib
@@ -19,46 +19,46 @@ from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
 from learn2dance.media import audio, ffmpeg
 
-USUAL = (
+USUAL = (  # common frame rates, frames per second
     *map(float, (12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)),
     24e3 / 1001,
     30e3 / 1001,
     60e3 / 1001,
 )
-ASSUMED = 25.0  # frames a second of a single picture
-FASTEST = 60.0  # frames a second that uneven times are laid on: what comes in bursts is no faster dance
+ASSUMED = 25.0  # frames per second of a single picture
+FASTEST = 60.0  # frames per second: limit of the median rate if frame times are uneven, as frames may come in bursts
 _SHOWN = re.compile(r"\bpts: *(-?\d+) .*?\bpts_time: *(\S+) .*?\bsar: *(\d+)/(\d+) .*?\bs: *(\d+)x(\d+)")
 _CUT = re.compile(r"partial file|ended prematurely|truncat|invalid data|end of file|moov atom", re.IGNORECASE)
 
 
 class Footage(NamedTuple):
-    """What a video holds: see `look`."""
+    """The properties of a video; see `look`."""
 
     path: Path
-    size: tuple[int, int]  # width and height in pixels, upright, of square pixels
-    fps: float  # frames a second, constant
-    frames: int  # how many there are at that rate
-    plain: bool  # whether any reader finds just these frames: upright, square and even in time as they are stored
-    first: float  # second of the first frame on the file's own clock
-    late: float  # seconds from the file's beginning to the first frame: the sound may begin before it
+    size: tuple[int, int]  # width and height in square pixels, upright
+    fps: float  # frames per second, constant
+    frames: int  # number of frames at that rate
+    plain: bool  # whether the file stores exactly these frames: upright, square pixels, constant frame rate
+    first: float  # timestamp of the first frame in the file, seconds
+    late: float  # seconds from the start of the file to the first frame; the sound may start earlier
     sound: bool
 
 
 def look(path: str | Path, fps: float | None = None) -> Footage:
-    """Decode a video once to learn when its frames are shown, and whether it is whole.
+    """Decode a video once to get its frame times, and check that it is complete.
 
     Parameters
     ----------
     path : path
         Any video that ffmpeg reads.
     fps : float, optional
-        Frames a second to read it at. Where not given: its own, if its frames are all within half a frame of an even
-        grid; else the usual rate that is nearest to its median one.
+        Frames per second to read it at. By default its own rate, if all frames are within half a frame of a regular
+        grid; else its median rate, at most `FASTEST` and at least its mean rate.
 
     Raises
     ------
     UserError
-        If there is no such file, no picture in it, if it cannot be decoded, or if it ends before it should.
+        If there is no such file, it has no frames, cannot be decoded, or ends too early.
     """
     path = cli.existing_path(path, "video")
     if path.is_dir():
@@ -66,7 +66,7 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
     if not path.stat().st_size:
         raise UserError(f"{path}: empty (0 bytes), expected a video; was its download or copy cut short?")
     done = ffmpeg.read("-v", "level+info", *_input(path), "-map", "0:V:0?", "-vf", "showinfo", "-an", "-f", "null", "-")
-    said = done.stderr.decode(errors="replace").replace("[info] ", "")  # which stands in the middle of lines, too
+    said = done.stderr.decode(errors="replace").replace("[info] ", "")  # [info] also occurs inside lines
     wrong = re.findall(r"\[(?:error|fatal|panic)\] (.*)", said)
     streams = re.findall(r"Stream #.*?: (Audio|Video): (?!none)(.*)", said.partition("Output #")[0])
     shown = [match.groups() for match in _SHOWN.finditer(said)]
@@ -97,13 +97,13 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
 
 
 def _whole(path: Path, said: str, times: np.ndarray, sound: bool, wrong: list[str]) -> None:
-    """Raise a UserError if the video ends before it should; warn of lesser damage."""
+    """Raise a UserError if the video is truncated; warn of lesser damage."""
     length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)
     says = int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else 0.0
     lasts = times[-1] - times[0] + (np.median(np.diff(times)) if len(times) > 1 else 0)
     enough = says - max(1.0, 0.02 * says)
-    # A picture may end before its sound does, in a file that is whole.
-    with open(path, "rb") as file:  # of an avi, ffmpeg believes the file's length more than what it says
+    # In a complete file, the picture may end before the sound.
+    with open(path, "rb") as file:  # for avi, ffmpeg trusts the file's size more than its header
         riff, size = file.read(4), int.from_bytes(file.read(4), "little") + 8
     if riff == b"RIFF" and size > path.stat().st_size:
         raise UserError(f"{path}: {path.stat().st_size} of {size} bytes; was its download or copy cut short?")
@@ -114,7 +114,7 @@ def _whole(path: Path, said: str, times: np.ndarray, sound: bool, wrong: list[st
 
 
 def _sound_lasts(path: Path) -> float:
-    """Return for how many seconds there is sound in a file, from its beginning."""
+    """Return the time of a file's last audio packet, in seconds from the start; 0 if it has none."""
     copied = ffmpeg.read("-v", "quiet", "-i", ffmpeg.url(path), "-map", "0:a:0", "-c", "copy", "-f", "framecrc", "-")
     done = copied.stdout.decode()
     tick, packets = re.search(r"#tb 0: (\d+)/(\d+)", done), re.findall(r"^0, *-?\d+, *(-?\d+),", done, re.MULTILINE)
@@ -122,7 +122,7 @@ def _sound_lasts(path: Path) -> float:
 
 
 def _rate(times: np.ndarray, given: float | None, header: float | None) -> tuple[float, bool]:
-    """Choose the frames a second for frames at these seconds (n,); tell whether they lie evenly at that rate."""
+    """Choose the frame rate for frames at these seconds (n,); tell whether they are evenly spaced at that rate."""
     if len(times) < 2 or times[-1] <= 0:
         return given or header or ASSUMED, True
     mean, median = (len(times) - 1) / times[-1], 1 / max(np.median(np.diff(times)), 1e-3)
@@ -133,7 +133,7 @@ def _rate(times: np.ndarray, given: float | None, header: float | None) -> tuple
 
 
 def _usual(rate: float) -> float:
-    """Return the usual rate that this one must mean, or else the rate itself."""
+    """Return the common frame rate within 0.04% of this one, or else the rate itself."""
     nearest = min(USUAL, key=lambda usual: abs(rate / usual - 1))
     return nearest if abs(rate / nearest - 1) < 4e-4 else rate
 
@@ -147,13 +147,13 @@ def reading(footage: Footage, pixels: str, size: tuple[int, int], fps: float | N
     footage : Footage
         From `look`.
     pixels : str
-        ffmpeg's name of the layout, e.g. ``rgb24`` or ``rgba``; a row after the other from the top.
+        ffmpeg's name of the pixel format, e.g. ``rgb24`` or ``rgba``; rows from top to bottom.
     size : (int, int)
         Width and height of the frames.
     fps : float, optional
-        Frames a second, the footage's own where not given: frame t is what the video shows t / fps after its first.
+        Frames per second, by default the video's own. Frame t is shown t / fps seconds after the first.
     first : int
-        Frames that are left out.
+        Number of frames to skip at the start.
     """
     chain = f"{_even(footage, fps or footage.fps)},scale={size[0]}:{size[1]},trim=start_frame={first}"
     command = [*_input(footage.path), "-map", "0:V:0", "-vf", f"{chain},setpts=PTS-STARTPTS", "-an"]
@@ -164,8 +164,8 @@ def reading(footage: Footage, pixels: str, size: tuple[int, int], fps: float | N
 
 
 def steady(footage: Footage, target: Path) -> None:
-    """Write the frames as a video that any reader reads frame by frame: even in time, upright, of square pixels."""
-    # mpeg4 is in every ffmpeg, and read by every OpenCV; odd sizes are padded, so that the pixels keep their places
+    """Write the frames as a video for any reader: constant frame rate, upright, square pixels."""
+    # every ffmpeg writes mpeg4 and every OpenCV reads it; odd sizes are padded, so that pixels keep their positions
     chain = f"{_even(footage, footage.fps)},pad=ceil(iw/2)*2:ceil(ih/2)*2"
     command = [*_input(footage.path), "-map", "0:V:0", "-vf", f"{chain},setpts=PTS-STARTPTS", "-an"]
     command += [*"-c:v mpeg4 -q:v 2 -pix_fmt yuv420p".split(), ffmpeg.url(target)]
@@ -173,12 +173,12 @@ def steady(footage: Footage, target: Path) -> None:
 
 
 def sound(footage: Footage, target: Path) -> None:
-    """Write a video's sound as wav, 16 bit, 22050 Hz, mono, from the first frame on; silence where it is not yet there.
+    """Write a video's sound as wav, 16 bit, 22050 Hz, mono, from the first frame on; silence until the sound starts.
 
     Raises
     ------
     UserError
-        If the sound cannot be decoded or written.
+        If the sound cannot be decoded or written, or ends before the first frame.
     """
     begin = f"{footage.first:.6f}"
     chain = f"atrim=start={begin},asetpts=PTS-{begin}/TB,aresample={audio.SR}:async=1:first_pts=0:rematrix_maxval=1"
@@ -191,12 +191,12 @@ def sound(footage: Footage, target: Path) -> None:
 
 
 def _input(path: Path) -> list[str]:
-    """Return what makes ffmpeg read a file on the file's own clock, whatever letters are in its name."""
+    """Return the arguments with which ffmpeg reads a file and keeps its timestamps."""
     return ["-copyts", "-i", ffmpeg.url(path)]
 
 
 def _even(footage: Footage, fps: float) -> str:
-    """Return the filters that make frames even in time, and their pixels square; ffmpeg itself turns them upright."""
+    """Return the filters for a constant frame rate and square pixels; ffmpeg itself rotates frames upright."""
     rate = Fraction(fps).limit_denominator(60_000)
     return (
         f"fps=fps={rate}:start_time={footage.first:.6f}:round=near,scale={footage.size[0]}:{footage.size[1]},setsar=1"

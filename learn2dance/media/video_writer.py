@@ -1,4 +1,4 @@
-"""Moving pictures in and out: raw frames piped to ffmpeg as mp4 or gif, and a look at what a media file holds."""
+"""Write raw frames as mp4 or gif by ffmpeg, read the header of media files, and show videos in notebooks."""
 
 import re
 from collections.abc import Callable
@@ -14,8 +14,8 @@ from learn2dance.media import ffmpeg
 
 ENDINGS = (".mp4", ".gif")
 
-# No B-frames: every player then agrees on when the first picture is shown. Threads are fixed for the same bytes. A
-# finer motion search would take a fifth more time, for a film 15% smaller.
+# No B-frames, so that all players agree on the time of the first frame. The number of threads is fixed, so that the
+# bytes are always the same. A finer motion search takes 20% more time and makes the file 15% smaller.
 _X264 = (
     "-vf scale=out_color_matrix=bt709:out_range=tv,format=yuv420p "
     "-c:v libx264 -preset veryfast -x264-params subme=1:me=dia -crf 20 -bf 0 -threads 2 "
@@ -33,29 +33,29 @@ def write(
     audio: str | Path | None = None,
     start: float = 0.0,
 ) -> None:
-    """Encode frames as they are drawn; the file appears, whole, when the last is written.
+    """Encode frames as they are drawn; the file appears only when it is complete.
 
     Parameters
     ----------
     path : path
-        Ends in .mp4 (H.264, and AAC where there is audio) or .gif (without sound).
+        Ends in .mp4 (H.264, and AAC if there is audio) or .gif (without sound).
     draw : callable
-        ``draw(t)`` returns frame ``t`` as RGBA bytes, row by row from the top; the buffer may be used again.
+        ``draw(t)`` returns frame ``t`` as RGBA bytes, rows from top to bottom; it may reuse the buffer.
     count : int
-        How many frames there are.
+        Number of frames.
     size : (int, int)
         Width and height in pixels; even numbers for .mp4.
     fps : float
-        Frames a second.
+        Frames per second.
     audio : path, optional
-        Any file with sound in it. It is cut, or filled up with silence, to the ``count / fps`` seconds of the picture.
+        Any file with sound. It is cut, or padded with silence, to the ``count / fps`` seconds of the video.
     start : float
-        Seconds of the audio that are left out before the first frame.
+        Seconds of the audio to skip at its start.
 
     Raises
     ------
     UserError
-        If the ending is neither, there is no sound in the audio file, or ffmpeg fails (its reason is told).
+        If the suffix is neither, the audio file has no sound, or ffmpeg fails (the message contains its reason).
     """
     path = Path(path)
     if path.suffix.lower() not in ENDINGS:
@@ -69,7 +69,7 @@ def write(
                 f"{audio}: no sound in it; expected a song (wav, flac, ogg, mp3, m4a …) or a film with sound"
             )
         seconds = count / fps
-        cut = (  # gaps filled, so that the sound's clock is the file's own; then cut or padded to the picture
+        cut = (  # fill gaps, so that sound keeps the file's timestamps; then cut or pad it to the length of the video
             f"aresample=async=1:first_pts=0,atrim=start={start:.6f},asetpts=PTS-STARTPTS,"
             f"apad=whole_dur={seconds:.6f},atrim=end={seconds:.6f}"
         )
@@ -78,7 +78,7 @@ def write(
         out = [*_BITEXACT, ffmpeg.url(temporary)]
         if path.suffix.lower() == ".mp4":
             command = [*video_in, *sound, *_X264, *out]
-        else:  # the palette is made of a few frames: made of all, ffmpeg would hold all of them in memory
+        else:  # the palette is made from a few frames, since ffmpeg holds all frames that it uses in memory
             palette = folder / "palette.png"
             few = np.unique(np.linspace(0, count - 1, 24).astype(int))
             made = [*video_in, "-vf", "palettegen", "-update", "1", ffmpeg.url(palette)]
@@ -89,18 +89,18 @@ def write(
 
 
 def probe(path: str | Path) -> dict:
-    """Look at a media file's header.
+    """Read a media file's header.
 
     Returns
     -------
     dict
-        ``duration`` float seconds, or None where the file does not say; ``audio`` bool; ``size`` (width, height) in
-        pixels and ``fps`` float of its first video stream, None where there is none.
+        ``duration`` float seconds, or None if the file does not say; ``audio`` bool; ``size`` (width, height) in
+        pixels and ``fps`` float of its first video stream, None if there is none.
 
     Raises
     ------
     UserError
-        If it is missing or no media file.
+        If it is missing or not a media file.
     """
     existing_path(path, "audio or video file")
     said = ffmpeg.read("-i", ffmpeg.url(path)).stderr.decode(errors="replace")
@@ -122,7 +122,7 @@ def probe(path: str | Path) -> dict:
 
 
 def embed(path: str | Path, width: int | None = None):
-    """Return a video as an object that a notebook shows: the file's bytes are put into the notebook."""
+    """Return a video as an object that a notebook shows; the notebook then contains the file's bytes."""
     from IPython.display import Image, Video
 
     path = existing_path(path, "video")

@@ -1,8 +1,8 @@
-"""Whether a dance goes with the beat: alignment, coverage and hits, and how its speed swings with the bar.
+"""Beat metrics of a dance: alignment, coverage, hit rate, bar locking and song specificity.
 
-Alignment alone cannot be trusted: whatever moves often has a minimum near every beat, white noise above all. So each
-comes with its chance level, and `lock` and `match` ask what noise cannot have: a swing in time with the bars, and with
-the bars of this very song.
+Alignment alone cannot be trusted: any motion with many speed minima, such as white noise, has one near every beat. So
+scores come with their chance level. `bar_locking` and `song_specificity` measure what noise does not have: speed that
+varies periodically with the bar, and with the bars of its own song more than with others.
 """
 
 import numpy as np
@@ -13,27 +13,27 @@ from learn2dance.motion.kinematics import METRIC_FPS, body_speed, detrended_spee
 
 SIGMA = 0.05  # seconds: 3 frames at 60 a second, as in FACT and Bailando
 TOLERANCE = 0.07  # seconds: that of beat tracking's F-measure (Davies, Degara and Plumbley 2009; mir_eval)
-SMOOTH = 5 / 60  # seconds: standard deviation of what Bailando smooths speed with, 5 frames at 60 a second
+SMOOTH = 5 / 60  # seconds: standard deviation of Bailando's smoothing of speed, 5 frames at 60 a second
 
 
 def kinematic_beats(motion: np.ndarray) -> np.ndarray:
-    """Find the kinematic beats of `kinematics.steady` motion: the local minima of its smoothed speed, in seconds."""
+    """Return the kinematic beats, in seconds, of `kinematics.low_pass` motion: the minima of its smoothed speed."""
     moved = body_speed(motion)
     known = np.isfinite(moved)
     if known.sum() < 3:
         return np.zeros(0)
     times = speed_times(len(moved))
     smooth = gaussian_filter1d(np.interp(times, times[known], moved[known]), SMOOTH * METRIC_FPS)
-    lowest = find_peaks(-smooth, prominence=1e-4)[0]  # less is rounding: a dancer who stands still has no beats
+    lowest = find_peaks(-smooth, prominence=1e-4)[0]  # less is rounding error: standing still has no beats
     around = np.convolve(known, np.ones(3), "same") == 3
     return times[lowest[around[lowest]]]
 
 
 def alignment(from_beats: np.ndarray, to_beats: np.ndarray, sigma: float = SIGMA) -> float:
-    """Score how near each beat of one list has one of the other: mean of exp(-d² / 2 sigma²), d in seconds.
+    """Return the mean over ``from_beats`` of exp(-d² / 2 sigma²); d: seconds to the nearest of ``to_beats``.
 
     From music to motion it is Bailando's beat alignment score (Siyao et al., CVPR 2022), from motion to music FACT's
-    (Li et al., ICCV 2021). 1 where each has one at the very moment; 0 where the other list is empty; NaN where this is.
+    (Li et al., ICCV 2021). 1 if all d are 0; 0 if only ``to_beats`` is empty; NaN if ``from_beats`` is empty.
     """
     if not len(from_beats) or not len(to_beats):
         return 0.0 if len(from_beats) else np.nan
@@ -42,9 +42,9 @@ def alignment(from_beats: np.ndarray, to_beats: np.ndarray, sigma: float = SIGMA
 
 
 def hits(music: np.ndarray, motion: np.ndarray, tolerance: float = TOLERANCE) -> int:
-    """Count the pairs of a musical and a kinematic beat within this many seconds, each beat in one pair at most.
+    """Count the pairs of a musical and a kinematic beat within ``tolerance`` seconds; each beat is in one pair at most.
 
-    Both lists increase. Taking the earliest that fits is the largest matching, since all tolerances are the same.
+    Both arrays must increase. Greedy matching in order of time gives the most pairs, since all tolerances are equal.
     """
     i = j = count = 0
     while i < len(music) and j < len(motion):
@@ -58,23 +58,24 @@ def hits(music: np.ndarray, motion: np.ndarray, tolerance: float = TOLERANCE) ->
 
 
 def beat_scores(motion: np.ndarray, beats: np.ndarray, shifts: int = 20) -> dict[str, float]:
-    """Judge a dance by a song's beats.
+    """Score a dance against a song's beats.
 
     Parameters
     ----------
     motion : np.ndarray [shape=(T, 15, 2)]
-        From `kinematics.steady`, its first frame at the song's beginning.
+        From `kinematics.low_pass`, its first frame at the start of the song.
     beats : np.ndarray [shape=(B,)]
         Seconds, increasing.
     shifts : int
-        By so many even parts of a beat is the song shifted to learn what chance gives: the mean over all of them.
+        The chance level is the mean score over this number of evenly spaced shifts of the beats within one beat.
 
     Returns
     -------
     dict
-        ``music_to_motion``, ``motion_to_music`` (`sync`); ``coverage``, the number of kinematic beats over that of
-        musical ones, and ``hit_rate``, the share of kinematic beats that hit one (Lee et al., "Dancing to Music",
-        NeurIPS 2019; here each musical beat is hit once at most); and all but coverage again as ``…_chance``.
+        ``music_to_motion``, ``motion_to_music`` (`alignment`); ``coverage``, the number of kinematic beats over the
+        number of musical beats; ``hit_rate``, the fraction of kinematic beats that hit a musical beat (Lee et al.,
+        "Dancing to Music", NeurIPS 2019; here each musical beat is hit once at most); and the chance levels of all but
+        coverage, with the suffix ``_chance``.
     """
     dance = kinematic_beats(motion)
     length = len(motion) / METRIC_FPS
@@ -95,45 +96,52 @@ def beat_scores(motion: np.ndarray, beats: np.ndarray, shifts: int = 20) -> dict
 
 
 def bar_locking(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> float:
-    """Measure how much of the body's speed swings with the bar.
+    """Measure how much the body's speed varies periodically with the bar.
 
-    lock = | mean(s · exp(2πi · b / n)) | / mean(|s|), where s is the body's speed without its slow drift, b the beat
-    (with its fraction) at that moment, and n the beats in a bar. π/4 for a sine in time with the bar, 1 at most; which
-    beat the swing peaks on makes no difference. Motion that does not know the bar has about 1/√(independent moments),
-    not 0, and the less the longer it lasts; 0 for a dance that does not move.
+    lock = | mean(s · exp(2πi · b / n)) | / mean(|s|), where s is the detrended speed, b the beat number (with fraction)
+    at that time, and n the number of beats in a bar. It is π/4 for a sine with the period of a bar, and 1 at most; the
+    phase makes no difference. Motion unrelated to the bar has about 1/√(number of independent samples), not 0, so less
+    the longer it lasts; a dance without motion has 0.
 
     Parameters
     ----------
     motion : np.ndarray [shape=(T, 15, 2)]
-        From `kinematics.steady`, its first frame at the song's beginning.
+        From `kinematics.low_pass`, its first frame at the start of the song.
     beats : np.ndarray [shape=(B,)]
-        Seconds, increasing; only what lies between them is measured.
+        Seconds, increasing; only motion from the first to the last beat is measured.
     beats_per_bar : int
+        Number of beats in a bar.
+
+    Returns
+    -------
+    float
+        lock, 0 to 1.
     """
     s = detrended_speed(body_speed(motion))
     times = speed_times(len(s))
     judged = np.isfinite(s) & (times >= beats[0]) & (times <= beats[-1])
     s, times = s[judged], times[judged]
     norm = np.abs(s).mean() if len(s) else 0.0
-    if norm < 1e-6:  # torso lengths a second: rounding, not motion
+    if norm < 1e-6:  # torso lengths a second: rounding error, not motion
         return 0.0
     beat = np.interp(times, beats, np.arange(len(beats)))
     return float(np.abs(np.mean(s * np.exp(2j * np.pi * beat / beats_per_bar))) / norm)
 
 
 def song_specificity(motion: np.ndarray, own: tuple[np.ndarray, int], others: list[tuple[np.ndarray, int]]) -> float:
-    """Measure how much more a dance locks to its own song than to others: its `lock` less the mean of theirs.
+    """Return the `bar_locking` of a dance to its own song minus the mean of its `bar_locking` to other songs.
 
     Parameters
     ----------
     motion : np.ndarray [shape=(T, 15, 2)]
-    own, others : (np.ndarray, int)
+        As for `bar_locking`.
+    own, others : (np.ndarray, int), list of (np.ndarray, int)
         Beats (seconds) and beats in a bar, of its song and of other songs of its style.
 
     Returns
     -------
     float
-        About 0 for a dance that was not made for its song; NaN where there are no others.
+        About 0 for a dance unrelated to its song; NaN if there are no other songs.
     """
     return (
         bar_locking(motion, *own) - float(np.mean([bar_locking(motion, *song) for song in others]))

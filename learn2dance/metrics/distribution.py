@@ -1,8 +1,7 @@
-"""How near dances come to real ones: distances between distributions, variety, fidelity, and what a body can do.
+"""Compare dances with real ones: distance between distributions, diversity, precision and recall, plausibility.
 
-All take features or motion as `motion_features` makes them; what they do and do not reward is held by
-tests/metrics/test_distribution.py.
-Whether a dance goes with its music is asked by `metrics_beat`.
+Inputs are features from `motion_features`, motion from `kinematics.low_pass`, or poses. The tests in
+tests/metrics/test_distribution.py show what each metric rewards. Metrics of dance against music are in `metrics.beat`.
 """
 
 from __future__ import annotations
@@ -19,32 +18,34 @@ from learn2dance.motion.skeleton import MOVING
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-STILL = 0.25  # torso lengths a second, about 12 cm/s: a frame in which no joint is faster is frozen
+STILL = 0.25  # torso lengths a second, about 12 cm/s: a frame is frozen if no joint is faster
 
 
 def scale(reference: np.ndarray, least: float = 0.01) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean and standard deviation (D,) of reference features (W, D), by which all features are divided.
+    """Return the mean and standard deviation (D,) of reference features (W, D), used to standardise all features.
 
-    Kinetic features differ a hundredfold from wrist to hip; unscaled, the wrists would be all that a distance sees.
+    Kinetic features of wrist and hip differ by a factor of 100. Unscaled, the wrists alone would determine distances.
 
     Parameters
     ----------
+    reference : np.ndarray [shape=(W, D)]
+        Features of real windows.
     least : float
-        The smallest deviation, for a relation that the reference never shows: one frame of a window of 100.
+        Minimal deviation, for a relation that never holds in the reference: one frame of a window of 100.
     """
     return reference.mean(0), np.maximum(reference.std(0), least)
 
 
 def frechet(a: np.ndarray, b: np.ndarray) -> float:
-    """Measure the Fréchet distance between the Gaussians of two sets of features (W, D), already scaled.
+    """Return the Fréchet distance between Gaussians fitted to two sets of scaled features (W, D).
 
-    |m_a - m_b|² + tr(C_a + C_b - 2 (C_a C_b)^½): Dowson and Landau 1982; Heusel et al., NeurIPS 2017. Biased upwards,
-    and the more so the fewer the windows: compare only at the same numbers, and beside a real-against-real floor.
+    |m_a - m_b|² + tr(C_a + C_b - 2 (C_a C_b)^½): Dowson and Landau 1982; Heusel et al., NeurIPS 2017. It is biased
+    upwards, more so with fewer windows: compare only equal numbers of windows, and with the value of real against real.
 
     Returns
     -------
     float
-        In squared deviations of the features; 0 for the same set, NaN where one has less than two windows.
+        In squared standard deviations of the features; 0 for equal sets, NaN if one has fewer than two windows.
     """
     if min(len(a), len(b)) < 2:
         return np.nan
@@ -52,33 +53,33 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
     first, second = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     values, vectors = np.linalg.eigh(first)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    # tr (A B)^½ is the sum of the roots of the eigenvalues of A^½ B A^½, which is symmetric: no complex rounding.
+    # tr (A B)^½ is the sum of square roots of the eigenvalues of A^½ B A^½. It is symmetric, so they stay real.
     shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ second @ root), 0)).sum()
     return max(float(difference @ difference + np.trace(first) + np.trace(second) - 2 * shared), 0.0)
 
 
 def diversity(features: np.ndarray) -> float:
-    """Measure how different the windows of dances are: the mean distance of all pairs of scaled features (W, D).
+    """Return the mean distance of all pairs of windows, given as scaled features (W, D); NaN for fewer than two.
 
-    Li et al., ICCV 2021. More is not better: it is to be read beside the same figure of real dances.
+    Li et al., ICCV 2021. A larger value is not better: compare it with the value of real dances.
     """
     return float(pdist(features).mean()) if len(features) > 1 else np.nan
 
 
 def multimodality(dances: list[np.ndarray]) -> float:
-    """Measure how different several dances to one song are: the mean distance of their windows, over all pairs of them.
+    """Return the mean distance between windows of different dances to one song, over all pairs of dances.
 
-    After Lee et al., NeurIPS 2019, "multimodality". Windows are compared at the same place in the song.
+    After Lee et al., NeurIPS 2019, "multimodality". Windows are compared at the same position in the song.
 
     Parameters
     ----------
     dances : list of np.ndarray [shape=(W, D)]
-        Scaled features of one song's dances, window for window.
+        Scaled features of each dance; window w starts at the same time in all of them.
 
     Returns
     -------
     float
-        NaN for less than two.
+        NaN for fewer than two dances.
     """
     pairs = [
         np.linalg.norm(a[:least] - b[:least], axis=1).mean()
@@ -90,29 +91,29 @@ def multimodality(dances: list[np.ndarray]) -> float:
 
 
 def precision_recall(real: np.ndarray, made: np.ndarray, k: int = 3) -> tuple[float, float]:
-    """Measure which share of what was made lies among the real, and which share of the real lies among what was made.
+    """Return precision and recall: fractions of generated points in the real manifold, and of real in the generated.
 
-    Kynkäänniemi et al., NeurIPS 2019: to lie among a set is to be no farther from one of its points than that point's
-    k-th nearest neighbour in the set. Both grow with the number of points: compare only at the same numbers.
+    Kynkäänniemi et al., NeurIPS 2019: a point is in the manifold of a set if it is no farther from one of the set's
+    points than that point's k-th nearest neighbour. Both grow with the number of points: compare equal numbers only.
 
     Parameters
     ----------
-    real, made : np.ndarray [shape=(W, D)]
-        Poses or scaled features.
+    real, made : np.ndarray [shape=(W, D)], [shape=(V, D)]
+        Poses or scaled features, real and generated.
     k : int
-        3, the paper's.
+        3 in the paper.
 
     Returns
     -------
     precision, recall : float
-        0 to 1; NaN where there are no more than k of either.
+        0 to 1; NaN if either set has no more than k points.
     """
     if min(len(real), len(made)) <= k:
         return np.nan, np.nan
     between = cdist(real, made)
 
     def radii(points: np.ndarray) -> np.ndarray:
-        return np.partition(cdist(points, points), k, axis=1)[:, k]  # the nearest of all is the point itself
+        return np.partition(cdist(points, points), k, axis=1)[:, k]  # index 0 is the point itself
 
     precision = (between <= radii(real)[:, None]).any(0).mean()
     recall = (between <= radii(made)[None]).any(1).mean()
@@ -120,10 +121,9 @@ def precision_recall(real: np.ndarray, made: np.ndarray, k: int = 3) -> tuple[fl
 
 
 def style_classifier(features: np.ndarray, styles: np.ndarray) -> Pipeline:
-    """Fit a classifier of styles on features (W, D) of real train windows and their styles str (W,).
+    """Fit a style classifier to features (W, D) of real training windows and their styles, str (W,).
 
-    A logistic regression on scaled features, each style weighing the same: what it gets right is a matter of the
-    features, and it has no seed.
+    It is a logistic regression on standardised features in which all styles have equal weight. It needs no seed.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -134,29 +134,28 @@ def style_classifier(features: np.ndarray, styles: np.ndarray) -> Pipeline:
 
 
 def jerk(motion: np.ndarray, joints: np.ndarray = MOVING) -> float:
-    """Return the mean norm of the third derivative of `kinematics.steady` motion of joints: torso lengths / s³."""
+    """Return the mean norm of the joints' third derivative, in torso lengths / s³, of `kinematics.low_pass` motion."""
     third = np.linalg.norm(np.diff(motion[:, joints], n=3, axis=0), axis=-1) * METRIC_FPS**3
     return float(np.nanmean(third)) if np.isfinite(third).any() else np.nan
 
 
 def top_speed(motion: np.ndarray) -> float:
-    """Return the 99th percentile over frames of the fastest joint's speed: torso lengths a second."""
+    """Return the 99th percentile over frames of the fastest joint's speed, in torso lengths a second."""
     fastest = speed(motion).max(1)
     return float(np.nanpercentile(fastest, 99)) if np.isfinite(fastest).any() else np.nan
 
 
 def frozen(motion: np.ndarray) -> float:
-    """Return the share of known frames in which no joint is faster than `STILL`."""
+    """Return the fraction of valid frames in which no joint is faster than `STILL`."""
     fastest = speed(motion).max(1)
     known = np.isfinite(fastest)
     return float((fastest[known] < STILL).mean()) if known.any() else np.nan
 
 
 def limb_lengths(poses: np.ndarray) -> np.ndarray:
-    """Measure the limbs of dances (T, 15, 2), NaN where not known: one length a bone, in torso lengths.
+    """Measure one length for each bone of dances (T, 15, 2), NaN where not observed, in torso lengths.
 
-    A picture shortens a limb that points towards the camera, so the length that only one frame in twenty exceeds stands
-    for the limb's own.
+    A limb that points towards the camera looks shorter, so the 95th percentile over frames is taken as its length.
 
     Returns
     -------
@@ -168,15 +167,15 @@ def limb_lengths(poses: np.ndarray) -> np.ndarray:
 
 
 def nearest_training_distance(windows: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Measure how far each window (W, D) is from the nearest training window (V, D), or from its mirror image.
+    """Return each window's (W, D) distance to the nearest training window (V, D) or mirrored training window.
 
-    Windows are those of `windows.cut`: beats, not seconds, so that what is replayed at another tempo is found too.
+    Windows are from `windows.cut`, on the beat grid, so that copies at another tempo are found too.
 
     Returns
     -------
     np.ndarray [shape=(W,)]
-        Torso lengths: root of the mean over frames and joints of the squared distance. To be read beside the same
-        figure of real dances that were not trained on: far below, a dance replays.
+        Torso lengths: root mean square distance over frames and joints. Compare with real dances outside the training
+        set: values far below theirs mean that training data was copied.
     """
     from learn2dance.motion.windows import mirror
 

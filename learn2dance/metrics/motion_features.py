@@ -1,9 +1,9 @@
-"""What the metrics see of a dance: steady motion, cut into windows, as kinetic and geometric features.
+"""Kinetic and geometric features of windows of motion, for the metrics.
 
-Fine print that every figure depends on: poses are normalised (centred at MidHip, torso length 1, y up), their motion is
-low-passed below `CUTOFF` Hz by a filter without lag (a Butterworth of order 4, run forwards and backwards: above is the
-capture's noise), resampled to `FPS`, and cut into windows of `SECONDS` s, one every `HOP` s. Windows in which a joint
-was not known are left out.
+All metrics share this processing: poses are normalised (centred at MidHip, torso length 1, y up), low-pass filtered at
+`kinematics.CUTOFF_HZ` without lag (a Butterworth filter of order 4, run forwards and backwards; higher frequencies are
+noise of the capture), resampled to `METRIC_FPS`, and cut into windows of `SECONDS` s, one every `HOP` s. Windows in
+which a joint was not observed are left out.
 """
 
 import numpy as np
@@ -11,18 +11,18 @@ import numpy as np
 from learn2dance.motion.kinematics import METRIC_FPS
 from learn2dance.motion.skeleton import BODY_15, MOVING, NECK
 
-SECONDS, HOP = 4.0, 2.0
+SECONDS, HOP = 4.0, 2.0  # seconds: length of a window, and distance between the starts of windows
 
 
 def cut(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut `steady` motion (T, J, 2) into windows.
+    """Cut `kinematics.low_pass` motion (T, J, 2) into windows.
 
     Returns
     -------
     windows : np.ndarray [shape=(W, N, J, 2)]
-        Those in which every joint is known; N is `SECONDS` times `FPS`.
+        Those in which every joint is observed; N is `SECONDS` times `METRIC_FPS`.
     starts : np.ndarray [shape=(W,)]
-        Seconds.
+        Start of each window in seconds.
     """
     size, hop = round(SECONDS * METRIC_FPS), round(HOP * METRIC_FPS)
     starts = np.arange(0, len(motion) - size + 1, hop)
@@ -32,24 +32,24 @@ def cut(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def kinetic(windows: np.ndarray, joints: np.ndarray = MOVING) -> np.ndarray:
-    """Measure how much each joint moves: three numbers a joint, MidHip left out.
+    """Compute kinetic features: three numbers for each joint, by default all but MidHip.
 
-    Onuma, Faloutsos and Hodgins, "FMDistance" (Eurographics short papers 2008), as AIST++ uses them (Li et al., ICCV
-    2021), in 2-D: the mean squared horizontal velocity, the mean squared vertical velocity, and the mean norm of the
+    Onuma, Faloutsos and Hodgins, "FMDistance" (Eurographics short papers 2008), as in AIST++ (Li et al., ICCV 2021),
+    in 2-D: the mean squared horizontal velocity, the mean squared vertical velocity, and the mean norm of the
     acceleration, by differences between frames: v(t) = (x(t) - x(t-1)) / dt, a(t) = (x(t+1) - 2 x(t) + x(t-1)) / dt².
-    (The implementation that the field shares leaves out the parentheses in the second and so measures position.)
+    (The commonly used implementation misplaces a parenthesis in the acceleration, and so measures position.)
 
     Parameters
     ----------
     windows : np.ndarray [shape=(W, N, 15, 2)]
-        Torso lengths, y up, at `FPS`.
+        Torso lengths, y up, at `METRIC_FPS`.
     joints : np.ndarray
-        Those that are measured.
+        Indices of the joints to measure.
 
     Returns
     -------
     np.ndarray [shape=(W, 42)]
-        14 horizontal, 14 vertical ((torso lengths / s)²), 14 accelerations (torso lengths / s²).
+        14 horizontal and 14 vertical ((torso lengths / s)²), 14 accelerations (torso lengths / s²).
     """
     moving = windows[:, :, joints]
     energy = (np.diff(moving, axis=1) ** 2).mean(1) * METRIC_FPS**2  # (W, 14, 2)
@@ -58,11 +58,11 @@ def kinetic(windows: np.ndarray, joints: np.ndarray = MOVING) -> np.ndarray:
 
 
 def geometric(windows: np.ndarray) -> np.ndarray:
-    """Measure what shapes the body takes: the share of frames in which each of 24 relations holds.
+    """Compute geometric features: the fraction of frames in which each of 24 relations holds.
 
     After Müller, Röder and Clausen, "Efficient content-based retrieval of motion capture data" (SIGGRAPH 2005, Table
-    1): those of their relations that can be told from a picture. Planes through the body become lines of the picture,
-    "in front" is lost, and angles are those that the picture shows; lengths are in torso lengths.
+    1): those of their relations that a 2-D projection shows. Planes through the body become lines in the image, "in
+    front" cannot be measured, and angles are those in the image. Lengths are in torso lengths.
 
     Parameters
     ----------
@@ -72,13 +72,13 @@ def geometric(windows: np.ndarray) -> np.ndarray:
     Returns
     -------
     np.ndarray [shape=(W, 24)]
-        0 to 1; in the order of `relations`.
+        0 to 1, in the order of `relations`.
     """
     return np.stack(list(relations(windows).values()), axis=-1).mean(1)
 
 
 def relations(poses: np.ndarray) -> dict[str, np.ndarray]:
-    """Tell which relations hold in poses (…, 15, 2): bool (…) by name; see `geometric`."""
+    """Return which relations hold in poses (…, 15, 2), as bool (…) by name; see `geometric`."""
     at = {name: poses[..., j, :] for j, name in enumerate(BODY_15)}
     found = {}
     for side, other in (("R", "L"), ("L", "R")):

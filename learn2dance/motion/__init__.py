@@ -1,4 +1,4 @@
-"""Skeletons and motion as arrays: joints, resampling and speed, windows, synchronisation with the beat.
+"""Skeletons and motion as arrays: joints, resampling and speed, windows, synchronisation with the beat, PCA.
 
-May import the modules of the top level (`cli`, `errors` …) alone.
+May import only the top-level modules (`cli`, `errors` …).
 """

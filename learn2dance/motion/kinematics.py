@@ -7,9 +7,9 @@ from scipy.signal import butter, sosfiltfilt
 
 from learn2dance.motion.skeleton import MOVING
 
-METRIC_FPS = 25.0  # frames a second
-CUTOFF_HZ = 6.0  # Hz
-DRIFT = 1.0  # seconds: standard deviation of the mean that counts as slow drift; of a bar of 2 s it takes less than 1%
+METRIC_FPS = 25.0  # frames per second at which motion is measured
+CUTOFF_HZ = 6.0  # Hz: cutoff of the low-pass filter
+DRIFT = 1.0  # seconds: standard deviation of the Gaussian mean that counts as drift; of a 2 s bar rhythm it takes < 1%
 
 
 def low_pass(poses: np.ndarray, fps: float, to: float = METRIC_FPS) -> np.ndarray:
@@ -18,22 +18,22 @@ def low_pass(poses: np.ndarray, fps: float, to: float = METRIC_FPS) -> np.ndarra
     Parameters
     ----------
     poses : np.ndarray [shape=(T, J, 2)]
-        Torso lengths, y up; NaN where not known.
+        Torso lengths, y up; NaN where missing.
     fps : float
-        Above twice `CUTOFF`.
+        Above twice `CUTOFF_HZ`.
     to : float
-        Frames a second of the result.
+        Frames per second of the result.
 
     Returns
     -------
     np.ndarray [shape=(T', J, 2), dtype=float64]
-        Frame t at t / to seconds. All joints of a frame are NaN where one was not known, so that motion is never
-        measured on what was filled in.
+        Frame t at t / to seconds. If a joint is missing, all joints of the frame are NaN, so that motion is never
+        measured on interpolated joints.
 
     Raises
     ------
     ValueError
-        If fps is too low to hold motion up to `CUTOFF`.
+        If fps is not above twice `CUTOFF_HZ`.
     """
     if fps <= 2 * CUTOFF_HZ:
         raise ValueError(f"{fps} frames a second do not hold motion up to {CUTOFF_HZ} Hz; record at 25 or more")
@@ -52,28 +52,28 @@ def low_pass(poses: np.ndarray, fps: float, to: float = METRIC_FPS) -> np.ndarra
 
 
 def speed(motion: np.ndarray) -> np.ndarray:
-    """Return the speed of every joint from frame to frame of `steady` motion: (T - 1, J) torso lengths a second."""
+    """Return the speed of each joint from frame to frame of `low_pass` motion: (T - 1, J) torso lengths per second."""
     return np.linalg.norm(np.diff(motion, axis=0), axis=-1) * METRIC_FPS
 
 
 def body_speed(motion: np.ndarray) -> np.ndarray:
-    """Return the mean speed of the joints of `kinematics.steady` motion (T, 15, 2), NaN where not known.
+    """Return the mean speed of the joints of `low_pass` motion (T, 15, 2), without MidHip; NaN where missing.
 
     Returns
     -------
     np.ndarray [shape=(T - 1,)]
-        Torso lengths a second; element t at (t + 1/2) / `FPS` seconds.
+        Torso lengths per second; element t at (t + 1/2) / `METRIC_FPS` seconds.
     """
     return speed(motion)[:, MOVING].mean(1)
 
 
 def speed_times(count: int) -> np.ndarray:
-    """Return the seconds (count,) at which `body_speed` measures."""
+    """Return the times in seconds (count,) of the elements of `body_speed`."""
     return (np.arange(count) + 0.5) / METRIC_FPS
 
 
 def detrended_speed(moved: np.ndarray) -> np.ndarray:
-    """Take the slow drift (a Gaussian mean, standard deviation `DRIFT`) from `body_speed`; NaN stays NaN."""
+    """Subtract the slow drift, a Gaussian mean of standard deviation `DRIFT`, from `body_speed`; NaN stays NaN."""
     known = np.isfinite(moved)
     weight = gaussian_filter1d(known.astype(float), DRIFT * METRIC_FPS, mode="nearest")
     total = gaussian_filter1d(np.where(known, moved, 0), DRIFT * METRIC_FPS, mode="nearest")
@@ -81,28 +81,28 @@ def detrended_speed(moved: np.ndarray) -> np.ndarray:
 
 
 def steps(poses: np.ndarray) -> np.ndarray:
-    """Measure how far the fastest joint goes from each frame (T, J, 2) to the next: (T - 1,), NaN where not known."""
+    """Return the displacement of the fastest joint between frames of poses (T, J, 2): (T - 1,), NaN where missing."""
     return np.linalg.norm(np.diff(poses, axis=0), axis=-1).max(1)
 
 
 def limit_speed(poses: np.ndarray, most: float) -> np.ndarray:
-    """Hold the fastest joint to ``most`` a frame, by passing fast places a little later and leaving them earlier.
+    """Limit the displacement of the fastest joint to ``most`` per frame: fast passages start earlier and end later.
 
-    What two windows add up to can be faster than any dancer. The poses are kept, and only when they are passed changes:
-    the way (the sum of `steps`) is followed with no step longer than ``most``, once as early and once as late as that
-    allows, and the mean of the two is danced, so that what was on a beat stays on it.
+    The overlap-add of two windows can be faster than any dancer. The path of the poses is kept and only its timing
+    changes: the path length (the sum of `steps`) is traversed with no step above ``most``, once as early and once as
+    late as possible. The mean of the two timings is used, so that motion on a beat stays on it.
 
     Parameters
     ----------
     poses : np.ndarray [shape=(T, J, 2)]
         Frames at a constant rate.
     most : float
-        In the poses' unit.
+        In the unit of the poses.
 
     Returns
     -------
     np.ndarray [shape=(T, J, 2), dtype=float32]
-        The same poses where no step was longer.
+        The input itself if no step is above ``most``.
     """
     way = np.concatenate([[0.0], np.cumsum(steps(poses), dtype=np.float64)])
     if len(poses) < 2 or np.diff(way).max() <= most:
@@ -118,24 +118,24 @@ def limit_speed(poses: np.ndarray, most: float) -> np.ndarray:
 
 
 def resample(poses: np.ndarray, fps: float, to: float) -> np.ndarray:
-    """Show poses at another frame rate: straight lines in time between the frames.
+    """Resample poses to another frame rate by linear interpolation.
 
     Parameters
     ----------
     poses : np.ndarray [shape=(T, J, 2)]
-        Any unit; NaN where not known.
+        Any unit; NaN where missing.
     fps, to : float
-        Frames a second of the poses, and of the result.
+        Frames per second of the poses, and of the result.
 
     Returns
     -------
     np.ndarray [shape=(round(T * to / fps), J, 2)]
-        At least one frame, frame t at second t / to; NaN where either neighbour in time is not known.
+        At least one frame, frame t at t / to seconds; NaN where either neighbouring frame is missing.
     """
     if fps == to:
         return poses
     at = np.arange(max(1, round(len(poses) * to / fps))) * (fps / to)
-    at = np.minimum(np.round(at, 9), len(poses) - 1)  # rounded: a frame that is met is not mixed with the next
+    at = np.minimum(np.round(at, 9), len(poses) - 1)  # rounded, so that exact hits are not mixed with the next frame
     before = np.floor(at).astype(int)
     after = np.ceil(at).astype(int)
     part = (at - before)[:, None, None].astype(poses.dtype)
@@ -143,7 +143,7 @@ def resample(poses: np.ndarray, fps: float, to: float) -> np.ndarray:
 
 
 def to_frame_rate(poses: np.ndarray, fps: float, clock: float) -> np.ndarray:
-    """Bring poses (T, J, 2) to another number of frames a second, float32, without motion too fast for it."""
+    """Resample poses (T, J, 2) to ``clock`` frames per second, low-passed if both rates are above 2 x `CUTOFF_HZ`."""
     if fps > 2 * CUTOFF_HZ and clock > 2 * CUTOFF_HZ:
         return low_pass(poses, fps, clock).astype(np.float32)
     return resample(poses, fps, clock)

@@ -7,12 +7,12 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-MOST = 100_000  # rows from which principal components are found; of more, as many drawn evenly
+MOST = 100_000  # maximum number of rows for the PCA; of more rows, every n-th is used
 
 
 @dataclass(frozen=True)
 class Projection:
-    """What is heard or seen, in a few numbers of about one: the principal components of the train split's."""
+    """A projection of rows to principal components, fitted on the train split and scaled to about unit variance."""
 
     mean: Tensor  # (D,)
     components: Tensor  # (D, S)
@@ -23,15 +23,15 @@ class Projection:
 
 
 def fit_projection(rows: np.ndarray, size: int, alike: bool = False) -> Projection:
-    """Fit on the rows (N, D) of the train split; there are ``size`` components, or as many as rows or columns.
+    """Fit a PCA on rows (N, D) of the train split, with ``size`` components, or fewer if N or D is less.
 
-    All components vary by one, so that the small ones, which tell what comes next, are seen as well as the large. With
-    ``alike``, all D columns count the same beforehand.
+    All components are scaled to about unit variance, so that small ones, which help to predict the next step, count as
+    much as large ones. With ``alike``, the D columns are first scaled to unit variance too.
     """
     rows = rows[:: -(-len(rows) // MOST)]
-    spread = np.maximum(rows.std(0), 1e-3) if alike else np.ones(rows.shape[1])  # what is never heard must not blow up
+    spread = np.maximum(rows.std(0), 1e-3) if alike else np.ones(rows.shape[1])  # limits the gain of constant columns
     found = PCA(min(size, *rows.shape), svd_solver="randomized", random_state=0).fit(rows / spread)
     scale = np.sqrt(np.maximum(found.explained_variance_, 1e-9))
-    scale = np.maximum(scale, scale[0] / 100)  # less is rounding
+    scale = np.maximum(scale, scale[0] / 100)  # smaller ones are rounding errors
     components = found.components_.T / scale / spread[:, None]
     return Projection(torch.from_numpy(found.mean_ * spread).float(), torch.from_numpy(components).float())

@@ -1,4 +1,4 @@
-"""Joints, bones, sides, and the one way to normalise poses: the ground floor for all that moves.
+"""Joints, bones, left and right, and the normalisation of poses.
 
 Poses are arrays (T, J, 2): T frames, J joints, x then y.
 """
@@ -26,60 +26,60 @@ LIMBS = ((0, 1), (2, 3, 4), (5, 6, 7), (8, 9, 10, 11), (12, 13, 14))
 
 NECK, MID_HIP = BODY_25.index("Neck"), BODY_25.index("MidHip")
 
-_LIMBS = (  # a pair is drawn where the skeleton has both joints
+_LIMBS = (  # bones, used if the skeleton has both joints
     "Nose-Neck Neck-RShoulder RShoulder-RElbow RElbow-RWrist Neck-LShoulder LShoulder-LElbow LElbow-LWrist "
     "Neck-MidHip MidHip-RHip RHip-RKnee RKnee-RAnkle MidHip-LHip LHip-LKnee LKnee-LAnkle "
     "Nose-REye REye-REar Nose-LEye LEye-LEar "
     "RAnkle-RBigToe RBigToe-RSmallToe RAnkle-RHeel LAnkle-LBigToe LBigToe-LSmallToe LAnkle-LHeel"
 )
 _EXTRA = {17: "LShoulder-RShoulder LHip-RHip LShoulder-LHip RShoulder-RHip", 18: "Neck-RHip Neck-LHip"}
-MOVING = np.array([j for j in range(15) if j != MID_HIP])  # MidHip is the origin, and so never moves
+MOVING = np.array([j for j in range(15) if j != MID_HIP])  # MidHip is the origin, so it never moves
 
 
 def bones(joints: int) -> list[tuple[int, int]]:
-    """List the pairs of joints that a skeleton of so many joints joins; empty where the number is not known."""
+    """List the bones, pairs of joints, of a skeleton with this number of joints; empty if the number is unknown."""
     names = JOINTS.get(joints, [])
     pairs = [limb.split("-") for limb in (_LIMBS + " " + _EXTRA.get(joints, "")).split()]
     return [(names.index(a), names.index(b)) for a, b in pairs if a in names and b in names]
 
 
 def side(joints: int, joint: int) -> str:
-    """Return ``"left"``, ``"right"`` or ``"middle"``: the dancer's own side on which a joint is."""
+    """Return ``"left"``, ``"right"`` or ``"middle"``: the side of the dancer's body on which a joint is."""
     name = JOINTS[joints][joint] if joints in JOINTS else ""
     return {"L": "left", "R": "right"}.get(name[:1], "middle")
 
 
 def mirror_order(joints: int) -> np.ndarray:
-    """Return the order int64 (J,) of the joints that swaps left and right; no swap where the number is not known."""
+    """Return the order int64 (J,) of joints that swaps left and right; no swap if the number is unknown."""
     names = JOINTS.get(joints, [str(j) for j in range(joints)])
     swapped = [{"L": "R", "R": "L"}.get(n[0], n[0]) + n[1:] for n in names]
     return np.array([names.index(n) for n in swapped])
 
 
 def mirror(poses: np.ndarray) -> np.ndarray:
-    """Mirror normalised poses (T, J, 2) left to right: x changes sign, and the sides change places."""
+    """Mirror normalised poses (T, J, 2): negate x, and swap left and right joints."""
     return poses[:, mirror_order(poses.shape[1])] * np.array([-1, 1], poses.dtype)
 
 
 def torso_length(poses: np.ndarray, fps: float, seconds: float = 1.0) -> np.ndarray:
     """Measure the length from Neck to MidHip, smoothed over time.
 
-    The length seen by a camera changes when the dancer comes nearer, which is to be taken out, and when the dancer
-    bends, which is not: so it is smoothed (Gaussian of this standard deviation) and held above half its median.
+    The length in the picture changes when the dancer comes nearer, which is to be removed, and when the dancer bends,
+    which is not. It is therefore smoothed with a Gaussian and kept at or above half its median.
 
     Parameters
     ----------
     poses : np.ndarray [shape=(T, J, 2)]
-        Any unit, joints in the order of BODY_25 (J is 15 or 25); NaN where not known.
+        Any unit, joints in the order of BODY_25 (J is 15 or 25); NaN where missing.
     fps : float
-        Frames a second.
+        Frames per second.
     seconds : float
-        Standard deviation of the smoothing.
+        Standard deviation of the Gaussian.
 
     Returns
     -------
     np.ndarray [shape=(T,)]
-        In the poses' unit; NaN everywhere where no frame has both joints.
+        In the unit of the poses; all NaN if no frame has both joints.
     """
     length = np.linalg.norm(poses[:, NECK] - poses[:, MID_HIP], axis=-1).astype(np.float64)
     known = np.isfinite(length) & (length > 0)
@@ -93,39 +93,39 @@ def torso_length(poses: np.ndarray, fps: float, seconds: float = 1.0) -> np.ndar
 
 
 def normalise(poses: np.ndarray, fps: float) -> np.ndarray:
-    """Make poses comparable: centred at MidHip, y up, torso length 1.
+    """Normalise poses: origin at MidHip, y up, torso length 1.
 
     Parameters
     ----------
     poses : np.ndarray [shape=(T, J, 2)]
-        Pixels, x right, y down, joints in the order of BODY_25; NaN where not known.
+        Pixels, x right, y down, joints in the order of BODY_25; NaN where missing.
     fps : float
-        Frames a second.
+        Frames per second.
 
     Returns
     -------
     np.ndarray [shape=(T, J, 2), dtype=float32]
-        Torso lengths, x right, y up, MidHip at the origin; NaN where the joint or the MidHip is not known.
+        Torso lengths, x right, y up, MidHip at the origin; NaN where the joint or the MidHip is missing.
     """
     scale = torso_length(poses, fps)[:, None, None]
     return ((poses - poses[:, MID_HIP : MID_HIP + 1]) / scale * np.array([1, -1])).astype(np.float32)
 
 
 def ground(poses: np.ndarray, fps: float, leak: float = 2.0) -> np.ndarray:
-    """Stand a root-centred dance on the floor, for looking at it.
+    """Place a root-centred dance on the floor, for display.
 
-    Centred at MidHip, the hips hang still and the feet slide. Here the lower foot stays on the floor, and the body
-    moves over it: the hips' bounce and travel come back as far as a picture tells them. The travel leaks away, so that
-    the dancer stays on the spot.
+    With the origin at MidHip, the hips do not move and the feet slide. Here the lower foot stays on the floor and the
+    body moves over it, which recovers the bounce and travel of the hips as far as 2D poses show them. The travel decays
+    over time, so that the dancer stays in place.
 
     Parameters
     ----------
     poses : np.ndarray [shape=(T, J, 2)]
-        Normalised, y up. Only for joints in the order of BODY_25 (J is 15 or 25): others come back as they are.
+        Normalised, y up, joints in the order of BODY_25 (J is 15 or 25). Other poses are returned unchanged.
     fps : float
-        Frames a second.
+        Frames per second.
     leak : float
-        Seconds after which a third of a step is left.
+        Time constant of the travel's decay, seconds.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def ground(poses: np.ndarray, fps: float, leak: float = 2.0) -> np.ndarray:
     feet = poses[:, [BODY_25.index("RAnkle"), BODY_25.index("LAnkle")]].astype(np.float64)  # (T, 2, 2)
     feet = gaussian_filter1d(feet, 0.05 * fps, axis=0, mode="nearest")
     height = feet[..., 1]
-    # The lower foot bears the weight; between feet of about one height it is shared, so that it passes without a jerk.
+    # The lower foot carries the weight; if both are about equally low they share it, so that it shifts smoothly.
     bears = 1 / (1 + np.exp((height[:, :1] - height[:, 1:]) / 0.05))
     bears = np.concatenate([bears, 1 - bears], axis=1)
     step = -(np.diff(feet[..., 0], axis=0, prepend=feet[:1, :, 0]) * bears).sum(1)
@@ -150,16 +150,15 @@ def ground(poses: np.ndarray, fps: float, leak: float = 2.0) -> np.ndarray:
 
 
 def joints_ending(joints: int, *names: str) -> list[int]:
-    """List the joints whose names end so, in a skeleton of so many joints; none where the number is not known."""
+    """List the joints whose names end with one of ``names``; none if the number of joints is unknown."""
     return [i for i, name in enumerate(JOINTS.get(joints, [])) if name.endswith(names)]
 
 
 def normalise_any(poses: np.ndarray, fps: float) -> np.ndarray:
-    """Bring poses (T, J, 2), y down, to one origin and unit, y up.
+    """Normalise the position and scale of poses (T, J, 2) with y down, of any skeleton; the result has y up.
 
-    Bodies of 15 or 25 joints in the order of BODY_25 are measured in torso lengths from MidHip (`skeleton.normalise`).
-    Of others nothing is known: each frame is measured from the middle of its joints, in units of the dance's median
-    distance (root mean square) of joints from there.
+    Poses of 15 or 25 joints in the order of BODY_25 go through `normalise`. For others, the origin is the mean of each
+    frame's joints, and the unit is the root mean square distance of joints from it, median over the dance.
     """
     if poses.shape[1] in (15, 25):
         return normalise(poses, fps)

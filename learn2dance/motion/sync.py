@@ -1,26 +1,26 @@
-"""How a dance lies on its music's beats, where the two were not recorded together.
+"""Synchronise a dance with the beats of its music, if the two were not recorded together.
 
-Captures are laid under their music by hand, and their frame rate may be only nearly what is said: after a minute a
-dancer is then a beat off, and no one can learn from it what a beat is for. Speed swings with the bar
-(`beat.lock`): the rate at which it swings most, and the beat on which it peaks, tell how the dance was meant.
+Music is often added to a capture by hand, and the stated frame rate may be inexact: after a minute the dance can be a
+beat off, and a model cannot learn how movement and beat relate. Speed has a bar rhythm (`metrics.beat.lock`): the rate
+at which it is strongest, and the phase of its peak, give the alignment.
 """
 
 import numpy as np
 
 from learn2dance.motion import kinematics
 
-RATES = np.linspace(0.95, 1.05, 41)  # of the music's clock to the dance's
-BELIEVED = 2.0  # lock times the root of the seconds: in a minute 0.26; the best rate of noise seldom has so much
-GAIN = 0.02  # lock that a rate other than 1 must add
+RATES = np.linspace(0.95, 1.05, 41)  # candidates: seconds of music per second of dance
+BELIEVED = 2.0  # minimum of lock x sqrt(seconds), a lock of 0.26 in a minute; the best rate of noise seldom has it
+GAIN = 0.02  # minimum gain in lock for a rate other than 1
 
 
 def bar_rhythm(motion: np.ndarray, music: dict) -> np.ndarray:
-    """Measure how the speed of `kinematics.steady` motion swings with the bars of a song, at each of `RATES`.
+    """Measure the bar rhythm in the speed of `kinematics.low_pass` motion, at each of `RATES`.
 
     Returns
     -------
     np.ndarray [shape=(R,), dtype=complex128]
-        Its size is the lock; its angle, in turns, the part of the bar gone by when the dance is fastest.
+        The magnitude is the lock; the angle, in turns, is the bar phase (0-1) at which the dance is fastest.
     """
     speed = kinematics.detrended_speed(kinematics.body_speed(motion))
     times, beats = kinematics.speed_times(len(speed)), music["beats"]
@@ -35,23 +35,23 @@ def bar_rhythm(motion: np.ndarray, music: dict) -> np.ndarray:
 
 
 def best_rate(found: np.ndarray, seconds: float) -> tuple[float, float]:
-    """Return the rate at which `swings` are largest, and where in the bar (turns, 0-1) the dance is then fastest.
+    """Return the rate with the strongest bar rhythm, and the bar phase (0-1) at which the dance is then fastest.
 
     Parameters
     ----------
     found : np.ndarray [shape=(R,)]
-        From `swings`.
+        From `bar_rhythm`.
     seconds : float
-        Length of the dance: the shorter, the more must it swing to be believed.
+        Length of the dance: a shorter one needs a stronger bar rhythm.
 
     Returns
     -------
     rate, peak : float
-        (1, NaN) where no swing is to be believed.
+        (1, NaN) if there is no clear bar rhythm.
     """
     size, as_said = np.abs(found), int(np.abs(RATES - 1).argmin())
     best = int(size.argmax())
-    at_the_edge = best in (0, len(found) - 1)  # not a peak: it may swing more beyond
+    at_the_edge = best in (0, len(found) - 1)  # no peak: the rhythm may be stronger beyond
     if size[best] * np.sqrt(seconds) < BELIEVED or at_the_edge:
         return 1.0, np.nan
     best = best if size[best] >= size[as_said] + GAIN else as_said
@@ -59,23 +59,23 @@ def best_rate(found: np.ndarray, seconds: float) -> tuple[float, float]:
 
 
 def circular_mean(peaks: np.ndarray) -> float:
-    """Return the circular mean of peaks (turns) of dances to bars alike; NaN where none is known."""
+    """Return the circular mean of bar phases (0-1) without NaN values; NaN if there are no others."""
     known = peaks[np.isfinite(peaks)]
     return float(np.angle(np.exp(2j * np.pi * known).mean()) / (2 * np.pi) % 1) if len(known) else np.nan
 
 
 def align(music: dict, rate: float, peak: float, usual: float) -> np.ndarray:
-    """Return a song's beats (B,) by the dance's clock, moved so that the dance is fastest where dances usually are.
+    """Return a song's beats (B,) in seconds of the dance, shifted so that the dance is fastest at the usual bar phase.
 
     Parameters
     ----------
     rate, peak : float
-        As `rate` returns them.
+        From `best_rate`.
     usual : float
-        Turns: the `common` peak. Where one of the two is not known, nothing is moved.
+        Bar phase, from `circular_mean`. If peak or usual is NaN, the beats are only scaled by the rate.
     """
     beats = music["beats"]
-    late = (peak - usual + 0.5) % 1 - 0.5 if np.isfinite(peak + usual) else 0.0  # turns, at most half of one
+    late = (peak - usual + 0.5) % 1 - 0.5 if np.isfinite(peak + usual) else 0.0  # bars, from -0.5 to 0.5
     index = np.arange(len(beats)) + late * music["beats_per_bar"]
     inside = np.clip(index, 0, len(beats) - 1)
     first, last = beats[1] - beats[0], beats[-1] - beats[-2]

@@ -1,7 +1,7 @@
-"""Windows of motion: cut on the beat grid, and joined again on any beats.
+"""Windows of motion: cut on the beat grid, and joined on any beats.
 
-A window is two beats of normalised poses, resampled to 24 frames a beat; windows start one beat apart. Cut on beats
-and played back on another song's beats, the motion stays locked to the music.
+A window is two beats of normalised poses, resampled to 24 frames per beat; windows start one beat apart. Motion that is
+cut on beats and played on another song's beats stays aligned with the music.
 """
 
 import numpy as np
@@ -19,29 +19,29 @@ def cut(
     Parameters
     ----------
     poses : np.ndarray [shape=(T, J, 2)]
-        Normalised; frame 0 at time 0; NaN where not known.
+        Normalised; frame 0 at time 0; NaN where missing.
     fps : float
-        Frames a second.
+        Frames per second.
     beats : np.ndarray [shape=(B,)]
         Seconds, increasing.
     frames_per_beat, window_beats : int
-        Samples in each beat, and beats in each window.
+        Frames in each beat, and beats in each window.
 
     Returns
     -------
     windows : np.ndarray [shape=(W, D), dtype=float32]
-        One for every beat from which the whole window lies within the poses; unknown joints are interpolated.
+        One for each beat from which a complete window is within the poses; missing joints are interpolated.
     known : np.ndarray [shape=(W,), dtype=bool]
-        Whether every joint was known all through the window.
+        Whether no joint is missing in the window.
     start : int
-        Index of the beat with which the first window starts.
+        Index of the first window's first beat.
     """
     length = (len(poses) - 1) / fps
     inside = np.flatnonzero((beats >= 0) & (beats <= length))
     start = int(inside[0]) if len(inside) else 0
     beats = beats[inside]
     count = max(len(beats) - window_beats, 0)
-    flat = poses.reshape(len(poses), -1).copy()  # whose gaps are filled below
+    flat = poses.reshape(len(poses), -1).copy()  # a copy, since gaps are filled below
     lost = np.isnan(flat).any(1)
     if count == 0 or np.isnan(flat).all(0).any():
         return (
@@ -67,8 +67,8 @@ def overlap_add(
 ) -> np.ndarray:
     """Join windows by overlap-add on beats, and sample the motion at these times.
 
-    Window w starts at ``beats[w]``. Each is weighted by sin² over its length, so that it fades in while the one before
-    fades out; two-beat windows one beat apart add up to one.
+    Window w starts at ``beats[w]``. Each window is weighted by sin² over its length, so that it is cross-faded with its
+    neighbours; the weights of two-beat windows one beat apart add up to one.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def overlap_add(
     beats : np.ndarray [shape=(W + window_beats,)]
         Seconds, increasing.
     times : np.ndarray [shape=(T,)]
-        Seconds; held at the ends outside the beats.
+        Seconds; outside the beats, the first or last pose is held.
 
     Returns
     -------
@@ -99,18 +99,18 @@ def overlap_add(
 
 
 def dct_coefficients(windows: np.ndarray, frames: int) -> np.ndarray:
-    """Write windows (W, F) of so many frames by the slower half of their frequencies: float32 (W, D), D = F / 2.
+    """Return the lower half of the DCT coefficients of windows (W, F) of ``frames`` frames: float32 (W, D), D = F / 2.
 
-    The orthonormal cosine transform over time (DCT-II) of each coordinate, which keeps distances. At 24 frames a beat
-    the faster half is 12 and more half-turns a beat: at 60 to 130 beats a minute above 6 to 13 Hz, the noise of
-    detectors rather than motion.
+    The transform is an orthonormal DCT-II over time of each coordinate, which preserves distances. At 24 frames per
+    beat the upper half is 12 and more half-cycles per beat: at 60 to 130 beats per minute above 6 to 13 Hz, which is
+    detector noise rather than motion.
     """
     moving = dct(windows.reshape(len(windows), frames, -1), axis=1, norm="ortho")
     return moving[:, : frames // 2].reshape(len(windows), -1).astype(np.float32)
 
 
 def from_dct(spectra: np.ndarray, frames: int) -> np.ndarray:
-    """Return the windows float32 (W, F) of these `spectra` (W, D)."""
+    """Return the windows float32 (W, F) of these `dct_coefficients` (W, D)."""
     slow = spectra.reshape(len(spectra), frames // 2, -1)
     return idct(slow, n=frames, axis=1, norm="ortho").reshape(len(spectra), -1).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""From a song to its features and its beat grid.
+"""Compute a song's features and its beat grid.
 
 May import `learn2dance.media`, `learn2dance.data` and `learn2dance.motion`.
 """

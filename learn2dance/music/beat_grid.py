@@ -1,24 +1,25 @@
-"""What follows from a beat grid: phases, positions in the bar, beats beyond the ends, half and double time."""
+"""Operations on a beat grid: phases, positions in the bar, extension beyond the ends, half and double time."""
 
 import numpy as np
 
-BAR_POSITIONS = 7  # of a beat: 0-2 in a bar of three, 3-6 in a bar of four
+BAR_POSITIONS = 7  # number of values of `bar_positions`: 0-2 in a bar of three beats, 3-6 in a bar of four
 
 
 def phases(times: np.ndarray, grid: dict) -> dict[str, np.ndarray]:
-    """Tell at each time (T,) how much of the beat and of the bar has gone by, as sin and cos.
+    """Return the beat phase and the bar phase at each time, as sin and cos.
 
     Parameters
     ----------
     times : np.ndarray [shape=(T,)]
         Seconds.
     grid : dict
-        As `track` returns it; before its first and after its last beat, the beats are as long as those.
+        As `beats.track` returns it. It is extended by one beat at each end, as long as the beat next to it.
 
     Returns
     -------
     dict of str to np.ndarray [shape=(T, 2), dtype=float32]
-        ``beat_phase`` and ``bar_phase``: sin and cos of 2 pi x the part gone by; (0, 1) on a beat, on a downbeat.
+        ``beat_phase`` and ``bar_phase``: sin and cos of 2 pi x the elapsed fraction of the beat and of the bar; (0, 1)
+        on a beat and on a downbeat.
     """
     beats = grid["beats"]
     wider = np.concatenate([[2 * beats[0] - beats[1]], beats, [2 * beats[-1] - beats[-2]]])
@@ -29,19 +30,19 @@ def phases(times: np.ndarray, grid: dict) -> dict[str, np.ndarray]:
 
 
 def bar_positions(beats: int, downbeat: int, beats_per_bar: int) -> np.ndarray:
-    """Return where in its bar each beat lies: int64 (B,), 0-2 in bars of three, 3-6 in bars of four."""
+    """Return each beat's position in its bar: int64 (B,), 0-2 in bars of three beats, 3-6 in bars of four."""
     return (np.arange(beats) - downbeat) % beats_per_bar + (0 if beats_per_bar == 3 else 3)
 
 
 def extend(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
-    """Extend beats at their own pace until they begin at or before 0 and end at or after the song does.
+    """Extend beats, at their first and last interval, until they cover the song from 0 s to ``duration`` seconds.
 
     Returns
     -------
     beats : np.ndarray [shape=(B,)]
         Seconds.
     lead : int
-        How many were put in front.
+        Number of beats added in front.
     """
     first, last = beats[1] - beats[0], beats[-1] - beats[-2]
     lead = max(int(np.ceil(beats[0] / first - 1e-9)), 0)
@@ -51,7 +52,10 @@ def extend(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
 
 
 def at_tempo(music: dict, tempo: float) -> dict:
-    """Count a song's beats in half or in double time, where that is nearer to this tempo (beats a minute)."""
+    """Return the music with its beats in half or double time if that is nearer to ``tempo`` (beats a minute).
+
+    Only ``beats`` and ``downbeat`` change.
+    """
     octave = round(np.log2(tempo / music["tempo"]))
     beats, downbeat = music["beats"], int(music["downbeat"])
     if octave < 0 and len(beats) > 4:

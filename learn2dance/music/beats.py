@@ -1,9 +1,9 @@
-"""The beat grid of a song: where its beats are, how many make a bar, and which of them opens it.
+"""The beat grid of a song: times of the beats, beats in a bar, and the first downbeat.
 
-Task: one grid over the whole song, of a tempo folded by octaves into 70-160 beats a minute. Most dance music keeps its
-tempo: it gets one uniform grid, the one that is struck most. Where the tempo drifts, librosa's tracker follows it
-(Ellis, "Beat tracking by dynamic programming", 2007), led by a path through the song's local tempi, and the beats are
-smoothed. The metre is the lag, 3 or 4 beats, after which the song repeats itself better.
+The grid covers the whole song; its tempo is folded by octaves into 70-160 beats a minute. Most dance music has a
+constant tempo and gets a uniform grid. If the tempo drifts, the beats come from librosa's tracker (Ellis, "Beat
+tracking by dynamic programming", 2007), which is given the local tempi of the song, and are smoothed. The metre is the
+lag, 3 or 4 beats, at which the song has the higher autocorrelation.
 """
 
 import numpy as np
@@ -16,17 +16,17 @@ from learn2dance.music.librosa_loader import load_librosa
 from learn2dance.music.spectrogram import spectra
 
 SLOWEST, FASTEST = 70.0, 160.0  # beats a minute
-SILENT = 120.0  # beats a minute of the grid of a song in which nothing is struck
+SILENT = 120.0  # beats a minute of the grid for a song without onsets
 
-_HOP = 245  # samples: strikes are heard 90 times a second, finer than the features
-_RATE = SR / _HOP
+_HOP = 245  # samples: onset strength has 90 frames a second, more than the features
+_RATE = SR / _HOP  # frames a second
 _N_FFT = 1024  # samples: 46 ms
-_GROUPS = (4, 14, 27)  # of 40 mel bands: where bass, low middle, high middle and treble part
-_EARLY = 0.007  # seconds: a strike's window sees it coming (clicks 10 ms early, drums 4, chords not at all)
-_TEMPI = np.geomspace(SLOWEST, FASTEST, 84)  # 1% apart
-_COMB = np.array([1.0, 0.7, 0.5, 0.5])  # weights of a strike that comes again after 1, 2, 3 and 4 beats
-_STEADY = 0.9  # the uniform grid is taken where its beats are struck at least so much of what followed beats are
-_STIFF = 20.0  # how much followed beats are smoothed: the weight of their second differences
+_GROUPS = (4, 14, 27)  # mel bands (of 40) that separate bass, low middle, high middle and treble
+_EARLY = 0.007  # seconds: onsets are detected this early, since windows are centred (clicks 10 ms, drums 4, chords 0)
+_TEMPI = np.geomspace(SLOWEST, FASTEST, 84)  # beats a minute, in steps of 1%
+_COMB = np.array([1.0, 0.7, 0.5, 0.5])  # weights of the onsets' autocorrelation at lags of 1, 2, 3 and 4 beats
+_STEADY = 0.9  # the uniform grid is used if it has at least this fraction of the tracked beats' onset strength
+_STIFF = 20.0  # weight of second differences in the smoothing of tracked beats
 
 
 def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
@@ -35,18 +35,17 @@ def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
     Parameters
     ----------
     y : np.ndarray [shape=(n,), dtype=float32]
-        Samples at 22050 Hz, of a loudness (root mean square) of about 0.1.
+        Samples at 22050 Hz, with a root mean square of about 0.1.
     chroma : np.ndarray [shape=(T, 12)]
-        Of the same song, at any frame rate: chords tend to change on downbeats.
+        Chroma of the same song at any frame rate; used because chords tend to change on downbeats.
     name : str
-        What a warning calls the song.
+        Name of the song in warnings.
 
     Returns
     -------
     dict
-        ``beats`` (B,) in seconds, rising, from less than a beat after the start to less than a beat before the end;
-        ``downbeat``, the index of the first beat that opens a bar; ``beats_per_bar``, 3 or 4; ``tempo``, beats a
-        minute.
+        ``beats`` (B,) in seconds, increasing, from less than a beat after the start to less than a beat before the
+        end; ``downbeat``, the index of the first downbeat; ``beats_per_bar``, 3 or 4; ``tempo``, beats a minute.
     """
     duration = len(y) / SR
     level, rise = _hear(y)
@@ -55,11 +54,11 @@ def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
         return {"beats": np.arange(0, duration, 60 / SILENT), "downbeat": 0, "beats_per_bar": 4, "tempo": SILENT}
     groups = np.stack([bands.mean(axis=1) for bands in np.split(rise, _GROUPS, axis=1)], axis=1)
     groups = gaussian_filter1d(groups, 1.0, axis=0)
-    groups /= groups.std(axis=0) + 1e-3  # bass counts as much as all the bands of the treble
+    groups /= groups.std(axis=0) + 1e-3  # all groups have equal weight
     strength = groups.mean(axis=1)
     period = _periods(groups)
     grid, uniform = _follow(strength, period), _uniform(strength, float(np.median(period)))
-    loose = gaussian_filter1d(strength, 2.0)  # a beat may be off by 20 ms before the uniform grid is given up
+    loose = gaussian_filter1d(strength, 2.0)  # tolerates errors of about 20 ms in the uniform grid
     if _struck(loose, uniform) > _STEADY * _struck(loose, grid):
         grid = uniform
     grid = _fold(strength, grid)
@@ -71,7 +70,7 @@ def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
 
 
 def _hear(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the log-mel level (T, 40) 90 times a second, and its rise (T, 40) since the frame before."""
+    """Return the log-mel level (T, 40) at 90 frames a second, and its increase (T, 40) since the frame before."""
     librosa = load_librosa()
 
     basis = librosa.filters.mel(sr=SR, n_fft=_N_FFT, n_mels=40)
@@ -81,11 +80,11 @@ def _hear(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _periods(groups: np.ndarray) -> np.ndarray:
-    """Follow the tempo through strikes (T, G): return the beat's period (T,), in frames.
+    """Track the tempo in onset strengths (T, G) of G groups of bands; return the beat period (T,), in frames.
 
-    In windows of 12 s, one each second, each tempo is scored by how well strikes come again after 1, 2, 3 and 4 of
-    its beats, less for tempi far from 100 beats a minute; the best path through the windows may change its tempo by
-    a few per cent from one to the next (Viterbi).
+    In windows of 12 s, one a second, each tempo is scored by the autocorrelation at lags of 1, 2, 3 and 4 beats, with a
+    penalty for tempi far from 100 beats a minute. The best path through the windows may change its tempo by a few per
+    cent from one to the next (Viterbi).
     """
     librosa = load_librosa()
 
@@ -98,10 +97,10 @@ def _periods(groups: np.ndarray) -> np.ndarray:
         windows = np.stack([group[start : start + size] for start in starts])
         again = librosa.autocorrelate(windows - windows.mean(axis=1, keepdims=True), max_size=below.max() + 2)
         again = again / (again[:, :1] + 1e-9) * size / (size - np.arange(again.shape[1]))
-        again = np.pad(again, ((0, 0), (0, below.max() + 2 - again.shape[1])))  # a clip shorter than the longest lag
+        again = np.pad(again, ((0, 0), (0, below.max() + 2 - again.shape[1])))  # a clip may be shorter than the lags
         heard = again[:, below] * (1 - part) + again[:, below + 1] * part  # (windows, 4, tempi)
         score += np.einsum("wkt,k->wt", heard, _COMB) / _COMB.sum() / groups.shape[1]
-    score *= 5  # against the cost of a change of tempo
+    score *= 5  # weight relative to the cost of a tempo change
     change = np.maximum(-np.square(np.log(_TEMPI[:, None] / _TEMPI) / 0.02) / 2, -20)
     total, came_from = score[0], []
     for here in score[1:]:
@@ -115,10 +114,10 @@ def _periods(groups: np.ndarray) -> np.ndarray:
 
 
 def _follow(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
-    """Track the beats (B,), in frames, through a changing tempo, smooth them, and go on beyond both ends.
+    """Track the beats (B,), in frames, at a changing tempo, smooth them, and extend them beyond both ends.
 
-    Smooth means: least squares of the distance to the strikes that were found (loud ones count more, ones off the
-    line less, by reweighting) and of the beats' second differences.
+    Smoothing is a least-squares fit of the distances to the tracked onsets and of the beats' second differences. Strong
+    onsets have more weight; outliers get less by reweighting.
     """
     librosa = load_librosa()
 
@@ -131,10 +130,10 @@ def _follow(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
     near = np.clip(found[:, None] + np.arange(-4, 5), 1, len(strength) - 2)
     at = near[np.arange(len(near)), strength[near].argmax(axis=1)]
     left, middle, right = strength[at - 1], strength[at], strength[at + 1]
-    seen = at + np.clip((left - right) / (2 * np.minimum(left - 2 * middle + right, -1e-9)), -0.5, 0.5)  # parabola
+    seen = at + np.clip((left - right) / (2 * np.minimum(left - 2 * middle + right, -1e-9)), -0.5, 0.5)  # parabola fit
     trust = np.minimum(middle / (middle.mean() + 1e-9), 2)
     ends = int(found[0] / period[0]) + 2, int((len(strength) - found[-1]) / period[-1]) + 2
-    seen, trust = np.pad(seen, ends), np.pad(trust, ends)  # not seen beyond the ends: no trust
+    seen, trust = np.pad(seen, ends), np.pad(trust, ends)  # nothing is tracked beyond the ends: weight 0
     bend = np.zeros((3, len(seen)))  # the upper diagonals of D'D, D the second differences
     bend[0, 2:] = 1
     bend[1, 1:-1] -= 2
@@ -150,7 +149,10 @@ def _follow(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
 
 
 def _uniform(strength: np.ndarray, period: float) -> np.ndarray:
-    """Lay the uniform grid (B,), in frames, that is struck most, of a tempo within 3% of the given one."""
+    """Fit a uniform grid (B,), in frames, to the onsets; its tempo is within 3% of the given one.
+
+    The tempo has the strongest first four harmonics in the spectrum; the offset has the most onset strength on beats.
+    """
     count = len(strength)
     size = 1 << int(np.ceil(np.log2(16 * count)))
     spectrum = np.abs(np.fft.rfft(strength - strength.mean(), size))
@@ -164,13 +166,13 @@ def _uniform(strength: np.ndarray, period: float) -> np.ndarray:
 
 
 def _struck(strength: np.ndarray, grid: np.ndarray) -> float:
-    """Measure how strongly, in the mean, the beats of a grid are struck."""
+    """Return the mean onset strength on the beats of a grid."""
     inside = grid[(grid >= 0) & (grid < len(strength))]
     return float(np.interp(inside, np.arange(len(strength)), strength).mean())
 
 
 def _fold(strength: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Halve or double a grid whose tempo came to lie just outside of the range."""
+    """Halve or double the tempo of a grid if it is just outside the range."""
     tempo = 60 * _RATE / np.median(np.diff(grid))
     if tempo > FASTEST:
         return max(grid[::2], grid[1::2], key=lambda half: _struck(strength, half))
@@ -180,9 +182,9 @@ def _fold(strength: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def _metre(grid: np.ndarray, level: np.ndarray, groups: np.ndarray, chroma: np.ndarray) -> tuple[int, int]:
-    """Hear which beat opens the first bar, and how many make a bar, from the beats (B,), in frames."""
+    """Return the index of the first downbeat and the beats in a bar, for the beats (B,), in frames."""
     frames, beats = np.arange(len(level)), len(grid) - 1
-    if beats < 8:  # less than two bars
+    if beats < 8:  # fewer than two bars
         return 0, 4
     eighths = np.interp(np.arange(8 * beats) / 8, np.arange(beats + 1), grid)
     patterns = np.stack([np.interp(eighths, frames, group) for group in groups.T], axis=1)  # (8 B, G)
@@ -190,18 +192,18 @@ def _metre(grid: np.ndarray, level: np.ndarray, groups: np.ndarray, chroma: np.n
     patterns = patterns.reshape(beats, -1)
 
     def again(lag: int) -> float:
-        """Correlate the beats with those so many later."""
+        """Return the autocorrelation of the beats at a lag in beats."""
         total = 0.0
         for heard in (strikes - strikes.mean(axis=0), patterns - patterns.mean(axis=0)):
             if lag < beats:
                 total += np.mean(heard[lag:] * heard[:-lag]) / (np.mean(heard**2) + 1e-9)
         return total
 
-    # The longer lags are for a song whose grid is twice as fast as its beat: there a bar is 6 or 8 of the grid's beats.
+    # The longer lags are for songs whose grid is twice as fast as the beat: a bar then has 6 or 8 of the grid's beats.
     score = {bar: max(again(bar) + again(2 * bar), again(2 * bar) + again(4 * bar)) for bar in (3, 4)}
-    bar = 3 if score[3] > score[4] + 0.2 else 4  # 4 where in doubt
+    bar = 3 if score[3] > score[4] + 0.2 else 4  # 4 if in doubt
 
-    # A downbeat has the bass and is struck; with it the sound swells, and the chord changes.
+    # Evidence for a downbeat: a bass onset, a strong onset, a rise in level, and a chord change.
     swell = np.diff(_beat_means(level, grid / len(level)), axis=0, prepend=0)
     chords = _beat_means(chroma, grid / len(level))
     chords /= np.linalg.norm(chords, axis=1, keepdims=True) + 1e-9
@@ -217,7 +219,7 @@ def _metre(grid: np.ndarray, level: np.ndarray, groups: np.ndarray, chroma: np.n
 
 
 def _beat_means(frames: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Return the mean (B-1, D) of frames (T, D) in each beat of a grid (B,), given as parts of the whole (0-1)."""
+    """Return the mean (B-1, D) of frames (T, D) in each beat of a grid (B,), given as fractions of the song (0-1)."""
     edges = np.clip(np.round(grid * len(frames)), 0, len(frames)).astype(int)
     total = np.concatenate([np.zeros((1, frames.shape[1])), np.cumsum(frames, axis=0, dtype=np.float64)])
     return np.diff(total[edges], axis=0) / np.maximum(np.diff(edges), 1)[:, None]

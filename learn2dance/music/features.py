@@ -1,6 +1,6 @@
-"""What is heard in a song, on one clock of 30 frames a second: timbre, rhythm, harmony, loudness, and the beat grid.
+"""Music features at 30 frames a second (timbre, rhythm, harmony, loudness), and the beat grid.
 
-All of it is of the song brought to one loudness, so that a quiet copy of a song dances as a loud one does.
+The loudness of the song is normalised first, so that a quiet copy and a loud copy have the same features.
 """
 
 import numpy as np
@@ -16,36 +16,36 @@ from learn2dance.music import beat_grid, beats, librosa_loader, spectrogram
 from learn2dance.music.librosa_loader import load_librosa
 
 HOP = 735  # samples between frames
-FPS = SR / HOP  # 30
-VERSION = 3  # raised when the same song would give other numbers: what is in music/ is then stale
+FPS = SR / HOP  # 30 frames a second
+VERSION = 3  # raised when the same song gives other numbers: files in music/ are then stale
 
-LOUDNESS = 0.1  # root mean square (-20 dB of full scale) that each song is brought to
-QUIETEST = 1e-4  # below this root mean square (-80 dB) a song is silence, and is not made louder
+LOUDNESS = 0.1  # root mean square (-20 dB of full scale) to which each song is normalised
+QUIETEST = 1e-4  # root mean square (-80 dB) below which a song counts as silence and is not amplified
 
-MEL_GAIN = 1000.0  # log1p is a logarithm above the power of 1/1000, 60-70 dB below a song's peaks, and linear below
+MEL_GAIN = 1000.0  # makes log1p logarithmic above a power of 1/1000 (60-70 dB below a song's peaks) and linear below
 
 _N_FFT = 2048  # samples in a frame's window: 93 ms
 _PER_FRAME = ("mel", "tempogram", "chroma", "onset", "rms")
 
 
 def features(y: np.ndarray, name: str = "the song") -> dict:
-    """Hear a song: everything that a ``music`` file holds.
+    """Compute the content of a song's ``music`` file: its features and beat grid.
 
     Parameters
     ----------
     y : np.ndarray [shape=(n,), dtype=float32]
         Samples at 22050 Hz, as `audio.load` returns them.
     name : str
-        What a warning calls it.
+        Name of the song in warnings.
 
     Returns
     -------
     dict
-        The arrays of the schema ``music``, float32; frame t is centred at t/30 s, and there are ceil(30 n / 22050) of
-        them. ``mel`` (T, 128) is log1p(`MEL_GAIN` x librosa's mel power), bands from low to high; ``tempogram``
-        (T, 384) log1p of the onset strength's autocorrelation in windows of 12.8 s, lag by lag, lag 0 first;
-        ``chroma`` (T, 12) from C; ``onset`` (T,) and ``rms`` (T,); ``beat_phase`` and ``bar_phase`` (T, 2). And
-        ``beats``, ``downbeat``, ``beats_per_bar``, ``tempo``, ``duration``, ``fps``.
+        The schema ``music``. Arrays over T = ceil(30 n / 22050) frames, float32, frame t centred at t/30 s: ``mel``
+        (T, 128), log1p(`MEL_GAIN` x librosa's mel power), low bands first; ``tempogram`` (T, 384), log1p of the
+        autocorrelation of the onset strength in windows of 12.8 s, by lag from 0; ``chroma`` (T, 12) from C; ``onset``
+        (T,), onset strength; ``rms`` (T,); ``beat_phase`` and ``bar_phase`` (T, 2). Also ``beats``, ``downbeat``,
+        ``beats_per_bar``, ``tempo``, ``duration`` (seconds), ``fps``.
     """
     librosa = load_librosa()
 
@@ -59,7 +59,7 @@ def features(y: np.ndarray, name: str = "the song") -> dict:
     for power in spectrogram.spectra(y, _N_FFT, HOP, frames):
         mel.append(mel_basis @ power)
         chroma.append(librosa.util.normalize(chroma_basis @ power, axis=0))
-        rms.append(librosa.feature.rms(S=np.sqrt(power / 0.375), frame_length=_N_FFT)[0])  # the Hann window's loss
+        rms.append(librosa.feature.rms(S=np.sqrt(power / 0.375), frame_length=_N_FFT)[0])  # 0.375: window's mean square
     mel = np.concatenate(mel, axis=1)
     onset = librosa.onset.onset_strength(S=librosa.power_to_db(mel), sr=SR, hop_length=HOP)
     tempogram = librosa.feature.tempogram(onset_envelope=onset, sr=SR, hop_length=HOP, win_length=384)
@@ -77,29 +77,29 @@ def features(y: np.ndarray, name: str = "the song") -> dict:
 
 
 def process(root: DataRoot, processes: int = 1) -> list[str]:
-    """Hear every song in a data root's audio/ that is new or has changed, and write music/<clip>.npz.
+    """Compute the features of every new or changed song in a data root's audio/, and write music/<clip>.npz.
 
     Parameters
     ----------
     root : DataRoot
         As `data_root.open_root` returns it.
     processes : int
-        How many to run at once.
+        Number of processes to run in parallel.
 
     Returns
     -------
     list of str
-        The clips that have music now, sorted.
+        The clips that have a file in music/ now, sorted.
 
     Raises
     ------
     UserError
-        If audio/ holds no song; or, after all the others were written, if some songs could not be heard.
+        If audio/ holds no song; or, after all others were written, if some songs could not be processed.
     """
     twice = list(root.twice["audio"].values())
     if not root.audio and not twice:
         raise UserError(f"{root.path / 'audio'}: no songs, expected audio/<clip>.wav, .flac, .ogg, .mp3, .m4a or .opus")
-    librosa_loader.prepare()  # before the workers, which would wait for each other
+    librosa_loader.prepare()  # before the workers start: they would wait for each other
     jobs = {clip: (root, clip) for clip in root.audio}
     results = dict(cli.progress(parallel.run(_hear, jobs, processes), "music", len(jobs)))
     total, written = len(twice) + len(jobs), sum(result is True for result in results.values())
@@ -111,7 +111,7 @@ def process(root: DataRoot, processes: int = 1) -> list[str]:
 
 
 def _hear(job: tuple[DataRoot, str]) -> bool:
-    """Write one clip's music; return False where it is up to date."""
+    """Write one clip's file in music/; return False if it is up to date."""
     root, clip = job
     source, target = root.audio[clip], root.file("music", clip)
     arguments, parents = {"version": VERSION}, {"audio": npz.digest(source)}
@@ -123,28 +123,28 @@ def _hear(job: tuple[DataRoot, str]) -> bool:
 
 
 def beat_features(music: dict, steps_per_beat: int) -> np.ndarray:
-    """Lay the features on the beat grid: each step is their mean over its share of a beat.
+    """Resample the features to the beat grid: each step is their mean over an equal part of a beat.
 
-    Between frames they are taken as linear, so a step may be shorter or longer than a frame.
+    Features are interpolated linearly between frames, so a step may be shorter or longer than a frame.
 
     Parameters
     ----------
     music : dict
-        A ``music`` file as `npz.load` or `motion_features` returns it, with B beats.
+        A ``music`` file as `npz.load` or `features` returns it, with B beats.
     steps_per_beat : int
-        Equal steps that each beat is cut into.
+        Number of equal steps in each beat.
 
     Returns
     -------
     np.ndarray [shape=(B-1, steps_per_beat, 526), dtype=float32]
-        Step s of beat b covers beats[b] + (s, s+1) / steps_per_beat x (beats[b+1] - beats[b]). Its numbers are in this
+        Step s of beat b covers beats[b] + (s, s+1) / steps_per_beat x (beats[b+1] - beats[b]). The last axis is, in
         order: mel 128, tempogram 384, chroma 12, onset 1, rms 1.
     """
     frames = np.concatenate([music[key].reshape(len(music["rms"]), -1) for key in _PER_FRAME], axis=1)
-    frames = np.concatenate([frames, frames[-1:]])  # the last one holds until the song's end
+    frames = np.concatenate([frames, frames[-1:]])  # repeat the last frame until the song's end
     grid, steps = music["beats"], np.arange((len(music["beats"]) - 1) * steps_per_beat + 1) / steps_per_beat
     edges = np.interp(steps, np.arange(len(grid)), grid) * music["fps"]  # in frames
-    # The integral of the linear interpolation up to each edge: whole frames summed, then the part of the next.
+    # Integral of the linear interpolation up to each edge: the sum of complete frames, then a part of the next.
     edges = np.clip(edges, 0, len(frames) - 1)
     whole = np.minimum(edges.astype(int), len(frames) - 2)
     part = (edges - whole)[:, None]

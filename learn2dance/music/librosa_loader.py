@@ -1,10 +1,10 @@
-"""librosa with its compiled functions: compiled once, by one process, and only read from then on.
+"""Import librosa with a safe cache of its compiled functions: one process writes it once, all others only read it.
 
-On import, librosa has numba compile some of its functions. This takes half a minute, and numba keeps them in files
+On import, librosa has numba compile some of its functions. This takes half a minute, and numba caches them in files
 that it writes without a lock. Two processes that compile at once can leave an index that names the wrong machine code,
-and every later run crashes. Here one process compiles into a folder of this project's own, under a lock. A second
-process loads the folder to prove that it works. Then it is renamed into place, with a digest of its content, and
-nothing is written to it again. A folder that is damaged is made anew.
+and every later run crashes. Here one process compiles into a folder of this project, under a lock. A second process
+loads the folder to verify it. Then it is renamed into place, with a digest of its content, and never written to again.
+A damaged folder is compiled again.
 """
 
 import hashlib
@@ -26,20 +26,20 @@ from learn2dance.cli import log
 from learn2dance.errors import UserError
 
 DIGEST = "digest"  # file in the folder: the digest of all other files
-FOLDER = "LEARN2DANCE_COMPILE"  # environment variable: the folder that a process is to compile into
+FOLDER = "LEARN2DANCE_COMPILE"  # environment variable: the folder to compile into, set for the process that compiles
 ROOT = Path(__file__).parents[2]
 
 
 @cache
 def load_librosa() -> ModuleType:
-    """Return the module ``librosa``; whoever uses it gets it from here.
+    """Return the module ``librosa``; all code must import it through this function.
 
     Raises
     ------
     UserError
-        If its functions cannot be compiled, or no folder can be written to.
+        If its functions cannot be compiled, or if no folder is writable.
     """
-    part = os.environ.get(FOLDER)  # in the process that compiles
+    part = os.environ.get(FOLDER)  # set in the process that compiles
     _use(part or prepare(), save=bool(part))
     import librosa  # noqa: TID251
 
@@ -47,15 +47,15 @@ def load_librosa() -> ModuleType:
 
 
 def prepare() -> Path:
-    """Return the folder of compiled functions, made first where it is missing or damaged.
+    """Return the folder of compiled functions; compile them first if it is missing or damaged.
 
-    It lies in the user's cache folder (``XDG_CACHE_HOME``), or in the folder for temporary files where that cannot be
-    written to. Its name depends on the versions, the files of librosa, and the processor.
+    It is in the user's cache folder (``XDG_CACHE_HOME``) or, if that is not writable, in the folder for temporary
+    files. Its name depends on the versions of the libraries, the files of librosa, and the processor.
 
     Raises
     ------
     UserError
-        See `load_librosa`.
+        As for `load_librosa`.
     """
     faults = []
     for place in _places():
@@ -68,7 +68,7 @@ def prepare() -> Path:
 
 
 def _places() -> Iterator[Path]:
-    """Yield where the folder may lie, best first."""
+    """Yield the possible parent folders of the cache, best first."""
     import platformdirs
 
     yield platformdirs.user_cache_path("learn2dance")
@@ -76,18 +76,18 @@ def _places() -> Iterator[Path]:
 
 
 def _folder(place: Path) -> Path:
-    """Return the folder in this place, made first if need be.
+    """Return the cache folder inside ``place``; create it if necessary.
 
     Raises
     ------
     OSError
-        If this place cannot be used, or compiling fails.
+        If ``place`` cannot be used, or compiling fails.
     """
     import filelock
 
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
     about = place.stat()
-    if about.st_uid != os.getuid() or about.st_mode & 0o022:  # whoever can write here could have us run any code
+    if about.st_uid != os.getuid() or about.st_mode & 0o022:  # a writer could make us run any code
         raise PermissionError(None, "others may write to it")
     folder = place / f"librosa-{_key()}"
     if _whole(folder):
@@ -109,10 +109,10 @@ def _folder(place: Path) -> Path:
 
 
 def _make(folder: Path) -> None:
-    """Compile into a folder beside this one, load what was compiled in a fresh process, and rename the folder."""
+    """Compile into a temporary folder beside this one, load the result in a new process, and rename the folder."""
     log.info("%s: compiling librosa's functions, once; this takes half a minute", folder)
     part = folder.with_name(f".{folder.name}")
-    shutil.rmtree(part, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(part, ignore_errors=True)  # left by a killed process
     part.mkdir()
     try:
         _run_main(part)
@@ -125,7 +125,7 @@ def _make(folder: Path) -> None:
 
 
 def _run_main(part: Path) -> None:
-    """Run `main` in a new process, which loads the functions in this folder and compiles those that are missing."""
+    """Run `main` in a new process, which loads the functions in this folder and compiles missing ones."""
     surroundings = os.environ | {FOLDER: str(part)}
     surroundings["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     command = [sys.executable, "-m", "learn2dance.music.librosa_loader"]
@@ -141,7 +141,7 @@ def _run_main(part: Path) -> None:
 
 
 def main() -> None:
-    """Use what hearing a song uses, so that all its functions are compiled; end as soon as stdin does."""
+    """Call the librosa functions that music features need, so that they are compiled; exit when stdin closes."""
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()  # the parent was killed
     import numpy as np
 
@@ -156,18 +156,18 @@ def main() -> None:
 
 
 def _use(folder: str | Path, save: bool) -> None:
-    """Have numba load compiled functions from this folder; ``save`` lets it write there too."""
+    """Make numba load compiled functions from this folder, and also write them if ``save`` is true."""
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     import numba
     from numba.core import caching
 
-    numba.config.reload_config()  # it may have been imported before
+    numba.config.reload_config()  # numba may have been imported before
     if not save:
         caching.Cache.save_overload = lambda *_: None
 
 
 def _key() -> str:
-    """Identify what the compiled functions depend on."""
+    """Return a hash of everything that the compiled functions depend on."""
     import llvmlite.binding
 
     folder = Path(importlib.util.find_spec("librosa").origin).parent
@@ -176,21 +176,21 @@ def _key() -> str:
     parts += [llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten()]
     parts += [f"{name}={value}" for name, value in sorted(os.environ.items()) if name.startswith("NUMBA_CPU_")]
     for file in sorted(folder.rglob("*.py")):
-        about = file.stat()  # what numba tells changed files by
+        about = file.stat()  # numba detects changed files by these
         parts.append(f"{file.relative_to(folder)} {about.st_size} {about.st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _whole(folder: Path) -> bool:
-    """Tell whether the folder is there and its files are as they were written."""
+    """Tell whether the folder exists and its files are unchanged since they were written."""
     try:
-        return (folder / DIGEST).read_text() == _digest(folder) and os.access(folder, os.W_OK)  # numba wants to write
+        return (folder / DIGEST).read_text() == _digest(folder) and os.access(folder, os.W_OK)  # numba requires it
     except (OSError, ValueError):
         return False
 
 
 def _digest(folder: Path) -> str:
-    """Hash the names and the content of the folder's files."""
+    """Hash the names and contents of the folder's files."""
     total = hashlib.sha256()
     for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.name != DIGEST):
         total.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes())

@@ -1,4 +1,4 @@
-"""What was heard in a song, for eyes and ears: a table, a figure, and the song with clicks on its beats."""
+"""Inspect music features: a table of songs, a figure of one song, and its sound with clicks on the beats."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from learn2dance.music.librosa_loader import load_librosa
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BEAT, DOWNBEAT = "#e07b39", "#7b1e3c"
+BEAT, DOWNBEAT = "#e07b39", "#7b1e3c"  # colours of the lines on beats and downbeats
 
 
 def summary_table(root: DataRoot, clips: list[str]) -> str:
-    """List style, length, tempo, metre and beats of each clip's music, a line each."""
+    """Return a table with one line a clip: style, length, tempo, metre, number of beats and first downbeat."""
     lines = [f"{'song':16} {'style':10} {'length':>8} {'tempo':>7} {'metre':>6} {'beats':>6}  first downbeat"]
     for clip in clips:
         heard = npz.load(root.file("music", clip), "music")
@@ -31,9 +31,9 @@ def summary_table(root: DataRoot, clips: list[str]) -> str:
 
 
 def plot(root: DataRoot, clip: str, start: float = 0.0, length: float = 15.0) -> Figure:
-    """Draw some seconds of a clip: its waveform, beats and features over one time axis.
+    """Plot the waveform, features and beats of a clip from ``start`` for ``length`` seconds, on one time axis.
 
-    Beats are thin lines and downbeats thick ones, through all rows.
+    Beats are thin lines and downbeats thick lines through all rows.
     """
     import matplotlib.pyplot as plt
 
@@ -70,7 +70,7 @@ def plot(root: DataRoot, clip: str, start: float = 0.0, length: float = 15.0) ->
 
 
 def _peak(image: np.ndarray) -> float:
-    """Return the value that is drawn brightest: a few louder points may saturate."""
+    """Return the value at the end of the colour scale: the 99.5th percentile, so that few points saturate."""
     return float(np.percentile(image, 99.5)) or 1.0
 
 

@@ -8,9 +8,9 @@ from learn2dance.music.librosa_loader import load_librosa
 
 
 def spectra(y: np.ndarray, n_fft: int, hop: int, frames: int, block: int = 4096) -> Iterator[np.ndarray]:
-    """Yield the power spectrogram (1 + n_fft/2, up to block), block by block, so that long songs need no more memory.
+    """Yield the power spectrogram in blocks of shape (1 + n_fft/2, up to ``block``), to limit memory for long songs.
 
-    Frame t is centred at sample t x hop; before and after the song there is silence.
+    Frame t is centred at sample t x hop; the song is padded with silence at both ends.
     """
     librosa = load_librosa()
 

@@ -70,9 +70,10 @@ def load(root: DataRoot, clip: str, clusters: str, steps_per_beat: int) -> dict:
         ``clusters``, the digest of clusters.npz.
     """
     tokens = npz.load(root.file("tokens", clip), "tokens")
-    made_of = {"clusters": clusters} | {kind: npz.digest(root.file(kind, clip)) for kind in ("music", "poses")}
+    files = [(kind, root.file(kind, clip)) for kind in ("music", "poses")]
+    made_of = {"clusters": clusters} | {kind: npz.digest(file) for kind, file in files if file.exists()}
     for kind, digest in made_of.items():
-        if tokens["meta"]["parents"][kind] != digest:
+        if tokens["meta"].get("parents", made_of)[kind] != digest:
             raise UserError(
                 f"{root.file('tokens', clip)}: made with other {kind} than there are now; run Clustering.ipynb"
             )

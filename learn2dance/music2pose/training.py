@@ -45,10 +45,11 @@ def read_data(root: DataRoot, style: str | None = None) -> Data:
         If files of earlier stages are missing or out of date, or a split has no usable clip.
     """
     path = root.path / "clusters.npz"
-    codebook, meta, digest = tokenize.load_codebook(path), npz.load(path, "clusters")["meta"], npz.digest(path)
-    clips = root.have("poses", "music", "tokens")
+    codebook, saved, digest = tokenize.load_codebook(path), npz.load(path, "clusters"), npz.digest(path)
+    clips = root.have("music", "tokens")
     names = {name: root.split(name, clips) for name in ("train", "val")}
-    if any(set(names[name]) - set(meta["parents"][name]) for name in names):
+    fitted = saved["meta"].get("parents", names)
+    if any(set(names[name]) - set(fitted[name]) for name in names):
         raise UserError(f"{path}: fitted on another split than {root.path / 'splits'} says now; run Clustering.ipynb")
     if style:
         names = {name: [clip for clip in names[name] if root.styles.get(clip) == style] for name in names}
@@ -65,10 +66,8 @@ def read_data(root: DataRoot, style: str | None = None) -> Data:
         parents[kind] = npz.digest(*(root.file(kind, clip) for name in split for clip in split[name]))
     parents["styles"] = {clip: root.styles.get(clip) for name in split for clip in split[name]}
     styles = tuple(sorted({clip["style"] for clip in split["train"].values()} - {None}))
-    mirror = 0.5 if meta["arguments"]["mirror"] else 0.0
-    frames, cut = codebook.frames, tokenize.clip_cutter(root)
-    inventory = units.collect(split["train"], styles, lambda clip: cut(clip)["windows"], frames)
-    return Data(split["train"], split["val"], styles, codebook, inventory, mirror, parents)
+    mirror = 0.5 if saved["mirror"] else 0.0
+    return Data(split["train"], split["val"], styles, codebook, units.collect(split["train"], styles), mirror, parents)
 
 
 def new_model(data: Data, hyperparameters) -> Music2Pose:

@@ -7,7 +7,6 @@ beats and start one beat apart, so two units are cross-faded at any time. A unit
 one in the same clip is excluded if possible, so that training dances are not replayed.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from learn2dance.motion.windows import dct_coefficients, from_dct
+from learn2dance.motion.windows import from_dct
 from learn2dance.tokens.codebook import Codebook
 
 MOST = 20000  # units: of more, every n-th is kept
@@ -55,7 +54,7 @@ class Units:
     beat: np.ndarray
 
 
-def collect(clips: dict[str, dict], styles: tuple[str, ...], cut: Callable[[str], np.ndarray], frames: int) -> Units:
+def collect(clips: dict[str, dict], styles: tuple[str, ...]) -> Units:
     """Collect the valid windows of clips as units.
 
     Parameters
@@ -64,20 +63,16 @@ def collect(clips: dict[str, dict], styles: tuple[str, ...], cut: Callable[[str]
         From `dataset.load`.
     styles : tuple of str
         All styles.
-    cut : callable
-        Returns the real windows (W, F) of a clip.
-    frames : int
-        Frames per window.
     """
     every = -(-sum(int(clip["known"].sum()) for clip in clips.values()) // MOST)
     rows = []
-    for number, (name, clip) in enumerate(clips.items()):
+    for number, clip in enumerate(clips.values()):
         places = np.flatnonzero(clip["known"])[::every]
         many = np.ones(len(places), np.int64)
         style = 1 + styles.index(clip["style"]) if clip["style"] in styles else 0
         bar = clip["bar"][clip["start"] + places]
-        moved = dct_coefficients(cut(name)[places], frames)
-        rows.append((moved, clip["tokens"][places], bar, style * many, clip["tempo"] * many, number * many, places))
+        repeated = (style * many, clip["tempo"] * many, number * many)
+        rows.append((clip["motion"][places], clip["tokens"][places], bar, *repeated, places))
     return Units(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
 

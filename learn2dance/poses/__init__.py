@@ -1,4 +1,4 @@
-"""From videos, or from other tools' files, to clean joints of one dancer.
+"""Turn videos, or pose files of other tools, into clean joints of one dancer.
 
 May import `learn2dance.media`, `learn2dance.data` and `learn2dance.motion`.
 """

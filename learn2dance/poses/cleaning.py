@@ -1,4 +1,4 @@
-"""From one dancer's detections to clean joints: spikes out, short gaps filled, jitter smoothed, long gaps marked."""
+"""Clean one dancer's detections: remove spikes, fill short gaps, smooth jitter, and set long gaps to NaN."""
 
 import functools
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from learn2dance.poses.formats.openpose_json import body_size
 
-VERSION = 1  # raised when the same detections come out as other poses: what was made before is then stale
-CUTOFF = 5.0  # Hz: the smoother halves what swings this fast; see `smooth`
-SPIKE = 0.04  # body sizes off its neighbours: jitter stays below …
-ACCELERATION = 37.5  # … plus what a fast arm can do: body sizes a second squared (0.06 in a frame of 25 fps)
-LONGEST_SPIKE = 2  # frames
-BESIDE = 3  # sights on each side of a gap that tell how fast the joint went there
+VERSION = 1  # raised when the same detections give other poses: files written before are then stale
+CUTOFF = 5.0  # Hz: frequency at which the smoothing filter halves the amplitude; see `smooth`
+SPIKE = 0.04  # body sizes: a spike is farther than this from the line between its neighbours; jitter is less …
+ACCELERATION = 37.5  # … plus, for each frame, what a fast arm can do: body sizes / s² (0.06 body sizes at 25 fps)
+LONGEST_SPIKE = 2  # observations in a row: most spikes last one or two frames
+BESIDE = 3  # observations on each side of a gap from which the joint's velocity is estimated
 
 
 def clean(
@@ -22,21 +22,21 @@ def clean(
     Parameters
     ----------
     keypoints : np.ndarray [shape=(T, J, 3)]
-        x, y in pixels and confidence 0-1, 0 where not seen.
+        x, y in pixels and confidence 0-1, 0 where not detected.
     fps : float
         Frames a second.
     min_confidence : float
-        Joints below are taken as not seen.
+        Joints with less confidence count as not detected.
     max_gap : float
-        Seconds: gaps up to this are filled, longer ones are not, nor is what lies before the first sight of a joint
-        and after the last.
+        Seconds: gaps up to this length are filled. Longer gaps are not, nor are frames before a joint's first
+        observation and after its last.
 
     Returns
     -------
     poses : np.ndarray [shape=(T, J, 2), dtype=float32]
-        Pixels; NaN where not known.
+        Pixels; NaN where neither observed nor filled.
     filled : np.ndarray [shape=(T, J), dtype=bool]
-        Where the position is interpolated, since the joint was not seen or was a spike.
+        True where the position is interpolated because the joint was not detected or was a spike.
     """
     frames, joints = keypoints.shape[:2]
     seen = (keypoints[..., 2] > 0) & (keypoints[..., 2] >= min_confidence)
@@ -61,17 +61,17 @@ def clean(
 
 
 def spikes(places: np.ndarray, times: np.ndarray, fps: float) -> np.ndarray:
-    """Find sights of a joint, one or two in a row, that leap out of its path and back.
+    """Find outliers among a joint's observations: one or two in a row that jump away from its path and back.
 
-    Off its path is farther from the line between the sights before and after than jitter and a fast arm explain, and
-    than those two are from each other.
+    They are farther from the line between the observations before and after than jitter and a fast arm explain, and
+    farther than those two observations are from each other.
 
     Parameters
     ----------
     places : np.ndarray [shape=(N, 2)]
-        Where the joint was seen, in body sizes.
+        Observed positions of the joint, in body sizes.
     times : np.ndarray [shape=(N,), dtype=int]
-        In which frames, increasing.
+        Frames of the observations, increasing.
     fps : float
         Frames a second.
 
@@ -80,7 +80,7 @@ def spikes(places: np.ndarray, times: np.ndarray, fps: float) -> np.ndarray:
     np.ndarray [shape=(N,), dtype=bool]
         True for the spikes.
     """
-    found = []  # (how far beyond what is allowed, first, length)
+    found = []  # (distance over allowed distance, first, length)
     x = np.ascontiguousarray(places.T)  # (2, N)
     for length in range(1, min(LONGEST_SPIKE, len(times) - 2) + 1):
         before, after = slice(None, -length - 1), slice(length + 1, None)
@@ -94,11 +94,11 @@ def spikes(places: np.ndarray, times: np.ndarray, fps: float) -> np.ndarray:
             off = np.minimum(off, away[0] ** 2 + away[1] ** 2)
         off = np.sqrt(off)
         allowed = SPIKE + ACCELERATION / fps**2 * (span - 1)
-        returns = off > np.hypot(*across)  # who starts, stops or leaps for good is off the line, but not there and back
-        out = np.flatnonzero((off > allowed) & returns & (span <= 2 * (length + 1)))  # over wide gaps no line holds
+        returns = off > np.hypot(*across)  # false for a joint that starts, stops or jumps and stays there
+        out = np.flatnonzero((off > allowed) & returns & (span <= 2 * (length + 1)))  # not across wide gaps
         found += [(off[i] / allowed[i], i + 1, length) for i in out]
     result = np.zeros(len(times), bool)
-    doubtful = np.zeros(len(times), bool)  # beside a spike: off the line that the spike bends
+    doubtful = np.zeros(len(times), bool)  # near a spike, which displaces the line used for its neighbours
     for _, first, length in sorted(found, reverse=True):
         if not doubtful[first : first + length].any():
             result[first : first + length] = True
@@ -107,32 +107,32 @@ def spikes(places: np.ndarray, times: np.ndarray, fps: float) -> np.ndarray:
 
 
 def bridge(places: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Fill the frames between sights of a joint by Hermite's cubics.
+    """Fill the frames between observations of a joint with cubic Hermite interpolation.
 
-    At its ends a cubic goes halfway between as fast as the joint went beside the gap, which alone would overshoot where
-    a move ends within the gap, and as fast as the straight line over it.
+    The velocity at each end of a gap is the mean of the joint's velocity beside the gap and the velocity of the
+    straight line across it. The first alone would overshoot if the movement ended within the gap.
 
     Parameters
     ----------
     places : np.ndarray [shape=(N, 2)]
         Any unit.
     times : np.ndarray [shape=(N,), dtype=int]
-        The frames of the sights, increasing.
+        Frames of the observations, increasing.
 
     Returns
     -------
     np.ndarray [shape=(times[-1] - times[0] + 1, 2)]
-        Every frame from the first sight to the last; the sights as they were.
+        Every frame from the first observation to the last; the observations are unchanged.
     """
     every = np.arange(times[0], times[-1] + 1)
     missing = np.delete(every, times - times[0])
     if not len(missing):
         return places
-    begin = np.searchsorted(times, missing) - 1  # the sights on both sides of each
+    begin = np.searchsorted(times, missing) - 1  # the observations before and after each missing frame
     end = begin + 1
     first, last = np.maximum(begin - BESIDE, 0), np.minimum(end + BESIDE, len(times) - 1)
     steps, rise = times[end] - times[begin], places[end] - places[begin]
-    bends = []  # how much farther than the straight line it would go over the gap, as fast as before it and after it
+    bends = []  # displacement over the gap at the velocity before and after it, minus that of the straight line
     for a, b in ((first, begin), (end, last)):
         pace = (steps / np.maximum(times[b] - times[a], 1))[:, None]
         bends.append(np.where((b > a)[:, None], (places[b] - places[a]) * pace - rise, 0))
@@ -146,11 +146,11 @@ def bridge(places: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 
 def smooth(places: np.ndarray, fps: float) -> np.ndarray:
-    """Smooth a path without delay: what swings at f Hz comes out times 1 / (1 + (f / CUTOFF)^6).
+    """Low-pass filter a path without delay: the gain at f Hz is 1 / (1 + (f / CUTOFF)^6).
 
-    That is a third-order Butterworth filter run forth and back, the usual one for joints (Winter, "Biomechanics and
-    Motor Control of Human Movement", on digital filtering of kinematic data), here as one symmetric convolution.
-    Beyond its ends the path goes on as its own mirror image through the end point.
+    This equals a third-order Butterworth filter run forwards and backwards, the usual one for joints (Winter,
+    "Biomechanics and Motor Control of Human Movement", on digital filtering of kinematic data), here as one symmetric
+    convolution. At both ends the path is extended by point reflection about the end point.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ def smooth(places: np.ndarray, fps: float) -> np.ndarray:
 
 @functools.cache
 def _kernel(fps: float) -> np.ndarray:
-    """Return the smoother's impulse response over 0.6 s each way, where it has died away, with sum 1."""
+    """Return the filter's impulse response, cut at 0.6 s on each side, where it has decayed; its sum is 1."""
     half = int(np.ceil(3 / CUTOFF * fps))
     frequency = np.fft.rfftfreq(16 * half, 1 / fps)
     response = np.fft.irfft(1 / (1 + (frequency / CUTOFF) ** 6), 16 * half)

@@ -1,10 +1,10 @@
-"""From videos to OpenPose's JSON and to sound: what extract_poses.sh runs, clip by clip.
+"""Extract poses (OpenPose's JSON) and sound from videos, clip by clip. extract_poses.sh runs this.
 
 Reads   VIDEOS_DIR/*.mp4, .mov, .avi, .mkv, .webm …
-Writes  DATA/keypoints/<clip>/<clip>_000000000000_keypoints.json …, a file for each frame, BODY_25;
+Writes  DATA/keypoints/<clip>/<clip>_000000000000_keypoints.json …, one file a frame, BODY_25;
         DATA/audio/<clip>.wav, unless the clip has music there; DATA/clips.csv: the clip's frames a second
 
-A clip that is whole is left alone; what was interrupted, or is of another video, is made anew.
+A complete clip is skipped. A clip that was interrupted, or belongs to another video, is extracted again.
 
 Example: python -m learn2dance.poses.extract videos data --backend mediapipe --pose-python .venv-pose/bin/python
 """
@@ -23,9 +23,9 @@ from learn2dance.data import data_root
 from learn2dance.data.temporary import atomic_folder, temporary_folder
 from learn2dance.errors import UserError
 
-SOURCE = ".source"  # in a clip's folder: which video it is of, and how many frames it has
-LONGEST = 200  # bytes of a clip's name: OpenPose adds 28, and file systems take 255
-ALLOWED = 0.02  # of the frames may be missing: readers differ over the last ones
+SOURCE = ".source"  # file in a clip's folder: the video's digest, the number of frames, and how they were extracted
+LONGEST = 200  # bytes, the limit for a clip's name: OpenPose adds 28, and file systems allow 255
+ALLOWED = 0.02  # fraction of the frames that may be missing: video readers disagree about the last ones
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -42,7 +42,7 @@ def main(argv: list[str] | None = None) -> None:
     total, made = len(clips) + len(faults), 0
     for kind in ("keypoints", "audio"):
         (args.data / kind).mkdir(parents=True, exist_ok=True)
-    data_root.open_root(args.data)  # what is wrong with all of it is told once, not for each video
+    data_root.open_root(args.data)  # reports errors of the whole data root once, not for each video
     log.info("%s: %d videos -> %s, with %s", args.videos, len(clips), args.data / "keypoints", args.backend)
 
     from learn2dance.poses import openpose
@@ -63,11 +63,11 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _clips(folder: Path) -> tuple[dict[str, Path], list[str]]:
-    """Name the clips for the videos of a folder; return what is wrong with others of its videos as well."""
+    """Map clip names to the videos of a folder; also return the errors of videos that cannot be used."""
     folder = cli.existing_path(folder, "folder of videos")
     if not folder.is_dir():
         raise UserError(f"{folder}: a file, expected a folder of videos")
-    files = (path for path in folder.iterdir() if path.is_file() or path.is_symlink())  # a pipe would never end
+    files = (path for path in folder.iterdir() if path.is_file() or path.is_symlink())  # a pipe may never end
     found = sorted(path for path in files if not path.name.startswith("."))
     videos = [path for path in found if path.suffix.lower() in data_root.VIDEO]
     others = ", ".join(path.name for path in found if path not in videos)
@@ -95,19 +95,19 @@ def _clips(folder: Path) -> tuple[dict[str, Path], list[str]]:
 
 
 def _make(data: Path, clip: str, video: Path, backend: str, image: str, python: str) -> bool:
-    """Make one clip's keypoints and sound; return False where they are whole already."""
+    """Extract one clip's keypoints and sound; return False if it is skipped: complete, or not from this stage."""
     from learn2dance.media import video_reader
 
     target = data / "keypoints" / clip
-    root = data_root.open_root(data)  # each time anew: clips.csv may have been edited meanwhile
+    root = data_root.open_root(data)  # read for each clip: clips.csv may have been edited meanwhile
     if (there := root.one("keypoints", clip)) not in (None, target):
         log.info("%s: left alone, there is %s", clip, there.name)
         return False
-    song = root.one("audio", clip)  # two are told before the work, not after
+    song = root.one("audio", clip)  # raises for two files now, before the work
     fps, digest = root.fps.get(clip), _digest(video)
     source = _source(target)
     whole = source and (source["video"], source["frames"]) == (digest, _count(target))
-    if whole and (fps is None or math.isclose(fps, source["fps"], rel_tol=1e-6)):  # clips.csv has nine digits
+    if whole and (fps is None or math.isclose(fps, source["fps"], rel_tol=1e-6)):  # clips.csv holds nine digits
         data_root.note_fps(data, clip, source["fps"])
         if source["sound"] and not song:
             _sound(root, clip, video_reader.look(video, source["fps"]), None)
@@ -120,7 +120,7 @@ def _make(data: Path, clip: str, video: Path, backend: str, image: str, python: 
         data_root.note_fps(data, clip, film.fps)
         return False
 
-    with atomic_folder(target) as frames:  # whose temporary name has no ':', which docker does not take
+    with atomic_folder(target) as frames:  # its temporary name has no ':', which docker refuses
         begin = time.perf_counter()
         seen = _detect(film, frames, clip, backend, image, python)
         rate = _count(frames) / (time.perf_counter() - begin)
@@ -137,7 +137,7 @@ def _make(data: Path, clip: str, video: Path, backend: str, image: str, python: 
 
 
 def _detect(film, target: Path, clip: str, backend: str, image: str, python: str) -> int | None:
-    """Write a JSON file for each frame; return in how many there is a person, where that is known."""
+    """Write a JSON file for each frame; return the number of frames with a person, or None if not counted."""
     if backend == "mediapipe":
         from learn2dance.poses import landmarks, mediapipe
 
@@ -153,8 +153,8 @@ def _detect(film, target: Path, clip: str, backend: str, image: str, python: str
     from learn2dance.poses import openpose
 
     with temporary_folder(target.parent) as folder:
-        video = film.path.resolve()  # a link may lead out of the folder that the container sees
-        if not film.plain or "%" in video.name:  # OpenCV takes a % for a series of pictures
+        video = film.path.resolve()  # a link may point outside the folder mounted in the container
+        if not film.plain or "%" in video.name:  # OpenCV reads a % as the pattern of an image series
             video = folder / "video.mp4"
             log.info("%s: laid on %g frames a second, upright, for OpenPose", clip, film.fps)
             video_reader.steady(film, video)
@@ -177,14 +177,14 @@ def _missing(frames: int) -> int:
 
 
 def _count(folder: Path) -> int:
-    """Count the frames in a clip's folder; 0 where there is none."""
+    """Count the frames in a clip's folder; 0 if there is no folder."""
     with contextlib.suppress(FileNotFoundError):
         return sum(name.endswith(".json") for name in os.listdir(folder))
     return 0
 
 
 def _source(folder: Path) -> dict:
-    """Read what was noted with a clip's frames; empty where nothing was."""
+    """Read the `SOURCE` file of a clip's folder; an empty dict if it is missing or damaged."""
     try:
         return json.loads((folder / SOURCE).read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError, ValueError):
@@ -192,22 +192,23 @@ def _source(folder: Path) -> dict:
 
 
 def _digest(video: Path) -> str:
-    """Tell videos apart without reading all of them: a hash of the size and of both ends."""
+    """Identify a video without reading all of it: hash its size and its first and last MiB."""
     try:
         with open(video, "rb") as file:
             size = os.fstat(file.fileno()).st_size
             total = hashlib.sha256(f"{size}:".encode() + file.read(1 << 20))
             file.seek(max(0, size - (1 << 20)))
             total.update(file.read())
-    except OSError as error:  # a fault of this video's, not of the run
+    except OSError as error:  # an error of this video, not of the run
         raise UserError(f"{video}: cannot be read ({error.strerror or error})") from None
     return total.hexdigest()[:16]
 
 
 def _sound(root, clip: str, film, before: str | None) -> tuple[str, str | None]:
-    """Write the clip's sound, unless there is music for it; say what it has, and the digest of what was written.
+    """Write the clip's sound, unless audio/ has a song for it.
 
-    Sound that was written ``before``, if its digest is still this, is written anew.
+    Return a description for the log, and the digest of the file written (None if none was). If audio/ holds only the
+    sound written by an earlier run (digest ``before``), it is overwritten.
     """
     from learn2dance.media import video_reader
 

@@ -1,4 +1,4 @@
-"""MediaPipe's 33 landmarks as OpenPose's BODY_25, in OpenPose's own files.
+"""Convert MediaPipe's 33 landmarks to OpenPose's BODY_25 and to OpenPose's JSON.
 
 The landmarks and their order: Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020, figure 3,
 and MediaPipe's documentation of Pose.
@@ -9,8 +9,8 @@ import numpy as np
 from learn2dance.motion.skeleton import BODY_25
 
 COUNT = 33
-# Of each joint of BODY_25 the landmark, or the two between which it lies. MediaPipe's foot index is the tip of the big
-# toe; it has no small toe, which stays unseen.
+# For each joint of BODY_25: its landmark, or the two landmarks whose midpoint it is. MediaPipe's foot index is the tip
+# of the big toe. It has no small toe, so that joint counts as not detected.
 _FROM = {
     "Nose": (0,),
     "LEye": (2,),
@@ -39,20 +39,20 @@ _FROM = {
 
 
 def body_25(landmarks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return the joints of BODY_25 for MediaPipe's landmarks.
+    """Convert MediaPipe's landmarks to the joints of BODY_25.
 
     Parameters
     ----------
     landmarks : np.ndarray [shape=(33, 3)]
-        x and y in widths and heights of the picture, from its left and top; visibility 0-1.
+        x and y as fractions of the image's width and height, from its left and top; visibility 0-1.
     size : (int, int)
-        Width and height of the picture in pixels.
+        Width and height of the image in pixels.
 
     Returns
     -------
     np.ndarray [shape=(25, 3), dtype=float64]
-        x right and y down in pixels, and the visibility as confidence: of a midpoint, the lower one. All 0 for what
-        lies outside the picture, where MediaPipe guesses and OpenPose sees nothing, and for the small toes.
+        x right and y down in pixels, and the visibility as confidence (for a midpoint, the lower of the two). All 0
+        for the small toes, and for joints outside the image, which MediaPipe estimates and OpenPose does not detect.
     """
     points = np.asarray(landmarks, np.float64) * [*size, 1]
     outside = (points[:, :2] < 0).any(1) | (points[:, :2] >= size).any(1) | ~np.isfinite(points).all(1)
@@ -66,7 +66,7 @@ def body_25(landmarks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def openpose_json(joints: np.ndarray | None) -> str:
-    """Write one frame as OpenPose does: one person with these joints (25, 3), or nobody."""
+    """Return one frame as OpenPose's JSON: one person with these joints (25, 3), or nobody if None."""
     if joints is None:
         return '{"version":1.3,"people":[]}'
     numbers = ",".join(f"{value:.6g}" for value in np.ravel(joints))

@@ -1,4 +1,4 @@
-"""MediaPipe Pose on the CPU: one person a frame, found by a worker in an environment of its own."""
+"""MediaPipe Pose on the CPU: detects one person a frame, in a worker process with its own Python environment."""
 
 import os
 import signal
@@ -13,29 +13,29 @@ from learn2dance.errors import UserError
 from learn2dance.media import ffmpeg, video_reader
 from learn2dance.poses import landmarks
 
-WIDEST = 1280  # pixels that MediaPipe is shown: it looks at 256x256 of the dancer
+WIDEST = 1280  # pixels, the longer side of frames passed to MediaPipe, which itself scales the person to 256x256
 ROOT = Path(__file__).parents[2]
 
 
 def detect(film: video_reader.Footage, python: str) -> Iterator[np.ndarray | None]:
-    """Yield, frame by frame, the joints (25, 3) of the one person whom MediaPipe finds, or None.
+    """Yield, for each frame, the joints of the one person whom MediaPipe detects, or None.
 
     Parameters
     ----------
     film : Footage
         The video.
     python : str
-        A Python that has mediapipe (``.venv-pose``).
+        Path of a Python that has mediapipe (``.venv-pose``).
 
     Yields
     ------
     np.ndarray [shape=(25, 3)] or None
-        x right and y down in pixels of the video, and confidence; all 0 where not seen: see `landmarks.body_25`.
+        x right and y down in pixels of the video, and confidence; all 0 where not detected: see `landmarks.body_25`.
 
     Raises
     ------
     UserError
-        If the worker ends early.
+        If the worker fails.
     """
     scale = min(1, WIDEST / max(film.size))
     size = tuple(max(1, round(side * scale)) for side in film.size)
@@ -44,7 +44,7 @@ def detect(film: video_reader.Footage, python: str) -> Iterator[np.ndarray | Non
     with tempfile.TemporaryFile() as said, video_reader.reading(film, "rgb24", size) as frames:
         pipes = {"stdin": frames.stdout, "stdout": subprocess.PIPE, "stderr": said}
         with ffmpeg.running(command, env=surroundings, **pipes) as worker:
-            frames.stdout.close()  # the worker's alone: where it ends, ffmpeg notices
+            frames.stdout.close()  # now only the worker reads the pipe: if it ends, ffmpeg ends too
             while len(found := worker.stdout.read(landmarks.COUNT * 3 * 4)) == landmarks.COUNT * 3 * 4:
                 points = np.frombuffer(found, np.float32).reshape(landmarks.COUNT, 3)
                 yield None if np.isnan(points[0, 0]) else landmarks.body_25(points, film.size)

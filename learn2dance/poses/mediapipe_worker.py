@@ -1,9 +1,9 @@
-"""MediaPipe Pose as a filter: frames on stdin, landmarks on stdout. Runs in .venv-pose, apart from all else.
+"""MediaPipe Pose as a filter: frames on stdin, landmarks on stdout. Runs in .venv-pose, which has MediaPipe.
 
     python -m learn2dance.poses.mediapipe_worker WIDTH HEIGHT < frames > landmarks
 
-Reads uint8 (HEIGHT, WIDTH, 3), red green blue, a frame after the other; writes for each float32 (33, 3): x and y in
-widths and heights of the picture, and visibility; NaN where it finds nobody.
+Reads frames, one after the other: uint8 (HEIGHT, WIDTH, 3), red green blue. Writes float32 (33, 3) for each: x and y as
+fractions of the image's width and height, and visibility; NaN if nobody is detected.
 """
 
 import sys
@@ -13,10 +13,10 @@ import numpy as np
 
 
 def main() -> None:
-    """Find the one person whom MediaPipe follows, until the frames end."""
+    """Detect one person in each frame until the frames end."""
     width, height = map(int, sys.argv[1:])
     nobody = np.full((33, 3), np.nan, np.float32)
-    # Unsmoothed: kept is what was seen, and parse.py smooths without the delay of a filter that knows no future.
+    # No smoothing here: it would add delay, since MediaPipe's filter is causal. parse.py smooths without delay.
     with mediapipe.solutions.pose.Pose(model_complexity=1, smooth_landmarks=False) as pose:
         while len(frame := sys.stdin.buffer.read(width * height * 3)) == width * height * 3:
             found = pose.process(np.frombuffer(frame, np.uint8).reshape(height, width, 3)).pose_landmarks

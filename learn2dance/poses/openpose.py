@@ -1,4 +1,4 @@
-"""OpenPose in docker: one clip at a time, on an NVIDIA GPU."""
+"""Run OpenPose in docker on an NVIDIA GPU, one clip at a time."""
 
 import contextlib
 import os
@@ -14,11 +14,11 @@ from pathlib import Path
 from learn2dance.errors import UserError
 from learn2dance.media.ffmpeg import running
 
-IMAGE = "cwaffles/openpose"  # with CUDA 10, which knows GPUs up to Turing (RTX 20)
+IMAGE = "cwaffles/openpose"  # with CUDA 10, which supports GPUs up to Turing (RTX 20)
 NEWER = "ghcr.io/hiibolt/igait-openpose"  # with CUDA 11.3; its author ran it on an A100
-HOME, BINARY = "/openpose", "./build/examples/openpose/openpose.bin"  # where both images have it
+HOME, BINARY = "/openpose", "./build/examples/openpose/openpose.bin"  # OpenPose's folder and program in both images
 
-_HINTS = {  # what docker and OpenPose say, and what helps; they are searched in this order
+_HINTS = {  # pattern in the output of docker: advice to the user; tried in this order
     r"permission denied.*(docker|daemon)|(docker|daemon).*permission denied": "you may not use docker: "
     "`sudo usermod -aG docker $USER`, then log in anew",
     r"cannot connect to the docker daemon|is the docker daemon running": "docker is not running: start it",
@@ -30,25 +30,25 @@ _HINTS = {  # what docker and OpenPose say, and what helps; they are searched in
     r"no such file or directory|executable file not found": f"the image has no {HOME}/{BINARY[2:]}: give another "
     "OPENPOSE_IMAGE",
 }
-_OLD = r"no kernel image|cudnn_status|invalid device function|cuda driver version"  # of the image, for the GPU
+_OLD = r"no kernel image|cudnn_status|invalid device function|cuda driver version"  # image too old for the GPU
 _VIDEO = {r"out of memory": "the GPU has too little memory, or is in use", r"no space left": "the disk is full"}
 
 
 class Unusable(UserError):
-    """A UserError that no other video would escape."""
+    """A UserError that would occur with every other video too."""
 
 
 def command(image: str, name: str, video: Path, target: Path) -> list[str]:
-    """Return the command that has OpenPose write a JSON file for each frame of a video into a folder.
+    """Return the docker command that runs OpenPose on a video and writes a JSON file for each frame.
 
     Parameters
     ----------
     image : str
-        Of docker, with OpenPose built in ``/openpose``.
+        Name of a docker image with OpenPose built in ``/openpose``.
     name : str
-        Of the container, by which it can be ended.
+        Name of the container, used to kill it.
     video, target : Path
-        The video, whose folder is mounted read-only, and the folder to write into.
+        The video (its folder is mounted read-only), and the folder to write into.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def command(image: str, name: str, video: Path, target: Path) -> list[str]:
 
 
 def fetch(image: str) -> None:
-    """Pull an image that is not here yet, in sight of who waits for it; `detect` tells if that fails."""
+    """Pull a missing image and show docker's progress, if stdout is a terminal; `detect` reports a failed pull."""
     here = ["docker", "image", "inspect", image]
     with contextlib.suppress(FileNotFoundError):
         if sys.stdout.isatty() and subprocess.run(here, capture_output=True, check=False).returncode:
@@ -77,14 +77,14 @@ def fetch(image: str) -> None:
 
 
 def detect(image: str, video: Path, target: Path, named: Path) -> Iterator[None]:
-    """Run OpenPose over a video, ``named`` so in faults; yield once for each frame that it has written.
+    """Run OpenPose on a video; yield once for each frame written. Error messages call the video ``named``.
 
     Raises
     ------
     UserError
         If OpenPose fails on this video.
     Unusable
-        If docker, the image or the GPU is what fails, so that every video would.
+        If docker, the image or the GPU fails, so that every video would fail.
     """
     name = f"learn2dance-{os.getpid()}-{time.monotonic_ns()}"
     done = 0
@@ -110,7 +110,7 @@ def detect(image: str, video: Path, target: Path, named: Path) -> Iterator[None]
 
 @contextlib.contextmanager
 def _killing(process: subprocess.Popen, name: str) -> Iterator[None]:
-    """Make a block after which the container is gone, whatever ends it: signals do not reach what runs in it."""
+    """Kill the container when the block ends before docker does: signals do not reach the processes inside it."""
     try:
         yield
     finally:
@@ -121,7 +121,7 @@ def _killing(process: subprocess.Popen, name: str) -> Iterator[None]:
 
 
 def _fault(image: str, video: Path, code: int, lines: list[str]) -> UserError:
-    """Say what docker or OpenPose failed of."""
+    """Return the error that explains docker's or OpenPose's output and exit code."""
     text = "\n".join(lines).lower()
     ours = code in (125, 126, 127) or any(line.lower().startswith("docker:") for line in lines)
     for pattern, hint in (_HINTS if ours else {}).items():

@@ -1,36 +1,36 @@
-"""Following one dancer through a clip in which others may come and go.
+"""Track one dancer through a clip in which other people may appear.
 
-Detections are first joined to tracklets, as long as nothing is doubtful: the same person in neighbouring frames. The
-dancer is the best chain of tracklets over the whole clip, found by dynamic programming as in tracking by detection
-(the Viterbi algorithm over tracklets): large, sure and long ones count for it, leaps between them against it.
+Detections of consecutive frames are first joined to tracklets where the match is unambiguous. The dancer is the best
+chain of tracklets over the whole clip, found by dynamic programming as in tracking by detection (the Viterbi algorithm
+over tracklets). Large, confident and long tracklets score high; jumps between them have a cost.
 """
 
 import numpy as np
 
 from learn2dance.poses.formats.openpose_json import BODY, body_size
 
-CROWD = 8  # people looked at in a frame: the largest and surest
-FASTEST = 5.0  # body sizes a second: no dancer's joints move faster, on the mean
-STROLL = 2.0  # body sizes a second that a dancer may have covered while not seen
-LEAP = 3.0  # seconds of sure detections that a leap of one body size or more costs
+CROWD = 8  # people considered in a frame: those with the largest product of size and mean confidence
+FASTEST = 5.0  # body sizes a second: upper limit of a dancer's speed, averaged over joints
+STROLL = 2.0  # body sizes a second that a dancer may move between tracklets at no cost
+LEAP = 3.0  # cost of a jump of one body size or more, in seconds of typical detections
 
 
 def follow(people: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarray:
-    """Choose the dancer in every frame: by size, confidence and continuity over the whole clip.
+    """Select the dancer in every frame by size, confidence and continuity over the whole clip.
 
     Parameters
     ----------
     people : np.ndarray [shape=(N, J, 3)]
-        Everybody in the clip: x, y in pixels and confidence, 0 where not seen; joints in the order of BODY_25.
+        Everybody in the clip: x, y in pixels and confidence, 0 where not detected; joints in the order of BODY_25.
     frame : np.ndarray [shape=(N,), dtype=int64]
-        The frame of each, never decreasing.
+        Frame of each person, non-decreasing.
     fps : float
         Frames a second.
 
     Returns
     -------
     np.ndarray [shape=(N,), dtype=int64]
-        Rows of ``people`` that are the dancer, at most one a frame, in order of time.
+        Rows of ``people`` that are the dancer, at most one a frame, in order of frames.
     """
     size = body_size(people)
     worth = size * people[:, :BODY, 2].mean(axis=1)
@@ -38,7 +38,7 @@ def follow(people: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarray:
     if not len(rows):
         return rows
     people, frame, size, worth = people[rows, :BODY], frame[rows], size[rows], worth[rows]
-    worth = worth / np.median(worth[np.r_[True, np.diff(frame) > 0]])  # the largest in a frame comes first: about 1
+    worth = worth / np.median(worth[np.r_[True, np.diff(frame) > 0]])  # a frame's first row has its highest score
 
     label = _tracklets(people, frame, size, max(0.1, FASTEST / fps))
     order = np.argsort(label, kind="stable")
@@ -49,7 +49,7 @@ def follow(people: np.ndarray, frame: np.ndarray, fps: float) -> np.ndarray:
 
 
 def _foremost(frame: np.ndarray, worth: np.ndarray) -> np.ndarray:
-    """Return the rows that are looked at, by frame and falling worth: the foremost few of each frame."""
+    """Return the rows with the `CROWD` highest scores of each frame, sorted by frame, then by falling score."""
     order = np.lexsort((-worth, frame))
     starts = np.flatnonzero(np.r_[True, np.diff(frame[order]) > 0]) if len(order) else order
     rank = np.arange(len(order)) - np.repeat(starts, np.diff(np.r_[starts, len(order)]))
@@ -57,13 +57,13 @@ def _foremost(frame: np.ndarray, worth: np.ndarray) -> np.ndarray:
 
 
 def _tracklets(people: np.ndarray, frame: np.ndarray, size: np.ndarray, reach: float) -> np.ndarray:
-    """Label rows (sorted by frame) so that those of one person in an unbroken run of frames share a label.
+    """Label rows (sorted by frame) so that one person in consecutive frames has one label; return int64 (N,).
 
-    Two in neighbouring frames are the same if each is the other's nearest, by the mean distance of the joints seen in
-    both, and nearer than ``reach`` body sizes.
+    Two people in consecutive frames are the same if each is the other's nearest, by the mean distance of the joints
+    detected in both, and nearer than ``reach`` body sizes.
     """
     after, until = np.searchsorted(frame, frame + 1), np.searchsorted(frame, frame + 2)
-    one = np.repeat(np.arange(len(frame)), until - after)  # every pair of neighbouring frames' people: one, two
+    one = np.repeat(np.arange(len(frame)), until - after)  # all pairs (one, two) of people in consecutive frames
     two = np.arange(len(one)) - np.repeat(np.cumsum(until - after) - until, until - after)
     x, y, confidence = np.ascontiguousarray(people.T)  # (J, N) each
     both = (confidence[:, one] > 0) & (confidence[:, two] > 0)
@@ -77,7 +77,7 @@ def _tracklets(people: np.ndarray, frame: np.ndarray, size: np.ndarray, reach: f
     same = (distance == nearest_two[one]) & (distance == nearest_one[two]) & (distance < reach)
     before = np.full(len(frame), -1)
     before[two[same]] = one[same]
-    taken = np.unique(before, return_index=True)[1]  # of twins, detected twice at one place, one goes on
+    taken = np.unique(before, return_index=True)[1]  # of duplicate detections, only one continues the tracklet
     alone = np.setdiff1d(np.arange(len(frame)), taken, assume_unique=True)
     before[alone] = -1
 
@@ -98,10 +98,10 @@ def _best_chain(
     worth: np.ndarray,
     fps: float,
 ) -> list[int]:
-    """Return the tracklets of the best chain: the most worth, less what the leaps between them cost.
+    """Return the labels of the tracklets in the chain with the highest score minus the cost of its jumps.
 
-    A leap is the way between the bodies' centres and the change of size (in body sizes), less what can be walked in the
-    time between: a dancer who was lost for a moment comes back where he was, a bystander stands elsewhere.
+    A jump is the distance between the bodies' centres plus the change of size (both in body sizes), minus the distance
+    that can be walked in between. A dancer who was lost briefly reappears nearby; a bystander is somewhere else.
     """
     begin, end = frame[first], frame[last]
     size_first, size_last = size[first], size[last]
@@ -127,6 +127,6 @@ def _best_chain(
 
 
 def _centre(people: np.ndarray) -> np.ndarray:
-    """Return the mean (N, 2) of the joints that are seen."""
+    """Return the mean position (N, 2) of the detected joints."""
     seen = people[..., 2:] > 0
     return (people[..., :2] * seen).sum(axis=1) / seen.sum(axis=1)

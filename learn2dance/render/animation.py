@@ -1,4 +1,4 @@
-"""Dances as pictures: films, contact sheets, and strips of skeletons on an axes."""
+"""Draw dances as videos, as contact sheets, and as strips of skeletons on matplotlib axes."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -18,8 +18,8 @@ from learn2dance.motion import skeleton
 from learn2dance.render import artists, viewport
 from learn2dance.render.artists import ON_PAPER, ON_STAGE
 
-TRAIL, FLASH, GHOST = 0.6, 0.3, 0.4  # seconds
-MOMENTS = 12  # of each dance on a contact sheet
+TRAIL, FLASH, GHOST = 0.6, 0.3, 0.4  # seconds: length of trails, of the flash on a beat, of past motion on a sheet
+MOMENTS = 12  # number of frames of each dance on a contact sheet
 _GROUND = ON_STAGE["ground"]
 
 
@@ -35,36 +35,36 @@ def animate(
     trail: bool = False,
     start: float = 0.0,
 ) -> None:
-    """Draw dances side by side into a film, each held whole by its own fixed camera.
+    """Draw dances side by side into a video; each has a fixed view that contains all of it.
 
     Parameters
     ----------
     dances : sequence of np.ndarray [shape=(T, J, 2)]
-        Any unit, x right; NaN joints are not drawn. A dance that ends early holds its last pose.
+        Any unit, x right; NaN joints are not drawn. A dance that ends before the others keeps its last pose.
     fps : float
-        Frames a second, of all the dances and of the film (see `kinematics.resample`).
+        Frames a second of all dances and of the video (see `kinematics.resample`).
     out : path
-        .mp4 or .gif, replaced when the film is whole.
+        .mp4 or .gif, replaced once the video is complete.
     titles : sequence of str, optional
-        One a dance.
+        One for each dance.
     audio : path, optional
-        The song, cut or filled up with silence to the length of the film.
+        The song, cut or padded with silence to the length of the video.
     beats : sequence of np.ndarray [shape=(B,)] or None, optional
-        For each dance the seconds, from its first frame, at which its floor lights up.
+        For each dance, seconds from its first frame at which the edge of the floor flashes.
     y_up : bool
-        Whether y grows upwards (what eval.py writes) or downwards (pixels).
+        Whether y points up (what eval.py writes) or down (pixels).
     size : (int, int), optional
-        Pixels of the film, rounded up to even. Where not given, a dance is 640 high and as wide as it asks for, within
-        reason; at most four stand in a row, which is at most 1920 wide.
+        Width and height of the video in pixels, rounded up to even. By default a dance is 640 high and as wide as it
+        needs, within limits; up to four are in a row, which is at most 1920 wide.
     trail : bool
-        Whether wrists and ankles leave a fading trail.
+        Whether to draw fading trails of wrists and ankles.
     start : float
         Second of the song at which the dances begin.
 
     Raises
     ------
     UserError
-        If ffmpeg cannot read the song or cannot write the film.
+        If ffmpeg cannot read the song or cannot write the video.
     """
     columns = min(len(dances), 4)
     rows = -(-len(dances) // columns)
@@ -75,7 +75,7 @@ def animate(
         wide = np.clip(wide, *((1, 16 / 9) if len(dances) == 1 else (0.75, 1.25)))
         high = min(640, 1920 / wide / columns)
         size = (round(high * wide * columns), round(high * rows))
-    size = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # what H.264 takes
+    size = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # H.264 needs even sizes
     cell = np.array([size[0] / columns, size[1] / rows])
     head = 0.09 * min(cell) if titles else 0
     figure, canvas = artists.blank(size, ON_STAGE)
@@ -102,14 +102,14 @@ def animate(
 def _panel(
     figure: Figure, poses: np.ndarray, seen: viewport.View, fps: float, corner, cell, beats, trail: bool
 ) -> Callable[[int], None]:
-    """Set one dance up in its part of the film; return the function that draws its frame t."""
+    """Prepare one dance in its part of the video; return the function that draws its frame t."""
     joints = poses.shape[1]
     scale, origin = viewport.fit(seen, corner, cell)
     unit = seen.body * scale
     parts = artists.parts(joints, ON_STAGE)
     ends = skeleton.joints_ending(joints, "Wrist", "Ankle") or list(range(joints))
     steps = max(2, round(TRAIL * fps)) if trail else 0
-    age = np.repeat(np.arange(1, steps + 1) / max(steps, 1), len(ends))  # 1: now; the oldest are drawn first
+    age = np.repeat(np.arange(1, steps + 1) / max(steps, 1), len(ends))  # 1: current frame; oldest first
     tails = artists.blend(
         np.tile(artists.hues(joints, ends, ON_STAGE), (steps, 1)), 0.85 * age[:, None] ** 1.5, _GROUND
     )
@@ -150,9 +150,9 @@ def contact_sheet(
     count: int = MOMENTS,
     start: float = 0.0,
 ) -> None:
-    """Draw evenly spaced moments of dances, with their times and the ghost of the motion that led there, into a .png.
+    """Draw evenly spaced frames of dances into a .png, with their times and, fainter, the motion before each.
 
-    The scale is fixed, and the window goes along with the dancer from left to right.
+    The scale of a dance is constant, and the view moves horizontally with the dancer.
 
     Parameters
     ----------
@@ -161,15 +161,15 @@ def contact_sheet(
     out : path
         .png; the same dances give the same bytes.
     size : (int, int), optional
-        Pixels; 1600 wide where not given, and as high as it takes.
+        Width and height in pixels; by default 1600 wide and as high as needed.
     count : int
-        Moments of each dance.
+        Number of frames of each dance.
     start : float
-        Seconds, added to the times that are written.
+        Seconds, added to the times written below the frames.
     """
     columns = min(count, 6)
     rows = -(-count // columns)
-    head = 0.22 if titles else 0  # of a cell's height, above the moments of each dance
+    head = 0.22 if titles else 0  # height of a dance's title, in cell heights
     upright = [viewport.upright(dance, y_up) for dance in dances]
     windows = [viewport.view(poses - viewport.centre(poses)[:, None]) for poses in upright]
     if size is None:
@@ -197,7 +197,7 @@ def contact_sheet(
 
 
 def _moment(figure: Figure, poses: np.ndarray, t: int, fps: float, seen: viewport.View, corner, cell) -> None:
-    """Draw frame t of a dance, and fainter those before it, into a cell."""
+    """Draw frame t of a dance, and fainter some frames before it, into a cell."""
     scale, origin = viewport.fit(seen, corner + [0, 0.12 * cell[1]], cell * [1, 0.88])
     origin = origin - scale * viewport.centre(poses[t : t + 1])[0]
     unit = seen.body * scale
@@ -215,20 +215,20 @@ def _moment(figure: Figure, poses: np.ndarray, t: int, fps: float, seen: viewpor
 
 
 def strip(ax: Axes, poses: np.ndarray, count: int = 6, y_up: bool = False) -> None:
-    """Draw evenly spaced frames of a motion side by side on an axes, left to right, in the colours for paper.
+    """Draw evenly spaced frames of a motion on axes, from left to right, in the palette `ON_PAPER`.
 
-    The first and the last frame are among them. The axes' limits are set, its aspect is equal, and its frame goes.
+    They include the first and the last frame. Sets the axes' limits and equal aspect, and hides the frame.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        Of a size that stays: the limbs' width is chosen for it.
+        Must keep its size, to which the width of the limbs is fitted.
     poses : np.ndarray [shape=(T, J, 2)]
         Any unit, x right; NaN joints are not drawn.
     count : int
-        How many skeletons.
+        Number of skeletons.
     y_up : bool
-        Whether y grows upwards (normalised poses) or downwards (pixels).
+        Whether y points up (normalised poses) or down (pixels).
     """
     poses = viewport.upright(poses, y_up)
     poses = poses - viewport.centre(poses)[:, None]
@@ -236,7 +236,7 @@ def strip(ax: Axes, poses: np.ndarray, count: int = 6, y_up: bool = False) -> No
     width, height = viewport.room(seen)
     left, low = (seen.low + seen.high - (width, height)) / 2
     inches = ax.get_window_extent().size / ax.figure.dpi
-    point = 72 * min(inches / [count * width, height])  # to the poses' unit
+    point = 72 * min(inches / [count * width, height])  # typographic points for one unit of the poses
     parts = artists.parts(poses.shape[1], ON_PAPER)
     for i, t in enumerate(np.linspace(0, len(poses) - 1, count).round().astype(int).tolist()):
         ends = artists.segments(poses[t], parts) + [i * width - left, 0]

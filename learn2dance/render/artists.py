@@ -1,7 +1,7 @@
-"""What a drawn dancer consists of: lines with round caps, their colours and widths, and the ground they stand on.
+"""Matplotlib artists of a skeleton: lines with round caps, their colours and widths, and the floor.
 
-The dancer's left is orange and their right is blue, which colour-blind readers tell apart too. A head, and a joint that
-stands alone, is a line too short to see with caps that are not.
+The dancer's left is orange and the right is blue, which colour-blind people can distinguish. A dot (the head, or a
+single joint) is a line of nearly zero length whose round caps form a disc.
 """
 
 import warnings
@@ -29,9 +29,9 @@ ON_STAGE = {
     "text": "#c3cad6",
 }
 ON_PAPER = {"ground": "#ffffff", "left": "#dd7415", "right": "#2b87c8", "middle": "#5f6673"}
-DPI = 64  # a power of two: a number of pixels over it is exact, and so is the size of the picture
-HEAD = 0.135  # of the body's height, as the widths below
-_WIDTHS = {  # of the bone that ends in such a joint
+DPI = 64  # pixels an inch; a power of two, so that pixels / DPI, and with it the size of the image, is exact
+HEAD = 0.135  # diameter of the head in body heights, the unit of all widths below
+_WIDTHS = {  # width of the bone that ends in a joint of this name
     "Hip": 0.040,
     "Knee": 0.042,
     "Ankle": 0.035,
@@ -43,20 +43,20 @@ _WIDTHS = {  # of the bone that ends in such a joint
     "Nose": 0.026,
     "Neck": 0.036,
 }
-_CASING = 0.014  # of the ground's colour along each limb, so that an arm before the body is seen
+_CASING = 0.014  # width added for an outline in the background colour, so that an arm in front of the body is visible
 
 
 class Parts(NamedTuple):
-    """The M lines that a dancer is drawn of, back to front."""
+    """The M lines of a drawn skeleton, back to front."""
 
-    pairs: np.ndarray  # int (M, 2): the joints at both ends; the same one twice for a dot
-    inset: np.ndarray  # (M, 1): how much of its length a line stays away from its ends
+    pairs: np.ndarray  # int (M, 2): joints at both ends; the same joint twice for a dot
+    inset: np.ndarray  # (M, 1): fraction of its length by which a line is shortened at each end
     colours: np.ndarray  # (M, 3): red, green and blue, 0-1
     widths: np.ndarray  # (M,): in body heights
 
 
 def parts(joints: int, palette: dict[str, str]) -> Parts:
-    """List what a dancer of so many joints is drawn of: bones, and a head, where they are known, else dots."""
+    """Return the lines of a skeleton: bones, joints and a head if the joints are known, else one dot a joint."""
     if joints not in skeleton.JOINTS:
         dots = np.repeat(np.arange(joints)[:, None], 2, 1)
         return Parts(dots, np.zeros((joints, 1)), hues(joints, range(joints), palette), np.full(joints, 0.035))
@@ -66,7 +66,7 @@ def parts(joints: int, palette: dict[str, str]) -> Parts:
     layers: dict[int, list] = {}
     for a, b in [(j, j) for j in range(joints)] + skeleton.bones(joints):
         if b in face and a in (b, *face):
-            continue  # the head is drawn for them
+            continue  # replaced by the head
         sides = {skeleton.side(joints, a), skeleton.side(joints, b)} - {"middle"}
         side = sides.pop() if len(sides) == 1 else "middle"
         layer = (-2 if b in legs else 2 if b in arms else 0) + (side == "right" and b in legs + arms)
@@ -75,7 +75,7 @@ def parts(joints: int, palette: dict[str, str]) -> Parts:
     layers[1] = [(names.index("Nose"), names.index("Nose"), 0.0, palette["middle"], HEAD)]  # behind the arms
     lines = []
     for height, layer in sorted(layers.items()):
-        if height:  # not along the trunk, where it would cut the limbs off
+        if height:  # not for the trunk, where outlines would cut off the limbs
             lines += [(a, b, 0.2, palette["ground"], width + _CASING) for a, b, _, _, width in layer if a != b]
         lines += layer
     first, second, inset, colours, widths = zip(*lines, strict=True)
@@ -85,50 +85,53 @@ def parts(joints: int, palette: dict[str, str]) -> Parts:
 
 
 def hues(joints: int, some, palette: dict[str, str]) -> np.ndarray:
-    """Return the colours (len(some), 3) of some joints: of their sides, or along a scale where these are not known."""
+    """Return the colours (len(some), 3) of some joints: by side, or from a colour map if the sides are not known."""
     if joints in skeleton.JOINTS:
         return np.array([to_rgb(palette[skeleton.side(joints, j)]) for j in some])
     return colormaps["viridis"](np.linspace(0.3, 1, joints))[list(some), :3]
 
 
 def blend(colours: np.ndarray, strength, ground: str) -> np.ndarray:
-    """Fade colours (M, 3) into the ground: 1 leaves them, 0 hides them. Opaque, so that no beads show at the joints."""
+    """Fade colours (M, 3) into the background ``ground``: strength 1 keeps them, 0 hides them.
+
+    The result is opaque: with transparency, overlapping line ends would show as dots at the joints.
+    """
     return np.asarray(to_rgb(ground)) * (1 - strength) + colours * strength
 
 
 def lines(colours: np.ndarray, widths: np.ndarray, segments=()) -> LineCollection:
-    """Make lines in pixels of a figure, from its left and bottom; NaN segments are left out.
+    """Create lines in pixels from the left and bottom of a figure; NaN segments are not drawn.
 
     Parameters
     ----------
     colours : np.ndarray [shape=(M, 3)]
         Red, green and blue, 0-1.
     widths : np.ndarray [shape=(M,)]
-        Pixels; nothing is drawn thinner than one.
+        Pixels; the minimum drawn is one.
     segments : np.ndarray [shape=(M, 2, 2)]
-        Ends; they can be set later, by `LineCollection.set_segments`.
+        Both ends of each line; can be set later with `LineCollection.set_segments`.
     """
     points = np.maximum(widths, 1) * 72 / DPI
     collection = LineCollection(segments, linewidths=points, colors=colours, transform=IdentityTransform())
-    collection.set(capstyle="round", snap=False)  # snapped to whole pixels, slow limbs would jerk and dots vanish
+    collection.set(capstyle="round", snap=False)  # with snapping to pixels, slow limbs jerk and dots vanish
     return collection
 
 
 def segments(points: np.ndarray, dancer: Parts) -> np.ndarray:
-    """Return the ends (M, 2, 2) of a dancer's lines, its joints being at these points (J, 2)."""
+    """Return the ends (M, 2, 2) of a skeleton's lines, for joints at these points (J, 2)."""
     one, other = points[dancer.pairs[:, 0]], points[dancer.pairs[:, 1]]
     inset = dancer.inset * (other - one)
-    return np.stack([one + inset, other - inset + [1e-4, 0]], 1)  # a line of no length at all has no caps
+    return np.stack([one + inset, other - inset + [1e-4, 0]], 1)  # a line of length zero has no caps
 
 
 def blank(size: tuple[int, int], palette: dict[str, str]) -> tuple[Figure, FigureCanvasAgg]:
-    """Make an empty figure of so many pixels, and its canvas."""
+    """Create an empty figure of ``size`` (width, height) in pixels, and its canvas."""
     figure = Figure((size[0] / DPI, size[1] / DPI), dpi=DPI, facecolor=palette["ground"])
     return figure, FigureCanvasAgg(figure)
 
 
 def floor(figure: Figure, corner: np.ndarray, cell: np.ndarray, level: float) -> None:
-    """Lay a floor into a cell: from this height, in pixels, down to the cell's bottom."""
+    """Draw the floor of a cell, from the height ``level`` (pixels) down to the bottom of the cell."""
     (x, y), width, height = corner, cell[0], max(0, level - corner[1])
     figure.add_artist(Rectangle((x, y), width, height, color=ON_STAGE["floor"], transform=IdentityTransform(), lw=0))
     edge = np.array([[[x, level], [x + width, level]]])
@@ -136,16 +139,16 @@ def floor(figure: Figure, corner: np.ndarray, cell: np.ndarray, level: float) ->
 
 
 def write(figure: Figure, at, text: str, height: float, width: float, colour: str) -> None:
-    """Write a line of text, centred at these pixels, so high and at most so wide: an ellipsis ends what is too long."""
+    """Write a line of text centred at these pixels, with height and maximal width in pixels; shorten it with "…"."""
     label = figure.text(
         *np.asarray(at) / (figure.bbox.width, figure.bbox.height),
         text,
         fontsize=height * 0.72 * 72 / DPI,
-        fontfamily="DejaVu Sans",  # comes with matplotlib: the same picture everywhere
+        fontfamily="DejaVu Sans",  # comes with matplotlib: same image on every machine
         color=colour,
         ha="center",
         va="center",
-        parse_math=False,  # a dollar in a song's name is a dollar
+        parse_math=False,  # a dollar sign in a title is literal
     )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")
@@ -155,7 +158,7 @@ def write(figure: Figure, at, text: str, height: float, width: float, colour: st
 
 
 def render(canvas: FigureCanvasAgg) -> None:
-    """Draw all that the figure holds; letters that the font lacks are boxes, and no warning."""
+    """Draw the figure; characters missing from the font become boxes, without a warning."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")
         canvas.draw()

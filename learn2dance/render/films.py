@@ -1,9 +1,9 @@
-"""Draw every clip's poses over its video, to see whether they follow the dancer.
+"""Draw every clip's poses over its video, to check whether they fit the dancer.
 
-Reads   DATA/videos/<clip>.mp4, .mov …; DATA/poses/<clip>.npz; DATA/audio/<clip>.*, where it is there
-Writes  DATA/films/<clip>.mp4, with that sound, or else the video's own
+Reads   DATA/videos/<clip>.mp4, .mov …; DATA/poses/<clip>.npz; DATA/audio/<clip>.*, if it exists
+Writes  DATA/films/<clip>.mp4, with that sound or, without one, the video's own
 
-A film that is newer than what it is made of is left alone. A clip with a fault is named, the others are drawn.
+A film that is newer than its inputs is skipped. Clips with an error are reported; the others are still drawn.
 
 Example: python -m learn2dance.render.films data
 """
@@ -39,7 +39,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _make(root, clip: str) -> bool:
-    """Draw one clip's film; return False where it is up to date."""
+    """Draw one clip's film; return False if it is up to date."""
     poses, video, song = root.file("poses", clip), root.one("videos", clip), root.one("audio", clip)
     film = root.path / "films" / f"{clip}.mp4"
     if film.exists() and all(_written(film) >= _written(source) for source in (poses, video, song) if source):

@@ -1,4 +1,4 @@
-"""Skeletons drawn over the video that they were measured in."""
+"""Draw skeletons over the video from which they were extracted."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +14,8 @@ from learn2dance.motion import skeleton
 from learn2dance.render import artists, viewport
 from learn2dance.render.artists import ON_STAGE
 
-LARGEST = 1920  # pixels of the film, where no size is asked for
-_WIDTH, _DOT, _CASING = 0.012, 0.022, 0.010  # in body heights: thin, so that the dancer is seen beneath
+LARGEST = 1920  # pixels, limit for the longer side of the output if no size is given
+_WIDTH, _DOT, _CASING = 0.012, 0.022, 0.010  # bones, joints, outline; body heights, thin to keep the dancer visible
 
 
 def over(
@@ -27,29 +27,30 @@ def over(
     size: tuple[int, int] | None = None,
     first: int = 0,
 ) -> None:
-    """Draw dancers over the frames of their video into a film, which ends with the poses or with the video.
+    """Draw skeletons over the frames of their video; the output ends when the poses or the video end.
 
     Parameters
     ----------
     film : Footage
-        The video: see `video_reader.look`.
+        The video, from `video_reader.look`.
     dances : sequence of np.ndarray [shape=(T, J, 2)]
-        One a dancer: pixels of the upright video, x right, y down; NaN joints are not drawn.
+        One for each dancer: pixels of the upright video, x right, y down; NaN joints are not drawn.
     fps : float
-        Frames a second, of all the dances and of the film; frame 0 is the video's first.
+        Frames a second of all dances and of the output; frame 0 is the video's first.
     out : path
         .mp4 or .gif.
     audio : path, optional
-        The sound, beginning with the video's first frame; the video's own where not given.
+        Sound that starts with the video's first frame; by default the video's own.
     size : (int, int), optional
-        Pixels of the film, rounded up to even; the video's own, up to `LARGEST`, where not given.
+        Width and height of the output in pixels, rounded up to even; by default the video's, limited to `LARGEST`.
     first : int
-        Frames that are left out.
+        Number of frames to skip at the start.
 
     Raises
     ------
     UserError
-        If no joint is known, if they lie outside the picture or begin after its end, or if the film cannot be written.
+        If no joint is observed, if over a quarter of them are outside the image, if the video ends before ``first``, or
+        if the output cannot be written.
     """
     count = max(map(len, dances)) - first
     shown = round(film.frames / film.fps * fps) - first
@@ -68,7 +69,7 @@ def over(
                 f"{film.path}: {film.size[0]}x{film.size[1]} pixels, but the poses {reach}; is it another video?"
             )
     size = size or tuple(round(side * min(1, LARGEST / max(film.size))) for side in film.size)
-    size = tuple(max(2, side + side % 2) for side in size)  # what H.264 takes
+    size = tuple(max(2, side + side % 2) for side in size)  # H.264 needs even sizes
     figure, canvas = artists.blank(size, ON_STAGE)
     artists.render(canvas)
     dancers = [_dancer(figure, viewport.upright(poses, False), film.size, size) for poses in dances]
@@ -90,9 +91,9 @@ def over(
 def _pictures(
     film: video_reader.Footage, size: tuple[int, int], fps: float, first: int
 ) -> Iterator[Callable[[int], bytes]]:
-    """Open a video; give a function that returns frame t as RGBA, the last one past its end.
+    """Open a video; yield a function that returns frame t as RGBA bytes, or the last frame after the end.
 
-    Frames are to be asked for in order; going back starts anew, as a gif does once its palette is made.
+    Call it with increasing t. A smaller t reopens the video, which writing a gif does once its palette is complete.
     """
     with contextlib.ExitStack() as stack:
         stream, at, last = None, 0, bytes(4 * size[0] * size[1])
@@ -111,7 +112,7 @@ def _pictures(
 
 
 def _dancer(figure, poses: np.ndarray, pixels: tuple[int, int], size: tuple[int, int]):
-    """Set one dancer (T, J, 2), upright, up over a picture; return the function that draws frame t."""
+    """Prepare the skeleton of y-up poses (T, J, 2); return the function that draws frame t over the image."""
     joints = poses.shape[1]
     pairs = np.array([*skeleton.bones(joints), *[(j, j) for j in range(joints)]])
     colours = []
@@ -120,7 +121,7 @@ def _dancer(figure, poses: np.ndarray, pixels: tuple[int, int], size: tuple[int,
         colours.append(to_rgb(ON_STAGE[sides.pop() if len(sides) == 1 else "middle"]))
     colours = np.array(colours)
     widths = np.where(pairs[:, 0] == pairs[:, 1], _DOT, _WIDTH)
-    dark = np.broadcast_to(to_rgb(ON_STAGE["ground"]), colours.shape)  # around each line: seen on any picture
+    dark = np.broadcast_to(to_rgb(ON_STAGE["ground"]), colours.shape)  # outline, visible on any image
     twice = np.concatenate([pairs, pairs])
     scale = np.array(size) / pixels
     body = viewport.view(poses).body * scale.mean()
@@ -131,7 +132,7 @@ def _dancer(figure, poses: np.ndarray, pixels: tuple[int, int], size: tuple[int,
 
     def draw(t: int) -> None:
         if t < len(poses):
-            points = poses[t] * scale + [0, size[1]]  # y is up from the bottom in a figure
+            points = poses[t] * scale + [0, size[1]]  # in a figure, y points up from the bottom
             artist.set_segments(artists.segments(points, parts))
             figure.draw_artist(artist)
 

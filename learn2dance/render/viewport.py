@@ -1,6 +1,6 @@
-"""Where a drawing looks: poses set upright, in time and in the frame, before a line of them is drawn.
+"""Choose the view of a drawing: orient poses, find the region that contains a dance, and fit it into a cell.
 
-Poses here are upright: float64 (T, J, 2), x right, y up, both coordinates NaN where a joint is not known.
+Poses here are upright: float64 (T, J, 2), x right, y up, both coordinates NaN where a joint is not observed.
 """
 
 from typing import NamedTuple
@@ -10,27 +10,27 @@ from scipy.ndimage import median_filter
 
 from learn2dance.motion.skeleton import joints_ending
 
-WILD = 2.0  # body sizes: no limb reaches so far from the body's middle
+WILD = 2.0  # body sizes from the median of the joints: no limb reaches as far, so joints beyond are outliers
 
 
 class View(NamedTuple):
-    """What a fixed camera holds, in the poses' unit."""
+    """The region that a fixed view shows, in the poses' unit."""
 
     low: np.ndarray  # (2,) left and bottom
     high: np.ndarray  # (2,) right and top
-    body: float  # the dancer's usual height
-    floor: float | None  # height of the floor at its far end; None where the feet are not known
+    body: float  # the dancer's median size
+    floor: float | None  # y of the far edge of the floor; None if no feet are observed
 
 
 def upright(poses: np.ndarray, y_up: bool) -> np.ndarray:
-    """Return poses as this module takes them, from poses [shape=(T, J, 2)] whose y grows upwards or downwards."""
+    """Return poses (T, J, 2), whose y points up or down, in the upright form that this module uses."""
     poses = poses * np.array([1.0, 1.0 if y_up else -1.0])
     poses[~np.isfinite(poses).all(-1)] = np.nan
     return poses
 
 
 def centre(poses: np.ndarray) -> np.ndarray:
-    """Return (T, 2): where the dancer is from left to right (the median of the joints, 0 if none is known), and 0."""
+    """Return (T, 2): the median x of the joints in each frame (0 if none is observed), and y = 0."""
     known = np.isfinite(poses[..., 0]).any(1)
     result = np.zeros((len(poses), 2))
     result[known, 0] = np.nanmedian(poses[known, :, 0], axis=1)
@@ -38,21 +38,21 @@ def centre(poses: np.ndarray) -> np.ndarray:
 
 
 def view(poses: np.ndarray) -> View:
-    """Find the fixed view that holds every frame of a dance; wild joints, which no body could reach, are left out.
+    """Find the fixed view that contains every frame of a dance, without outliers.
 
-    A joint is wild where it is more than two body sizes from the middle (the median) of its frame's joints, or where
-    that middle itself is so far from where it is in the frames around: a walk across the room is not wild, a leap
-    there and back within half a second is.
+    A joint is an outlier if it is more than `WILD` body sizes from the median of its frame's joints, or if that median
+    is as far from its own median over 25 frames. So a walk across the room is kept, and a brief jump away and back is
+    not.
 
     Parameters
     ----------
     poses : np.ndarray [shape=(T, J, 2)]
-        Upright; at least one joint in one frame is known.
+        Upright; at least one joint in one frame must be observed.
 
     Returns
     -------
     View
-        Its margins are those of the joints: room for the thickness of a limb is the drawer's to add.
+        Bounds of the joints; `room` adds space for the thickness of limbs.
     """
     known = np.isfinite(poses).all(-1)
     seen = poses[known.any(1)]
@@ -62,9 +62,9 @@ def view(poses: np.ndarray) -> View:
     astray = np.linalg.norm(middle - median_filter(middle, size=(25, 1), mode="nearest"), axis=-1)
     reach = np.linalg.norm(seen - middle[:, None], axis=-1)
     tame = known & (reach <= WILD * body) & (astray <= WILD * body)[:, None]
-    if body == 0 or tame.sum() < known.sum() / 2:  # no body that we know how to judge
+    if body == 0 or tame.sum() < known.sum() / 2:  # not a body of usual shape: keep all joints
         tame = known
-    floor = None  # seen from above, a far dancer stands higher; the highest tenth is left to jumps and bent knees
+    floor = None  # a camera above the floor shows far feet higher; the highest tenth may be jumps, so it is ignored
     if feet := joints_ending(poses.shape[1], "Ankle", "Toe", "Heel"):
         lowest = np.where(tame, seen[..., 1], np.inf)[:, feet].min(1)
         if np.isfinite(lowest).any():
@@ -73,26 +73,26 @@ def view(poses: np.ndarray) -> View:
 
 
 def room(seen: View) -> np.ndarray:
-    """Return the width and height (2,), in the poses' unit, of a view with the head and limbs around its joints."""
+    """Return width and height (2,), in the poses' unit, of a view plus a margin for the head and limbs."""
     return seen.high - seen.low + 0.22 * seen.body
 
 
 def fit(seen: View, corner: np.ndarray, cell: np.ndarray) -> tuple[float, np.ndarray]:
-    """Fit a view, and its room, into the middle of a cell.
+    """Fit a view, with its margin, into a cell and centre it.
 
     Parameters
     ----------
     seen : View
-        What is to be held.
+        The view to fit.
     corner, cell : np.ndarray [shape=(2,)]
-        Left and bottom, and width and height, in pixels.
+        Left and bottom, and width and height, of the cell in pixels.
 
     Returns
     -------
     scale : float
-        Pixels to the poses' unit; the same for x and y.
+        Pixels for one unit of the poses, in x and y.
     origin : np.ndarray [shape=(2,)]
-        Pixels: where the poses' (0, 0) comes to lie.
+        Pixel position of the poses' (0, 0).
     """
     scale = float((cell / room(seen)).min())
     return scale, corner + cell / 2 - scale * (seen.low + seen.high) / 2

@@ -1,4 +1,4 @@
-"""The toy data: a choreographer, a band and a camera make songs and dances with known truth.
+"""Toy data: synthetic songs, dances to them, and pose detections, with known ground truth.
 
-Nothing but the demo and the tests imports it. It may import `learn2dance.data`.
+Only the demo and the tests import it. It may import `learn2dance.data` and the layers below it.
 """

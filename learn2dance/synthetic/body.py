@@ -1,7 +1,7 @@
-"""The toy dancers' body in three dimensions: joint angles in, the joints of BODY_25 out.
+"""The three-dimensional body of the toy dancers: joint angles in, the joints of BODY_25 out.
 
-World axes in metres: x to the right of the audience, y up, z towards the audience. A dancer of heading 0 faces the
-audience, so that the dancer's left is +x; angles are radians, and a positive heading turns to the dancer's left.
+World axes in metres: x to the right of the audience, y up, z towards the audience. A dancer with heading 0 faces the
+audience, so the dancer's left is +x. Angles are in radians; a positive heading turns to the dancer's left.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from scipy.ndimage import convolve1d, minimum_filter1d
 from learn2dance.motion.skeleton import BODY_25
 
 LEFT, RIGHT = 0, 1
-_SHRUG = np.radians(32)  # how far an arm that points up lifts its shoulder about the neck
-_STRETCH = 0.995  # of a leg's length: a knee never locks
-# Segment lengths as shares of body height, after Drillis and Contini (1964) as printed in Winter, "Biomechanics and
-# Motor Control of Human Movement", figure 4.1; widths are those between joint centres, which a detector finds.
+_SHRUG = np.radians(32)  # radians: an arm pointing straight up raises its shoulder about the neck by this
+_STRETCH = 0.995  # of the leg length: maximum distance from hip to ankle, so that a knee is never straight
+# Segment lengths as fractions of body height, after Drillis and Contini (1964) as printed in Winter, "Biomechanics and
+# Motor Control of Human Movement", figure 4.1; widths are between joint centres, as detectors find them.
 _SHARES = {
     "thigh": 0.245,
     "shin": 0.246,
-    "ankle": 0.039,  # height of the ankle over the sole
+    "ankle": 0.039,  # height of the ankle above the sole
     "foot": 0.100,  # from the ankle forward to the toes
     "heel": 0.032,  # from the ankle back to the heel
     "toes": 0.020,  # half the width between big and small toe
@@ -35,7 +35,7 @@ _SHARES = {
 
 @dataclass(frozen=True)
 class Body:
-    """Segment lengths in metres: see `_SHARES`."""
+    """Segment lengths in metres; see `_SHARES`."""
 
     height: float
     thigh: float
@@ -54,12 +54,12 @@ class Body:
 
     @property
     def leg(self) -> float:
-        """Length in metres from hip to ankle, stretched."""
+        """Length in metres of a straight leg, from hip to ankle."""
         return self.thigh + self.shin
 
 
 def grow(rng: np.random.Generator) -> Body:
-    """Draw a body of 1.55 to 1.90 m whose proportions differ by some percent from the average."""
+    """Draw a body 1.55 to 1.90 m tall, with proportions a few percent off the average."""
     height = rng.uniform(1.55, 1.90)
     legs, arms, width = rng.normal(1, (0.015, 0.03, 0.05))
     factor = {"thigh": legs, "shin": legs, "torso": 2 - legs, "upper_arm": arms, "forearm": arms}
@@ -79,24 +79,24 @@ def rotation(axis: str, angle: np.ndarray) -> np.ndarray:
 
 
 def seat(body: Body, root: np.ndarray, pelvis: np.ndarray, feet: np.ndarray, frames: int) -> np.ndarray:
-    """Lower the hips where they would be higher than a leg can reach.
+    """Lower the hips where a leg could not reach its foot.
 
     Parameters
     ----------
     body : Body
     root : np.ndarray [shape=(T, 3)]
-        Wished place of the MidHip, metres.
+        Desired position of the MidHip, metres.
     pelvis : np.ndarray [shape=(T, 3, 3)]
-        Its rotation.
+        Rotation of the pelvis in the world.
     feet : np.ndarray [shape=(T, 2, 5)]
         See `joints`.
     frames : int
-        The hips begin to sink so long before a leg is stretched.
+        Number of frames before a leg is fully stretched at which the hips start to sink.
 
     Returns
     -------
     np.ndarray [shape=(T, 3)]
-        The MidHip, from which both ankles can be reached.
+        Position of the MidHip from which both ankles can be reached, metres.
     """
     limits = []
     for side in (LEFT, RIGHT):
@@ -104,7 +104,7 @@ def seat(body: Body, root: np.ndarray, pelvis: np.ndarray, feet: np.ndarray, fra
         away = _foot(body, feet[:, side])["Ankle"] - (root + hip)
         flat = np.minimum(away[:, 0] ** 2 + away[:, 2] ** 2, (0.9 * body.leg) ** 2)
         limits.append(root[:, 1] + away[:, 1] + np.sqrt((_STRETCH * body.leg) ** 2 - flat))
-    # What follows never rises above the limits: a mean of minima, and a soft minimum; so nothing jerks.
+    # The result never exceeds the limits, and is smooth: a mean of minima, then a soft minimum.
     window = np.hanning(2 * frames + 3)[1:-1]
     limit = minimum_filter1d(np.min(limits, axis=0), 2 * frames + 1, mode="nearest")
     limit = convolve1d(limit, window / window.sum(), mode="nearest")
@@ -122,15 +122,15 @@ def joints(
     arms: np.ndarray,
     feet: np.ndarray,
 ) -> np.ndarray:
-    """Place all joints: torso, head and arms by forward kinematics, legs by inverse kinematics to the feet.
+    """Compute all joint positions: torso, head and arms by forward kinematics, legs by inverse kinematics to the feet.
 
     Parameters
     ----------
     body : Body
     root : np.ndarray [shape=(T, 3)]
-        MidHip, metres; lowered by `seat` so that the legs reach.
+        MidHip, metres; from `seat`, so that the legs reach the feet.
     pelvis : np.ndarray [shape=(T, 3, 3)]
-        Its rotation in the world.
+        Rotation of the pelvis in the world.
     spine : np.ndarray [shape=(T, 3)]
         Relative to the pelvis, radians: bend forward, lean to the left, twist to the left.
     head : np.ndarray [shape=(T, 2)]
@@ -160,10 +160,10 @@ def joints(
         put(f"{side}Eye", "Nose", skull, (sign * 0.36 * body.face, 0.4 * body.face, -0.25 * body.face))
         put(f"{side}Ear", "Nose", skull, (sign * 0.84 * body.face, 0.15 * body.face, -1.15 * body.face))
         put(f"{side}Hip", "MidHip", pelvis, (sign * body.hip, 0, 0))
-        # An arm is worked out as a left one; the mirror image in the chest's own frame makes it a right one.
+        # Each arm is computed as a left arm; mirroring in the frame of the chest gives the right arm.
         angles = arms[:, LEFT if sign > 0 else RIGHT]
         flip = np.diag([sign, 1.0, 1.0])
-        shrug = rotation("z", _SHRUG * (1 - np.cos(angles[:, 1])) / 2)  # a raised arm takes its shoulder along
+        shrug = rotation("z", _SHRUG * (1 - np.cos(angles[:, 1])) / 2)  # a raised arm raises its shoulder
         put(f"{side}Shoulder", "Neck", chest @ flip @ shrug, (body.shoulder, -0.15 * body.shoulder, 0))
         upper = rotation("y", angles[:, 0]) @ rotation("x", -angles[:, 1]) @ rotation("y", angles[:, 2])
         lower = upper @ rotation("x", -angles[:, 3])
@@ -176,7 +176,7 @@ def joints(
 
 
 def _foot(body: Body, foot: np.ndarray, sign: int = 1) -> dict[str, np.ndarray]:
-    """Place ankle, heel and toes (T, 3) of a rigid foot (T, 5) that tips about the line of its toes."""
+    """Return ankle, heel and toes (T, 3) of a rigid foot (T, 5) that pitches about its toes."""
     toes, heading, pitch = foot[:, :3], foot[:, 3], foot[:, 4]
     turned = rotation("y", heading) @ rotation("x", pitch)
     offsets = {
@@ -189,12 +189,12 @@ def _foot(body: Body, foot: np.ndarray, sign: int = 1) -> dict[str, np.ndarray]:
 
 
 def _knee(body: Body, hip: np.ndarray, ankle: np.ndarray, pelvis: np.ndarray, heading: np.ndarray) -> np.ndarray:
-    """Bend the knee (T, 3) to the side that hip and foot face: forward, never back (the law of cosines)."""
+    """Return the knee (T, 3), bent forward, towards where hip and foot face (the law of cosines)."""
     away = ankle - hip
     distance = np.linalg.norm(away, axis=-1, keepdims=True)
     assert (distance < body.leg).all(), "root out of the legs' reach: pass it through seat() first"
     along = away / distance
-    facing = rotation("y", heading)[:, :, 0] + pelvis[:, :, 0]  # the axis that points to the left
+    facing = rotation("y", heading)[:, :, 0] + pelvis[:, :, 0]  # sum of the foot's and the pelvis's axes to the left
     front = np.cross(along, facing)
     front /= np.linalg.norm(front, axis=-1, keepdims=True)
     part = (body.thigh**2 - body.shin**2 + distance**2) / (2 * distance)

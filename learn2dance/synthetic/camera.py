@@ -1,4 +1,4 @@
-"""The toy camera and the toy detector: a perspective view of joints in space, and the faults of finding them in it."""
+"""The toy camera and pose detector: a perspective projection of 3D joints, and the errors of detecting them."""
 
 from dataclasses import dataclass
 
@@ -6,39 +6,39 @@ import numpy as np
 
 WIDTH, HEIGHT = 1280, 720  # pixels
 
-# What goes wrong, in the measure of real detections.
-JITTER = 0.005  # mean error of a joint that is seen, in heights of the dancer
-LOST = 0.01  # share of the joints that are not found, for `LOST_FOR` frames on end
-LOST_FOR = 3.0  # frames, on average
-EMPTY = 0.006  # share of the frames in which nobody is found, for `EMPTY_FOR` frames on end
-EMPTY_FOR = 1.5
-SPIKES = 0.001  # share of the joints that are found somewhere else altogether, for one frame
-PASSING = 0.85  # share of the frames in which the bystander is found, for `PASSING_FOR` frames on end
-PASSING_FOR = 60.0
+# Detection errors, about as large as those of real detectors.
+JITTER = 0.005  # mean position error of a detected joint, as a fraction of the dancer's height
+LOST = 0.01  # fraction of joints not detected, in runs of `LOST_FOR` frames
+LOST_FOR = 3.0  # frames, mean
+EMPTY = 0.006  # fraction of frames in which nobody is detected, in runs of `EMPTY_FOR` frames
+EMPTY_FOR = 1.5  # frames, mean
+SPIKES = 0.001  # fraction of joints detected far from their true position, for one frame
+PASSING = 0.85  # fraction of frames in which the bystander is detected, in runs of `PASSING_FOR` frames
+PASSING_FOR = 60.0  # frames, mean
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera at a height of `height` and `distance` metres from the dance floor's middle."""
+    """A pinhole camera `height` metres above the floor, `distance` metres from the middle of the dance floor."""
 
     distance: float
     azimuth: float  # radians to the audience's right
     height: float
-    focal: float  # pixels
+    focal: float  # focal length, pixels
 
 
 def place(dancer_height: float, rng: np.random.Generator) -> Camera:
-    """Put up a camera that sees a dancer of so many metres half as high as the picture."""
+    """Draw a camera in whose picture a dancer of this height in metres is about half as high as the picture."""
     distance, azimuth, height = rng.uniform((5.5, -0.2, 1.0), (7.5, 0.2, 1.7))
     focal = rng.uniform(0.47, 0.55) * HEIGHT * distance / dancer_height
     return Camera(distance, azimuth, height, focal)
 
 
 def view(camera: Camera, joints: np.ndarray) -> np.ndarray:
-    """Project joints (T, J, 3) in metres (axes as in synthetic_body) to pixels (T, J, 2), x right, y down."""
+    """Project joints (T, J, 3) in metres (axes as in `body`) to pixels (T, J, 2), x right, y down."""
     sin, cos = np.sin(camera.azimuth), np.cos(camera.azimuth)
     x, z = joints[..., 0] * cos - joints[..., 2] * sin, joints[..., 0] * sin + joints[..., 2] * cos
-    tilt = np.arctan2(camera.height - 0.95, camera.distance)  # it looks at hips in the middle of the floor
+    tilt = np.arctan2(camera.height - 0.95, camera.distance)  # aimed at hips (0.95 m) in the middle of the floor
     ahead, up = camera.distance - z, joints[..., 1] - camera.height
     depth = ahead * np.cos(tilt) - up * np.sin(tilt)
     up = up * np.cos(tilt) + ahead * np.sin(tilt)
@@ -46,23 +46,23 @@ def view(camera: Camera, joints: np.ndarray) -> np.ndarray:
 
 
 def detect(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Find a person's joints as a detector would: shaken, sometimes not at all, rarely somewhere else.
+    """Simulate a pose detector: jitter, missing joints and rare outliers.
 
     Parameters
     ----------
     pixels : np.ndarray [shape=(T, J, 2)]
-        Where the joints are.
+        True joint positions.
     rng : np.random.Generator
 
     Returns
     -------
     np.ndarray [shape=(T, J, 3)]
-        x, y, confidence; all zero for a joint that is not found, as OpenPose has it.
+        x, y, confidence; all zero for a joint that is not detected, as in OpenPose.
     """
     frames, count, _ = pixels.shape
     height = np.median(np.ptp(pixels[..., 1], axis=1))
-    unsure = np.exp(0.45 * rng.standard_normal((frames, count)))  # an unsure joint shakes more and has less confidence
-    deviation = JITTER / (np.sqrt(np.pi / 2) * np.exp(0.45**2 / 2))  # Rayleigh's and the log-normal's means
+    unsure = np.exp(0.45 * rng.standard_normal((frames, count)))  # an uncertain joint has more jitter, less confidence
+    deviation = JITTER / (np.sqrt(np.pi / 2) * np.exp(0.45**2 / 2))  # means of Rayleigh and log-normal
     found = pixels + rng.standard_normal(pixels.shape) * (deviation * height * unsure)[..., None]
     confidence = np.clip(0.95 - 0.12 * unsure + 0.02 * rng.standard_normal((frames, count)), 0.3, 0.98)
 
@@ -79,7 +79,7 @@ def detect(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def spells(frames: int, share: float, last: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw a mask (T,) that is true for this share of the frames, in runs of this mean length (a Markov chain)."""
+    """Draw a mask (T,) that is true for this fraction of frames, in runs of this mean length (a Markov chain)."""
     on = rng.random() < share
     start, stop = rng.random(frames) < share / (last * (1 - share)), rng.random(frames) < 1 / last
     mask = np.empty(frames, bool)
@@ -90,18 +90,18 @@ def spells(frames: int, share: float, last: float, rng: np.random.Generator) -> 
 
 
 def film(dancer: np.ndarray, bystander: np.ndarray | None, rng: np.random.Generator) -> list[list[np.ndarray]]:
-    """Detect everybody in every frame.
+    """Detect the people in every frame.
 
     Parameters
     ----------
     dancer, bystander : np.ndarray [shape=(T, 25, 2)]
-        Pixels; there need be no bystander.
+        Pixels; bystander may be None.
     rng : np.random.Generator
 
     Returns
     -------
     list of list of np.ndarray [shape=(25, 3)]
-        For each frame the people found in it, in no order: x, y in pixels, and confidence.
+        For each frame the people detected in it, in random order: x, y in pixels, and confidence.
     """
     frames = len(dancer)
     nobody = spells(frames, EMPTY, EMPTY_FOR, rng)

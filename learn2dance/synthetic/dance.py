@@ -1,6 +1,6 @@
-"""The toy choreographer: figures chained by a grammar, written down as steps, arms and leans of one dancer.
+"""Toy choreography: figures chained by a grammar, converted to steps, arm positions and torso poses of a dancer.
 
-Time is counted in beats; beat 0 opens a bar.
+Time is in beats; beat 0 starts a bar.
 """
 
 from dataclasses import dataclass
@@ -10,32 +10,32 @@ import numpy as np
 from learn2dance.synthetic.body import LEFT, RIGHT, Body, grow
 from learn2dance.synthetic.style import ARMS, Style
 
-STEP = np.dtype(  # one step, metres and radians in the world
+STEP = np.dtype(  # one step; metres and radians in world axes
     [
         ("beat", float),
         ("foot", int),  # LEFT or RIGHT
         ("place", float, 2),  # x, z of the toes
         ("heading", float),  # of the body
-        ("weight", float),  # share of the weight that goes onto the foot
-        ("height", float),  # of the toes: above 0 in a kick
+        ("weight", float),  # fraction of the body's weight that the foot takes
+        ("height", float),  # of the toes, above 0 in a kick
     ]
 )
-ARM_KEY = np.dtype([("beat", float), ("angles", float, 8)])  # left then right, see synthetic_body.joints
-TORSO_KEY = np.dtype([("beat", float), ("pose", float, 4)])  # bend, lean, twist (radians), sinking (metres)
-_STRIDE = 0.64  # of the legs' length: no step is longer
+ARM_KEY = np.dtype([("beat", float), ("angles", float, 8)])  # left then right, see body.joints
+TORSO_KEY = np.dtype([("beat", float), ("pose", float, 4)])  # bend, lean, twist (radians), lowering of the hips (m)
+_STRIDE = 0.64  # maximum step, as a fraction of the leg length
 
 
 @dataclass(frozen=True)
 class Dancer:
-    """What makes a dancer different from the next one."""
+    """The individual traits of a toy dancer."""
 
     body: Body
-    stride: float  # times the style's steps
-    reach: float  # times the style's raise of the arms
-    energy: float  # times the style's bounce, hips and sway
-    late: float  # seconds after the beat
-    loose: float  # seconds: standard deviation of the timing of a step
-    left_handed: bool  # dances everything in mirror image
+    stride: float  # factor on the style's step length
+    reach: float  # factor on how high the arms are raised
+    energy: float  # factor on bounce, hip motion and sway
+    late: float  # seconds: mean delay of steps after the beat
+    loose: float  # seconds: standard deviation of step times
+    left_handed: bool  # whether all is mirrored
 
 
 def cast(rng: np.random.Generator) -> Dancer:
@@ -46,7 +46,7 @@ def cast(rng: np.random.Generator) -> Dancer:
 
 
 def choreograph(style: Style, energies: np.ndarray, rng: np.random.Generator) -> list[str]:
-    """Choose figures by the style's grammar, mostly such as fit the music's energy, until all bars are danced.
+    """Choose figures by the style's grammar, preferably those that fit the music's energy, until all bars are filled.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def choreograph(style: Style, energies: np.ndarray, rng: np.random.Generator) ->
     Returns
     -------
     list of str
-        The name of each bar's steps, a key of ``style.bars``.
+        The name of each bar, a key of ``style.bars``.
     """
     names = sorted(style.figures)
     figure, bars = names[rng.integers(len(names))], []
@@ -73,7 +73,7 @@ def choreograph(style: Style, energies: np.ndarray, rng: np.random.Generator) ->
 def write_down(
     style: Style, bars: list[str], dancer: Dancer, beat: float, first: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Write the bars down as this dancer places them: stride, side, lateness and small misses.
+    """Convert bars to this dancer's steps, with the dancer's stride, side and timing, and small random errors.
 
     Parameters
     ----------
@@ -82,9 +82,9 @@ def write_down(
         See `choreograph`.
     dancer : Dancer
     beat : float
-        Seconds from beat to beat.
+        Seconds per beat.
     first : int
-        The beat on which the first bar opens.
+        The beat on which the first bar starts.
     rng : np.random.Generator
 
     Returns
@@ -97,7 +97,7 @@ def write_down(
     scale = dancer.stride * dancer.body.height / 1.7
     place, heading, free = np.zeros(2), 0.0, RIGHT if dancer.left_handed else LEFT
     before = first - style.beats_per_bar
-    # The foot that stands is placed last.
+    # The standing foot is placed last.
     steps = [(before + i / 2, f, ((0.1, -0.1)[f] * scale, 0), 0, 1, 0) for i, f in enumerate((free, 1 - free))]
     stands = {foot: np.array(where) for _, foot, where, *_ in steps}
     arms, torso = [], []
@@ -107,14 +107,14 @@ def write_down(
 
     for number, name in enumerate(bars):
         bar, opens = style.bars[name], first + number * style.beats_per_bar
-        sign = 1 if free == LEFT else -1  # danced as written, or in mirror image
+        sign = 1 if free == LEFT else -1  # as written, or mirrored
         turned = np.array([[np.cos(heading), np.sin(heading)], [-np.sin(heading), np.cos(heading)]])
         for at, side, x, z, turn, weight, height in bar.steps:
             foot = LEFT if (side == "L") == (sign == 1) else RIGHT
             target = place + scale * (turned @ (sign * x, z)) + rng.normal(0, 0.008, 2)
             away = target - stands[1 - foot]
             short = away * min(0, _STRIDE * dancer.body.leg / np.hypot(*away) - 1)
-            stands[foot], place = target + short, place + short  # what follows moves along: the figure keeps its shape
+            stands[foot], place = target + short, place + short  # later steps move too: same figure
             steps.append((on_time(at), foot, stands[foot], heading + sign * np.radians(turn), weight, height * scale))
             free = 1 - foot if weight > 0.5 else free
         for at, *names in bar.arms:
@@ -124,6 +124,6 @@ def write_down(
         for at, bend, lean, twist, sink in bar.torso:
             torso.append((on_time(at), (*np.radians((bend, sign * lean, sign * twist)), sink * scale)))
         x, z, turn = bar.to
-        place = 0.8 * (place + scale * (turned @ (sign * x, z)))  # drawn back to the middle of the floor
+        place = 0.8 * (place + scale * (turned @ (sign * x, z)))  # closer to the middle of the floor
         heading += sign * np.radians(turn)
     return np.array(steps, STEP), np.array(arms, ARM_KEY), np.array(torso, TORSO_KEY)

@@ -1,4 +1,4 @@
-"""The toy dancers' repertoire: waltz, cha-cha and disco, bar by bar (see synthetic_style for how a bar is written)."""
+"""The figures of the toy dancers: waltz, cha-cha and disco, bar by bar (see `style` for the format of a bar)."""
 
 from learn2dance.synthetic.style import Bar, Style
 

@@ -1,4 +1,4 @@
-"""The toy data's files: what OpenPose would write, and wav; whole or not at all, the same content in the same bytes."""
+"""Write the toy data's files, OpenPose's JSON and wav, atomically; the same content gives the same bytes."""
 
 import gzip
 import io
@@ -14,13 +14,13 @@ from learn2dance.data.temporary import atomic, atomic_folder
 
 
 def write(path: Path, content: bytes) -> None:
-    """Write a file, atomically."""
+    """Write a file atomically."""
     with atomic(path) as temporary:
         temporary.write_bytes(content)
 
 
 def write_wav(path: Path, sound: np.ndarray, rate: int) -> None:
-    """Write a mono wav, atomically: int16 (N,) at `rate` Hz."""
+    """Write int16 samples (N,) at ``rate`` Hz as a mono wav, atomically."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setparams((1, 2, rate, 0, "NONE", ""))
@@ -29,16 +29,16 @@ def write_wav(path: Path, sound: np.ndarray, rate: int) -> None:
 
 
 def write_keypoints(target: Path, name: str, people: list[list[np.ndarray]]) -> None:
-    """Write a clip's keypoints as OpenPose would: a file for each frame, all of them or none.
+    """Write a clip's keypoints in OpenPose's format, one file for each frame, atomically as a whole.
 
     Parameters
     ----------
     target : Path
-        A folder, or an archive where it ends in ``.tar.gz``; what is there is replaced.
+        A folder, or an archive if it ends in ``.tar.gz``; an existing one is replaced.
     name : str
-        Of the clip.
+        The clip name.
     people : list of list of np.ndarray [shape=(25, 3)]
-        For each frame everybody in it: x, y in pixels, confidence.
+        For each frame the people in it: x, y in pixels, confidence.
     """
     if target.suffix == ".gz":
         write(target, _packed_bytes(name, people))
@@ -69,7 +69,7 @@ def _frames(name: str, people: list[list[np.ndarray]]) -> Iterator[tuple[str, by
 
 
 def _packed_bytes(name: str, people: list[list[np.ndarray]]) -> bytes:
-    """Pack a clip's frames; no names or times of this machine, so that the same frames give the same bytes."""
+    """Return a clip's frames as .tar.gz, without local names or times, so that the bytes are reproducible."""
     buffer = io.BytesIO()
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=6) as zipped,

@@ -1,7 +1,7 @@
-"""How a toy dancer moves from step to step: feet that stand still under weight, hips that follow, arms that swing.
+"""The motion of a toy dancer between steps: feet that stay in place under weight, hips, torso, head and arms.
 
-Every movement is a sum of smooth steps (`ease`), each of which arrives on its beat, so that movements which overlap
-still add up to one smooth path. Axes and angles are those of synthetic_body.
+Every movement is a sum of smooth transitions (`ease`), each of which ends on its beat, so that overlapping movements
+still add up to a smooth path. Axes and angles are those of `body`.
 """
 
 import numpy as np
@@ -10,36 +10,36 @@ from learn2dance.synthetic.body import LEFT, RIGHT, joints, rotation, seat
 from learn2dance.synthetic.dance import Dancer, choreograph, write_down
 from learn2dance.synthetic.style import Style
 
-_LANDS, _LEAVES = -0.06, 0.14  # beats from the one when a foot touches down to when the other one may leave the floor
-_HEELS = 0.45  # beats: how long a heel takes to rise or fall
-_SWING = 1.1  # beats that a foot is under way at most
-_SINKS = 0.13  # seconds that the hips begin to sink before a stride needs it
-_PITCH = np.radians(65)  # a heel is never higher
-_TURNOUT = np.radians(9)  # feet point a little outward
-_BEHIND = 0.055  # of body height: the hips stay so far behind the toes of the foot that carries them
-_TOES = 0.012  # of body height: the toes' joints are so high above the floor
-_LAG = np.array([0.0, 0.0, 0.04, 0.05])  # seconds: the forearm follows the upper arm
+_LANDS, _LEAVES = -0.06, 0.14  # beats relative to a step: its foot lands; the other foot may lift off
+_HEELS = 0.45  # beats: maximum duration of a heel's rise or fall
+_SWING = 1.1  # beats: a foot lifts off at most this long before its step
+_SINKS = 0.13  # seconds: the hips start to sink this long before a stride needs it
+_PITCH = np.radians(65)  # maximum pitch of a foot
+_TURNOUT = np.radians(9)  # angle by which the feet point outward
+_BEHIND = 0.055  # fraction of body height: distance of the hips behind the toes of the supporting foot
+_TOES = 0.012  # fraction of body height: height of the toe joints above the floor
+_LAG = np.array([0.0, 0.0, 0.04, 0.05])  # seconds, for the four angles of an arm: the forearm lags behind the upper arm
 
 
 def ease(beats: np.ndarray, arrive: np.ndarray, values: np.ndarray, take: np.ndarray | float) -> np.ndarray:
-    """Go from value to value, each step a minimum-jerk one.
+    """Interpolate between values with minimum-jerk transitions.
 
     The polynomial is that of Flash and Hogan, "The coordination of arm movements" (1985), for movements between rests.
 
     Parameters
     ----------
     beats : np.ndarray [shape=(T,)]
-        When to look, in order.
+        Times to evaluate, increasing.
     arrive : np.ndarray [shape=(K,)]
-        When each value is reached.
+        Time at which each value is reached.
     values : np.ndarray [shape=(K, D)]
     take : np.ndarray [shape=(K,)] or float
-        How long each step takes; the first is not used.
+        Duration of each transition; the first is not used.
 
     Returns
     -------
     np.ndarray [shape=(T, D)]
-        The first value at all times before, the last one after.
+        The first value before all transitions, the last one after them.
     """
     take = np.broadcast_to(take, arrive.shape)
     path = np.repeat(values[:1].astype(float), len(beats), axis=0)
@@ -52,7 +52,7 @@ def ease(beats: np.ndarray, arrive: np.ndarray, values: np.ndarray, take: np.nda
 
 
 def follow_feet(style: Style, steps: np.ndarray, beats: np.ndarray, height: float) -> tuple[np.ndarray, ...]:
-    """Trace both feet: they stand where they are as long as they carry weight, and swing to where they step next.
+    """Compute the paths of both feet: they stay in place while they carry weight, and swing to their next step.
 
     Parameters
     ----------
@@ -65,14 +65,14 @@ def follow_feet(style: Style, steps: np.ndarray, beats: np.ndarray, height: floa
     Returns
     -------
     feet : np.ndarray [shape=(T, 2, 5)]
-        As `body.joints` wants them, but for the heading.
+        As in `body.joints`, but with heading 0.
     weight : np.ndarray [shape=(T, 2)]
-        Share of the weight on each foot.
+        Fraction of the weight on each foot.
     stands : np.ndarray [shape=(T, 2), dtype=bool]
-        The toes are on the floor and do not move.
+        Whether the toes are on the floor and do not move.
     """
     feet, stands = np.zeros((len(beats), 2, 5)), np.ones((len(beats), 2), bool)
-    taken = steps[steps["weight"] > 0]  # a touch leaves the weight where it is
+    taken = steps[steps["weight"] > 0]  # a touch does not shift the weight
     gaps = np.diff(taken["beat"], prepend=-np.inf)
     on_left = ease(beats, taken["beat"] + _LEAVES, _on_left(taken)[:, None], _LEAVES - _LANDS)[:, 0]
     down = ease(beats, taken["beat"] + _LEAVES, _on_left(taken)[:, None], np.clip(0.6 * gaps, 0.2, _HEELS))[:, 0]
@@ -85,7 +85,7 @@ def follow_feet(style: Style, steps: np.ndarray, beats: np.ndarray, height: floa
         for last, (now, step) in enumerate(zip(own[1:]["beat"], own[1:], strict=True)):
             distance = np.hypot(*(step["place"] - own["place"][last]))
             if distance < 0.05 and step["height"] == own["height"][last] == 0:
-                step["place"] = own["place"][last]  # only the weight comes back
+                step["place"] = own["place"][last]  # only the weight shifts back to this foot
                 continue
             relieved = max(others[others < now], default=-np.inf)
             lifts[last + 1] = lift = max(own["beat"][last], relieved, now - _SWING - _LEAVES) + _LEAVES
@@ -105,7 +105,7 @@ def follow_feet(style: Style, steps: np.ndarray, beats: np.ndarray, height: floa
 def perform(
     style: Style, dancer: Dancer, score: tuple, beats: np.ndarray, beat: float, rng: np.random.Generator
 ) -> dict:
-    """Dance what `dance.write_down` wrote down.
+    """Compute the motion for what `dance.write_down` returns.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def perform(
     score : tuple
         Steps, arms and torso.
     beats : np.ndarray [shape=(T,)]
-        Where each frame is, evenly spaced.
+        Time of each frame, evenly spaced.
     beat : float
-        Seconds from beat to beat.
+        Seconds per beat.
     rng : np.random.Generator
 
     Returns
@@ -136,16 +136,16 @@ def perform(
     rise = (
         np.radians(style.rise) * energy * (0.5 - 0.5 * np.cos(2 * np.pi * (phase - 0.3) / style.beats_per_bar)) ** 1.5
     )
-    feet[:, :, 3] = turn[:, None] + (_TURNOUT, -_TURNOUT)  # in a turn both swivel on their toes, heels off the floor
+    feet[:, :, 3] = turn[:, None] + (_TURNOUT, -_TURNOUT)  # in a turn both feet pivot on their toes, heels raised
     feet[:, :, 4] += (np.radians(14) * np.tanh(turning / 4) + rise)[:, None]
     left, front = np.stack([np.cos(turn), -np.sin(turn)], -1), np.stack([np.sin(turn), np.cos(turn)], -1)
 
     flat = ease(beats, steps["beat"] + style.settle, _supports(style, dancer, steps), np.minimum(style.glide, gaps))
-    ahead = ((flat[:, None] - feet[:, :, [0, 2]]) * front[:, None]).sum(-1) / body.leg  # a foot left behind rolls up
+    ahead = ((flat[:, None] - feet[:, :, [0, 2]]) * front[:, None]).sum(-1) / body.leg  # a foot behind lifts its heel
     feet[:, :, 4] += np.radians(9) * np.logaddexp(0, 14 * (ahead - 0.22))
     feet[:, :, 4] = _PITCH * np.tanh(feet[:, :, 4] / _PITCH)
     swing = energy * np.radians(style.hip_roll) * _hip_swing(style, steps, beats)
-    astride = ((feet[:, LEFT] - feet[:, RIGHT])[:, [0, 2]] * front).sum(-1)  # metres the left foot is in front
+    astride = ((feet[:, LEFT] - feet[:, RIGHT])[:, [0, 2]] * front).sum(-1)  # metres by which the left foot is in front
     sideways = (np.gradient(flat, beats * beat, axis=0) * left).sum(-1)
     counter = np.radians(style.counter) * astride
     bend, lean, twist, sink = ease(beats, torso_keys["beat"], torso_keys["pose"], 0.9).T
@@ -153,7 +153,7 @@ def perform(
     pelvis = rotation("y", turn - 0.6 * counter + 0.6 * swing)
     pelvis = pelvis @ rotation("x", 0.3 * bend + 0.02 * drift[:, 0]) @ rotation("z", swing)
     sink = sink + size * (style.knees + style.bounce * energy * (0.5 + 0.5 * np.cos(2 * np.pi * phase)))
-    fall = 0.06 * size * (np.sin(np.radians(style.rise) * energy) - np.sin(rise))  # a body that rises also stretches
+    fall = 0.06 * size * (np.sin(np.radians(style.rise) * energy) - np.sin(rise))  # knees straighten as heels rise
     height = body.leg + body.ankle + _TOES * body.height + body.foot * np.sin(rise) - fall - sink
     root = seat(
         body, np.stack([flat[:, 0], height, flat[:, 1]], -1), pelvis, feet, round(_SINKS / (beats[1] - beats[0]) / beat)
@@ -161,17 +161,17 @@ def perform(
 
     lean = lean + 0.8 * swing - np.radians(style.sway) * energy * sideways + 0.02 * drift[:, 1]
     spine = np.stack([0.7 * bend + 0.03 * drift[:, 2], lean, twist + 1.6 * counter - 0.9 * swing], -1)
-    gaze = -np.radians(50) * np.sin(turn)  # to the audience as long as the neck allows
+    gaze = -np.radians(50) * np.sin(turn)  # towards the audience, at most 50 degrees
     head = np.stack([gaze - 0.8 * spine[:, 2] + 0.08 * drift[:, 3], 0.04 * drift[:, 4] - 0.6 * spine[:, 0]], -1)
     arms = _arms(style, dancer, arm_keys, beats, beat) + 0.05 * drift[:, 5:9, None].reshape(-1, 2, 2).repeat(2, axis=-1)
-    arms[:, :, 3] = np.maximum(arms[:, :, 3], np.radians(3))  # no elbow bends back
+    arms[:, :, 3] = np.maximum(arms[:, :, 3], np.radians(3))  # elbows never bend backward
     return {"joints": joints(body, root, pelvis, spine, head, arms, feet), "weight": weight, "stands": stands}
 
 
 def dance(
     style: Style, energies: np.ndarray, dancer: Dancer, seconds: np.ndarray, downbeat: float, beat: float, rng
 ) -> dict:
-    """Choreograph, write down and perform a dance: see these functions.
+    """Choreograph and perform a dance; see `choreograph`, `write_down` and `perform`.
 
     Parameters
     ----------
@@ -182,9 +182,9 @@ def dance(
     seconds : np.ndarray [shape=(T,)]
         The time of each frame, evenly spaced.
     downbeat : float
-        Seconds at which a bar opens.
+        Seconds at which a bar starts.
     beat : float
-        Seconds from beat to beat.
+        Seconds per beat.
     rng : np.random.Generator
 
     Returns
@@ -198,12 +198,12 @@ def dance(
 
 
 def _on_left(steps: np.ndarray) -> np.ndarray:
-    """Return the share of the weight (S,) that each step leaves on the left foot."""
+    """Return the fraction of the weight (S,) that is on the left foot after each step."""
     return np.where(steps["foot"] == LEFT, steps["weight"], 1 - steps["weight"])
 
 
 def _supports(style: Style, dancer: Dancer, steps: np.ndarray) -> np.ndarray:
-    """Find where each step brings the hips: x, z (S, 2) in metres, over the feet as they share the weight."""
+    """Return the hip position of each step: x, z (S, 2) in metres, over the feet, averaged by their weight."""
     size, points = dancer.body.height / 1.7, []
     for step in steps:
         c, s = np.cos(step["heading"]), np.sin(step["heading"])
@@ -214,14 +214,14 @@ def _supports(style: Style, dancer: Dancer, steps: np.ndarray) -> np.ndarray:
 
 
 def _hip_swing(style: Style, steps: np.ndarray, beats: np.ndarray) -> np.ndarray:
-    """Follow the weight from hip to hip: -1 on the right leg to 1 on the left (T,)."""
+    """Return the weight shift between the legs (T,): -1 all on the right leg, 1 all on the left."""
     taken = steps[steps["weight"] > 0]
     take = np.minimum(style.glide, 1.3 * np.diff(taken["beat"], prepend=-np.inf))
     return ease(beats, taken["beat"] + style.settle, 2 * _on_left(taken)[:, None] - 1, take)[:, 0]
 
 
 def _arms(style: Style, dancer: Dancer, keys: np.ndarray, beats: np.ndarray, beat: float) -> np.ndarray:
-    """Swing both arms (T, 2, 4) from position to position, each reached on its beat, forearms a little later."""
+    """Return both arms' angles (T, 2, 4): transitions between positions, each reached on its beat; forearms lag."""
     take = style.snap * np.diff(keys["beat"], prepend=-np.inf)
     arms = np.empty((len(beats), 2, 4))
     for angle, lag in enumerate(_LAG):
@@ -233,6 +233,6 @@ def _arms(style: Style, dancer: Dancer, keys: np.ndarray, beats: np.ndarray, bea
 
 
 def _wander(seconds: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Drift slowly about zero (T, count) with unit variance: what no dancer repeats exactly."""
+    """Return slow random drift (T, count) with mean 0 and variance 1, so that no movement repeats exactly."""
     rates, starts = rng.uniform(0.08, 0.6, (4, count)), rng.uniform(0, 2 * np.pi, (4, count))
     return np.sqrt(0.5) * np.sin(2 * np.pi * rates * seconds[:, None, None] + starts).sum(1)

@@ -1,31 +1,31 @@
-"""The toy band: drums, bass and chords for a style of dance, synthesised note by note.
+"""Toy music: drums, bass and chords for each dance style, synthesised note by note.
 
-Bars are heard by the bass on their first beat and by the chord, which changes there; sections of four bars alternate
-between calm and full playing.
+A bass note and a chord change mark the first beat of each bar; sections of four bars alternate between calm and full
+playing.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-RATE = 22050  # Hz
-_SECTION = 4  # bars
+RATE = 22050  # Hz, sample rate
+_SECTION = 4  # bars in a section
 
 
 @dataclass(frozen=True)
 class Part:
     """What is played in a bar: tuples of beat, what, loudness; those of `full` are added in a full section.
 
-    What: a name in `_DRUMS`; for the bass 0, 1, 2 for root, third, fifth and 3 for the octave; for chords the beats
-    that they sound.
+    What: a name in `_DRUMS`; for the bass 0, 1, 2 for root, third, fifth and 3 for the octave; for chords their
+    duration in beats.
     """
 
     drums: tuple[tuple[float, str, float], ...]
     full: tuple[tuple[float, str, float], ...]
     bass: tuple[tuple[float, int, float], ...]
     chords: tuple[tuple[float, float, float], ...]
-    pad: float  # loudness of the chord that lies under the bar
-    progressions: tuple[tuple[int, ...], ...]  # degrees of the major scale, a bar each
+    pad: float  # loudness of the chord that is held through the bar
+    progressions: tuple[tuple[int, ...], ...]  # degrees of the major scale from 0, one for each bar
 
 
 BANDS = {
@@ -60,24 +60,24 @@ BANDS = {
 
 @dataclass(frozen=True)
 class Song:
-    """A song's plan: everything that the dance needs to know of it."""
+    """A song's plan: everything that the dance needs."""
 
     style: str
     beats_per_bar: int
-    beat: float  # seconds from beat to beat
-    downbeat: float  # seconds; the first bar that opens in the song
-    beats: np.ndarray  # seconds (B,), all that fall into the song
+    beat: float  # seconds per beat
+    downbeat: float  # seconds: start of the first bar that starts in the song
+    beats: np.ndarray  # seconds (B,), all beats in the song
     energies: np.ndarray  # 0 calm or 1 full (bars,), from two bars before `downbeat` on to the end
-    key: int  # MIDI note
+    key: int  # MIDI note of the key
 
     @property
     def opening(self) -> int:
-        """Index into `beats` of the first beat that opens a bar."""
+        """Index into `beats` of the first beat that starts a bar."""
         return int(np.argmin(np.abs(self.beats - self.downbeat)))
 
 
 def plan(style: str, beats_per_bar: int, tempo: tuple[float, float], seconds: float, rng: np.random.Generator) -> Song:
-    """Draw a song: its tempo (beats a minute) from this range, where in a bar it begins, and its sections."""
+    """Draw a song: tempo (beats per minute) from this range, position in the bar at time 0, sections and key."""
     beat = 60 / rng.uniform(*tempo)
     downbeat = rng.uniform(0, beats_per_bar) * beat
     numbers = np.arange(np.ceil(-downbeat / beat), np.ceil((seconds - downbeat) / beat))
@@ -87,27 +87,27 @@ def plan(style: str, beats_per_bar: int, tempo: tuple[float, float], seconds: fl
 
 
 def play(song: Song, seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """Play a song.
+    """Synthesise a song.
 
     Parameters
     ----------
     song : Song
     seconds : float
-        How long.
+        Duration.
     rng : np.random.Generator
 
     Returns
     -------
     np.ndarray [shape=(seconds * RATE,), dtype=int16]
-        Mono, at `RATE`.
+        Mono, at `RATE` Hz.
     """
     band, sound = BANDS[song.style], np.zeros(round(seconds * RATE))
     drums = {name: make(rng) for name, make in _DRUMS.items()}
     verse = band.progressions[rng.integers(len(band.progressions))]
-    bright = rng.uniform(0.6, 0.95)  # the sound of the chords' instrument
+    bright = rng.uniform(0.6, 0.95)  # timbre of the chords
 
     def add(bar: int, at: float, note: np.ndarray, loudness: float) -> None:
-        """Mix a note in; what falls before the start or after the end is cut off."""
+        """Mix a note in; parts before the start or after the end of the song are cut off."""
         begin = round((song.downbeat + (bar * song.beats_per_bar + at) * song.beat) * RATE)
         part = note[max(0, -begin) : max(0, len(sound) - begin)]
         begin = max(0, begin)
@@ -130,7 +130,7 @@ def play(song: Song, seconds: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def _degree(step: int) -> int:
-    """Return the semitones over the key of a step of the major scale; steps beyond 6 are an octave up."""
+    """Return semitones above the key of a degree of the major scale; degrees above 6 are an octave higher."""
     return 12 * (step // 7) + (0, 2, 4, 5, 7, 9, 11)[step % 7]
 
 
@@ -139,13 +139,13 @@ def _time(seconds: float) -> np.ndarray:
 
 
 def _harmonics(pitch: int, t: np.ndarray, count: int, bright: float = 1.0) -> np.ndarray:
-    """Sum the harmonics of a MIDI pitch, each weaker than the last."""
+    """Return the sum of the first harmonics of a MIDI pitch, each weaker than the one before."""
     frequency = 440 * 2 ** ((pitch - 69) / 12)
     return sum(bright ** (k - 1) / k * np.sin(2 * np.pi * k * frequency * t) for k in range(1, count + 1))
 
 
 def _note(pitch: int, seconds: float, decay: float, count: int, bright: float = 1.0) -> np.ndarray:
-    """Pluck a note: a sharp onset, then decay, damped at its end."""
+    """Return a plucked note: a sharp onset, then exponential decay, damped at its end."""
     t = _time(seconds)
     return (
         _harmonics(pitch, t, count, bright)
@@ -155,19 +155,19 @@ def _note(pitch: int, seconds: float, decay: float, count: int, bright: float = 
 
 
 def _pad(pitch: int, seconds: float) -> np.ndarray:
-    """Bow a note: swelling and fading slowly."""
+    """Return a bowed note: slow attack, slow release."""
     t = _time(seconds)
     return _harmonics(pitch, t, 4) * np.clip(np.minimum(t / 0.08, (t[-1] - t) / 0.12), 0, 1)
 
 
 def _noise(rng: np.random.Generator, seconds: float, decay: float) -> np.ndarray:
-    """Hiss, its low part taken away by differencing, and decaying."""
+    """Return decaying noise, high-passed by differencing."""
     t = _time(seconds)
     return np.diff(rng.standard_normal(len(t) + 1)) * 0.5 * np.exp(-decay * t)
 
 
 def _tone(seconds: float, decay: float, frequency: float, fall: float = 0.0) -> np.ndarray:
-    """Strike a drum: a sine that decays and whose pitch falls to 1 / (1 + fall) of what it began with."""
+    """Return a drum: a decaying sine that starts at (1 + fall) times its final frequency."""
     t = _time(seconds)
     phase = frequency * (t + fall * (1 - np.exp(-30 * t)) / 30)
     return np.sin(2 * np.pi * phase) * np.exp(-decay * t)

@@ -1,7 +1,7 @@
-"""How a toy dance is written: a style, its bars of steps and arms, and which figure may follow which.
+"""The format of toy dances: a style, its bars of steps and arm positions, and which figure may follow which.
 
-A bar is written for a dancer whose left foot is free, in metres for a body of 1.7 m, from where the body stands and
-faces when it begins: x to the dancer's left, z forward. When the right foot is free it is danced as its mirror image.
+A bar is written for a dancer whose left foot is free, in metres for a body of 1.7 m, relative to the dancer's position
+and heading at its start: x to the dancer's left, z forward. If the right foot is free, the bar is mirrored.
 """
 
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 class Bar:
     """One bar of a figure.
 
-    `steps` are (beat, foot, x, z, heading in degrees, weight, height): where the toes are on that beat, how far the
-    body has turned to the left, whether the foot takes the weight (1) or only touches (0), and how high it is (a kick).
-    `arms` are (beat, left arm, right arm), names in `ARMS`. `torso` are (beat, bend, lean, twist in degrees, and how
-    far the hips sink in metres). `to` is where the next bar begins: x, z, heading.
+    `steps` are (beat, foot, x, z, heading in degrees, weight, height): the position of the toes on that beat, how far
+    the body has turned to the left, whether the foot takes the weight (1) or only touches (0), and its height (a kick).
+    `arms` are (beat, left arm, right arm), names in `ARMS`. `torso` are (beat; bend, lean, twist in degrees; lowering
+    of the hips in metres). `to` is where the next bar starts: x, z, heading in degrees.
     """
 
     steps: tuple[tuple, ...]
@@ -25,37 +25,37 @@ class Bar:
 
 @dataclass(frozen=True)
 class Style:
-    """One dance: its metre and tempo, how the body moves whatever the figure, its bars, and its figures.
+    """One dance: its metre and tempo, how the body moves in all figures, its bars, and its figures.
 
-    `figures` maps a name to (energy of the music that calls for it: 0 calm, 1 full; its bars; the figures that may
-    follow). Lengths are metres for a body of 1.7 m, angles degrees, times beats.
+    `figures` maps a name to (energy of the music that it fits: 0 calm, 1 full; its bars; the figures that may follow).
+    Lengths are metres for a body of 1.7 m, angles degrees, times beats.
     """
 
     beats_per_bar: int
-    tempo: tuple[float, float]  # beats a minute
+    tempo: tuple[float, float]  # beats per minute
     bars: dict[str, Bar]
     figures: dict[str, tuple[int, tuple[str, ...], tuple[str, ...]]]
-    bounce: float = 0.0  # the hips sink so much on each beat
-    rise: float = 0.0  # degrees the heels rise in mid-bar, and with them the body
-    knees: float = 0.03  # the hips stay so much under the stretched leg
-    hip_roll: float = 4.0  # the hip over the weight is so much higher
-    hip_out: float = 0.0  # and goes out to the side
-    settle: float = 0.2  # the hips arrive so long after the foot
-    glide: float = 0.8  # and take so long
-    lift: float = 0.03  # a foot rises so much when it steps
-    heel: float = 20.0  # a foot without weight lifts its heel
-    sway: float = 4.0  # the chest leans against a step to the side, for each metre a second
-    counter: float = 25.0  # the chest turns against the feet, for each metre that one is in front of the other
-    snap: float = 0.8  # share of the time between two arm positions that the arms are under way
-    bob: float = 0.0  # the arms swing so much with each beat
-    hold: frozenset[str] = field(default_factory=frozenset)  # arm positions that belong to a side: never mirrored
+    bounce: float = 0.0  # how far the hips sink on each beat
+    rise: float = 0.0  # angle by which the heels, and with them the body, rise in mid-bar
+    knees: float = 0.03  # how far the hips stay below the height of straight legs
+    hip_roll: float = 4.0  # angle by which the hip of the supporting leg is higher
+    hip_out: float = 0.0  # how far that hip moves out to the side
+    settle: float = 0.2  # how long after the foot the hips arrive
+    glide: float = 0.8  # how long the hips move
+    lift: float = 0.03  # how high a foot rises in a step
+    heel: float = 20.0  # angle of a foot without weight, heel up
+    sway: float = 4.0  # lean of the chest against a step to the side, per metre per second
+    counter: float = 25.0  # turn of the chest against the feet, per metre that one is in front of the other
+    snap: float = 0.8  # fraction of the time between two arm positions in which the arms move
+    bob: float = 0.0  # how far the arms swing on each beat
+    hold: frozenset[str] = field(default_factory=frozenset)  # arm positions mirrored only if left-handed
 
 
-# Direction, raise, roll, elbow, in degrees: see synthetic_body.joints.
+# Direction, raise, roll, elbow, in degrees; see body.joints.
 ARMS = {
     "down": (30, 10, -30, 22),
-    "lead": (80, 78, -35, 70),  # a ballroom hold: the leading hand
-    "embrace": (62, 66, -92, 100),  # and the arm around the partner who is not there
+    "lead": (80, 78, -35, 70),  # ballroom hold: the leading hand
+    "embrace": (62, 66, -92, 100),  # ballroom hold: the arm around the absent partner
     "low": (72, 38, -25, 20),
     "side": (82, 84, -25, 16),
     "high": (72, 128, -20, 14),
@@ -63,7 +63,7 @@ ARMS = {
     "curve": (28, 52, -72, 66),  # rounded in front of the waist
     "latin": (42, 38, -52, 92),  # forearms level at the waist
     "latin_in": (18, 44, -70, 104),
-    "check": (12, 82, -10, 18),  # a straight line forward
+    "check": (12, 82, -10, 18),  # straight forward
     "back": (128, 66, -20, 14),
     "hip": (106, 44, -179, 98),
     "point": (55, 142, 0, 4),
@@ -76,7 +76,7 @@ ARMS = {
     "clap_high": (31, 143, -43, 92),
 }
 
-# Somebody who stands by: shifts the weight now and then, and takes no part in the music.
+# A bystander, who shifts the weight now and then and does not follow the music.
 STANDING = Style(
     beats_per_bar=4,
     tempo=(28, 40),

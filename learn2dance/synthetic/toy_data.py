@@ -1,11 +1,11 @@
-"""Make toy data: songs of a synthetic band, and dancers who dance to them, as a detector would see them.
+"""Make toy data: synthetic songs, dances to them, and the poses that a detector would find.
 
 Reads:  nothing.
 Writes: DATA/keypoints/<clip>/… (a third of them <clip>.tar.gz), DATA/audio/<clip>.wav, DATA/clips.csv,
         DATA/splits/, and DATA/truth/<clip>.npz: the true joints and beats, for tests.
 
-Three styles (waltz in 3/4, cha-cha and disco in 4/4), each with its steps and its range of tempo. Only what is missing
-or was made with other arguments is made.
+Three styles (waltz in 3/4, cha-cha and disco in 4/4), each with its own steps and range of tempo. Clips that exist and
+were made with the same arguments are kept.
 
 Example: python -m learn2dance.synthetic data/toy --clips 24 --seconds 20
 """
@@ -26,7 +26,7 @@ from learn2dance.synthetic.files import write, write_keypoints, write_wav
 from learn2dance.synthetic.motion import dance
 from learn2dance.synthetic.style import STANDING
 
-SHORTEST = 4.0  # seconds: a bar of the slowest waltz opens in it and is danced to its end
+SHORTEST = 4.0  # seconds: nearly two bars of the slowest waltz (4.3 s), so that it usually holds a complete bar
 
 
 def make(path: str | Path, clips: int = 24, seconds: float = 20.0, seed: int = 0, jobs: int = 1) -> list[str]:
@@ -35,11 +35,11 @@ def make(path: str | Path, clips: int = 24, seconds: float = 20.0, seed: int = 0
     Parameters
     ----------
     path : path
-        The data root: a folder that is not there, or holds toy data already.
+        The data root: a folder that does not exist, or holds toy data already.
     clips : int
-        How many, dealt out to the styles in turn; the first clips are the same however many there are.
+        Number of clips, with the styles in turn; the first clips do not depend on the number.
     seconds : float
-        Length of each clip.
+        Duration of each clip.
     seed : int
     jobs : int
         Processes.
@@ -47,7 +47,7 @@ def make(path: str | Path, clips: int = 24, seconds: float = 20.0, seed: int = 0
     Returns
     -------
     list of str
-        The clips that were made now: those that were missing or made with other arguments.
+        The clips made now: those that were missing or made with other arguments.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def make(path: str | Path, clips: int = 24, seconds: float = 20.0, seed: int = 0
         raise UserError(f"--seed {seed}: expected 0 or more")
     names = [f"{styles[i % len(styles)]}_{i // len(styles) + 1:02d}" for i in range(clips)]
     _check_folder(path, names)
-    # The choreographer's own source counts as a parent: once it dances differently, all is made anew.
+    # The source of this package counts as a parent: if it changes, all clips are made again.
     parents = {"choreographer": npz.digest(*sorted(Path(__file__).parent.glob("*.py")))}
     arguments = {"seed": seed, "seconds": float(seconds)}
     all_jobs = [(path, index, name, arguments, parents) for index, name in enumerate(names)]
@@ -80,22 +80,22 @@ def make(path: str | Path, clips: int = 24, seconds: float = 20.0, seed: int = 0
 
 
 def _split(index: int) -> str:
-    """Deal the clips out: of every eight of a style one to val and one to test."""
+    """Return the split of a clip: of every eight clips of a style, one is in val and one in test."""
     return {1: "val", 2: "test"}.get(index // len(STYLES) % 8, "train")
 
 
 def _fps(index: int) -> int:
-    """Film every other clip of a style at 25 frames a second, the others at 30."""
+    """Return the frame rate of a clip: 25 and 30 frames per second in turn within a style."""
     return (25, 30)[index // len(STYLES) % 2]
 
 
 def _packed(index: int) -> bool:
-    """Tell whether the clip's keypoints are an archive: every third, another one in each style."""
+    """Tell whether the clip's keypoints are an archive: every third clip, a different third in each style."""
     return (index // len(STYLES) + index % len(STYLES)) % 3 == 2
 
 
 def _crowded(index: int) -> bool:
-    """Tell whether a bystander is in the clip: every fourth, another one in each style."""
+    """Tell whether a bystander is in the clip: every fourth clip, different ones in each style."""
     return (index // len(STYLES) + index % len(STYLES)) % 4 == 1
 
 
@@ -104,13 +104,13 @@ def _keypoints(path: Path, index: int, name: str) -> Path:
 
 
 def _made(path: Path, index: int, name: str, arguments: dict, parents: dict[str, str]) -> bool:
-    """Tell whether a clip is there, whole; its truth is written last."""
+    """Tell whether a clip is complete and up to date; its truth is written last."""
     there = _keypoints(path, index, name).exists() and (path / "audio" / f"{name}.wav").exists()
     return there and npz.is_up_to_date(path / "truth" / f"{name}.npz", "truth", arguments, parents)
 
 
 def _check_folder(path: Path, names: list[str]) -> None:
-    """Raise a UserError where toy data would be mixed up with somebody's own."""
+    """Raise a UserError if the folder holds data other than these toy clips."""
     if path.exists() and not path.is_dir():
         raise UserError(f"{path}: a file, expected a folder for the toy data, or nothing; choose another name")
     found = [entry for kind in ("keypoints", "audio", "videos") for entry in sorted(path.glob(f"{kind}/[!.]*"))]
@@ -139,7 +139,7 @@ def _make_clip(job: tuple[Path, int, str, dict, dict[str, str]]) -> None:
     bystander = synthetic_camera.view(camera, _stand_by(times, for_bystander)) if _crowded(index) else None
 
     truth = path / "truth" / f"{name}.npz"
-    truth.unlink(missing_ok=True)  # until all is there again
+    truth.unlink(missing_ok=True)  # until the clip is complete
     people = synthetic_camera.film(pixels, bystander, for_camera)
     write_keypoints(_keypoints(path, index, name), name, people)
     write_wav(path / "audio" / f"{name}.wav", music.play(song, seconds, for_band), music.RATE)
@@ -158,7 +158,7 @@ def _make_clip(job: tuple[Path, int, str, dict, dict[str, str]]) -> None:
 
 
 def _stand_by(times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Let somebody stand beside the dance floor (T, 25, 3), metres."""
+    """Return the joints (T, 25, 3), metres, of a person who stands beside the dance floor."""
     beat = 60 / rng.uniform(*STANDING.tempo)
     bars = int(times[-1] / beat / STANDING.beats_per_bar) + 4
     joints = dance(STANDING, np.zeros(bars), cast(rng), times, rng.uniform(0, 4) * beat, beat, rng)["joints"]

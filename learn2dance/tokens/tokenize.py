@@ -1,7 +1,7 @@
 """Fit the codebook of a data root, and encode every clip as tokens."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = 
 def clip_cutter(root: DataRoot) -> Callable[[str], dict]:
     """Return `cut_clip` with the settings and peaks of the root's clusters.npz."""
     saved = npz.load(root.path / "clusters.npz", "clusters")
-    settings = Settings(**{field.name: saved["meta"]["arguments"][field.name] for field in fields(Settings)})
+    settings = Settings(**{key: saved[key] for key in ("frames_per_beat", "window_beats", "align")})
     return lambda clip: cut_clip(root, clip, settings, saved["peaks"])
 
 
@@ -169,6 +169,8 @@ def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, s
         peaks=peaks,
         frames_per_beat=settings.frames_per_beat,
         window_beats=settings.window_beats,
+        mirror=settings.mirror,
+        align=settings.align,
         top_speed=top_speed(root, train),
         error=np.stack(errors, axis=1),
     )
@@ -191,7 +193,8 @@ def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, pe
     found = cut_clip(root, clip, settings, peaks)
     tokens, mirrored = codebook.encode(found["windows"]), codebook.encode(windows.mirror(found["windows"]))
     keys = {key: found[key] for key in ("known", "start", "beats")}
-    npz.save(path, "tokens", STAGE, {}, parents, tokens=tokens, mirrored=mirrored, **keys)
+    motion = windows.dct_coefficients(found["windows"], codebook.frames)
+    npz.save(path, "tokens", STAGE, {}, parents, tokens=tokens, mirrored=mirrored, motion=motion, **keys)
     return True
 
 

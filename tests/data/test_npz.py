@@ -98,7 +98,7 @@ def broken(path, how):
         ("empty", "not a whole .npz"),
         ("pickled", "pickled objects"),
         ("single array", "a single array"),
-        ("stranger", "expected a 'poses' file, found keys poses"),
+        ("stranger", "no key 'confidence'"),
         ("older", "schema 1, expected 2"),
         ("key gone", "no key 'confidence'"),
         ("compressed and damaged", "not a whole .npz"),
@@ -138,6 +138,21 @@ def test_digest_follows_content_and_names(tmp_path):
     second = npz.digest(folder)
     (folder / "2.json").write_text("y")
     assert len({first, second, npz.digest(folder)}) == 3
+
+
+def test_a_file_without_meta_is_read_and_never_replaced(tmp_path):
+    path = tmp_path / "a.npz"
+    arrays = poses() | {"fps": np.float32(30)}  # float64 where the schema says float32, and the other way round
+    np.savez(path, **arrays)
+    found = npz.load(path, "poses")
+    assert found["poses"].dtype == np.float32 and found["fps"] == 30.0 and found["meta"] == {}
+    assert npz.is_up_to_date(path, "poses", {"joints": 15}, {"keypoints": "abc"})
+    np.savez(path, **{key: array for key, array in arrays.items() if key != "filled"})
+    with pytest.raises(UserError, match="no key 'filled'"):
+        npz.is_up_to_date(path, "poses", {}, {})
+    np.savez(path, **arrays | {"filled": np.zeros((4, 15))})  # numbers are no yes and no
+    with pytest.raises(UserError, match="'filled' is float64"):
+        npz.load(path, "poses")
 
 
 def test_poses_of_strangers(tmp_path):

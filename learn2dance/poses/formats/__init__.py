@@ -1,4 +1,4 @@
-"""Readers of pose files, one module a format; `other_tools.detect` tells which format a file is.
+"""Readers of pose files, grouped by format; `other_tools.detect` finds a file's format.
 
 May import what `learn2dance.poses` may.
 """

@@ -1,4 +1,4 @@
-"""The files of one clip's poses, read into memory from a folder or an archive; nothing is unpacked to disk."""
+"""Read the pose files of one clip into memory from a folder or an archive, without unpacking to disk."""
 
 import functools
 import gzip
@@ -14,9 +14,9 @@ from pathlib import Path
 from learn2dance.data.data_root import ARRAYS, SINGLE
 from learn2dance.errors import UserError
 
-BLOCK = 1 << 16  # bytes read at once: more than a frame usually takes
-LARGEST_FILE = 16 << 20  # bytes; a frame of a hundred people with hands and faces takes 2 MB
-LARGEST_CLIP = 1 << 30  # bytes, unpacked; half an hour of one person's body is 50 MB
+BLOCK = 1 << 16  # bytes per read: more than a frame usually has
+LARGEST_FILE = 16 << 20  # bytes, limit for one file; a frame of a hundred people with hands and faces has 2 MB
+LARGEST_CLIP = 1 << 30  # bytes, limit for an unpacked clip; half an hour of one person's body is 50 MB
 FORMATS = ("openpose", "coco", "mmpose", "brace", "aist", "array")  # see `other_tools`
 
 
@@ -26,20 +26,20 @@ def read(path: Path) -> tuple[list[tuple[str, bytes]], str]:
     Parameters
     ----------
     path : Path
-        A folder of JSON files, or, if it has none, of arrays; an archive ``.tar``, ``.tar.gz``, ``.tgz`` or ``.zip`` of
-        JSON files, which may lie in folders; or a single file.
+        A folder of JSON files or, if it has none, of arrays; an archive ``.tar``, ``.tar.gz``, ``.tgz`` or ``.zip`` of
+        JSON files, which may be in subfolders; or a single file.
 
     Returns
     -------
     files : list of (str, bytes)
         Names and contents, sorted by name.
     digest : str
-        The hash by which a change is noticed: `npz.digest` of the archive or file, or of the folder's files read.
+        Hash for noticing changes: `npz.digest` of the archive or file, or of those files of the folder that are read.
 
     Raises
     ------
     UserError
-        If it cannot be read, is too large, holds no poses, or is an archive that is damaged or not to be trusted.
+        If it cannot be read, is too large or holds no poses, or if it is a damaged or unsafe archive.
     """
     total = hashlib.sha256()
     try:
@@ -64,9 +64,10 @@ def read(path: Path) -> tuple[list[tuple[str, bytes]], str]:
 
 
 def _folder(path: Path) -> list[tuple[str, bytes]]:
-    """Return name and content of the files in a folder, or in the one folder that it holds instead.
+    """Return name and content of the files in a folder, or in its only subfolder if it holds nothing else.
 
-    With a file for every frame, this is half of all the work: `os.open` and no Path, no file object for each.
+    With one file a frame, reading takes half of the run time. So this uses `os.open`, without a Path or file object
+    for each file.
     """
     names = os.listdir(path)
     if len(names) == 1 and (path / names[0]).is_dir():  # an archive unpacked into a folder of its own name
@@ -78,7 +79,7 @@ def _folder(path: Path) -> list[tuple[str, bytes]]:
         descriptor = os.open(base + name, flags)
         try:
             data = os.read(descriptor, BLOCK)
-            # A file read in one go that ends as JSON does is whole: no need to ask for more, which costs as much again.
+            # A file shorter than BLOCK that ends like JSON is complete. A second read would double the cost.
             if len(data) >= BLOCK or not data.endswith(b"}"):
                 size = os.fstat(descriptor).st_size
                 if size > LARGEST_CLIP:
@@ -95,7 +96,7 @@ def _wanted(name: str) -> bool:
 
 
 def _archive(path: Path, packed: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of the JSON files in an archive, after a look at every name in it."""
+    """Yield name and content of the JSON files in an archive; check every member."""
     try:
         if path.name.lower().endswith(".zip"):
             with zipfile.ZipFile(io.BytesIO(packed)) as archive:
@@ -125,21 +126,21 @@ def _archive(path: Path, packed: bytes) -> Iterator[tuple[str, bytes]]:
         raise
     except (EOFError, ValueError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a whole archive ({error}); was its copying cut short?") from None
-    except (RuntimeError, NotImplementedError) as error:  # zipfile's, for a password and for methods it lacks
+    except (RuntimeError, NotImplementedError) as error:  # from zipfile: a password, or an unsupported compression
         raise UserError(f"{path}: {error}; pack it as a .tar.gz") from None
 
 
 def _tar(packed: bytes) -> Iterator[tuple[str, int, int, bool]]:
-    """Yield name, first byte, size, and whether it is a plain file or folder, of each member of a tar.
+    """Yield each member of a tar: name, offset and size in bytes, and whether it is a plain file or folder.
 
-    tarfile takes three times as long over a header as orjson over the frame behind it. So the headers of the common
-    kind are read here (POSIX.1-1988, "ustar Interchange Format"), and from the first other one on it is tarfile's turn.
+    tarfile needs three times as long for a header as orjson for the frame. So headers of the common kind are parsed
+    here (POSIX.1-1988, "ustar Interchange Format"); from the first other header on, tarfile reads the archive.
     """
     at = 0
-    while any(header := packed[at : at + 512]):  # zeros end the archive
+    while any(header := packed[at : at + 512]):  # a block of zeros ends the archive
         try:
             size, checksum = (int(header[a:b].rstrip(b"\0 "), 8) for a, b in ((124, 136), (148, 156)))
-        except ValueError:  # large sizes are no octal numbers; nor is anything in a file that is no tar
+        except ValueError:  # not octal: a very large size, or not a tar file
             break
         common = header[156:157] in (b"0", b"5") and header[257:262] == b"ustar" and header[345:346] == b"\0"
         if not common or sum(header) - sum(header[148:156]) + 8 * ord(" ") != checksum:
@@ -154,7 +155,7 @@ def _tar(packed: bytes) -> Iterator[tuple[str, int, int, bool]]:
 
 
 def _trust(path: Path, name: str, size: int, link: bool) -> None:
-    """Refuse a member that points out of the archive, or that no frame's JSON can be."""
+    """Raise a UserError for a link, a path that leaves the archive, or a file too large for a frame's JSON."""
     parts = name.replace("\\", "/").split("/")
     if link or parts[0] == "" or ".." in parts or ":" in parts[0]:
         what = "a link or device" if link else "a path that leads out of it"

@@ -1,8 +1,8 @@
-"""What OpenPose found in one clip: its JSON files, one a frame, as one array of people.
+"""Read OpenPose's JSON files of one clip into one array of people.
 
-OpenPose writes one file a frame, ``<clip>_000000000123_keypoints.json``; the number is the frame's. The formats read
-here are those of its documentation ("Output format"): BODY_25 and COCO-18, three numbers a joint (x, y, confidence),
-under ``pose_keypoints_2d`` or, in older versions, ``pose_keypoints``.
+OpenPose writes one file a frame, ``<clip>_000000000123_keypoints.json``, with the frame number in the name. The formats
+read here are those of its documentation ("Output format"): BODY_25 and COCO-18, three numbers a joint (x, y,
+confidence), under ``pose_keypoints_2d`` or, in older versions, ``pose_keypoints``.
 """
 
 import json
@@ -17,23 +17,23 @@ import orjson
 from learn2dance.errors import UserError
 
 KEYS = ("pose_keypoints_2d", "pose_keypoints")
-FARTHEST = np.array([1e5, 1e5, 2])  # pixels beyond any picture's; confidence goes a little above 1 at times
+FARTHEST = np.array([1e5, 1e5, 2])  # limits: pixels larger than any image; confidence, sometimes slightly above 1
 _NUMBER = re.compile(r"(\d+)(?:_keypoints)?\.json$")
-BODY = 15  # joints that all models share here: the first of BODY_25, without eyes, ears and feet
+BODY = 15  # joints: the first 15 of BODY_25, without eyes, ears and feet
 
 
 @dataclass(frozen=True)
 class Detections:
-    """Everybody whom the detector found in one clip, frame by frame."""
+    """All people detected in one clip."""
 
-    people: np.ndarray  # float32 (N, J, 3): x right and y down in pixels, confidence 0-1; all 0 where not seen
-    frame: np.ndarray  # int64 (N,): the frame of each, never decreasing
-    frames: int  # frames of the clip, from frame 0 to the last file's
-    missing: int  # frames without a file
-    odd: int  # joints whose numbers are impossible, taken as not seen
+    people: np.ndarray  # float32 (N, J, 3): x right and y down in pixels, confidence 0-1; all 0 where not detected
+    frame: np.ndarray  # int64 (N,): frame of each person, non-decreasing
+    frames: int  # number of frames of the clip: from frame 0 to the last one in the source
+    missing: int  # number of frames without a file
+    odd: int  # number of joints with impossible numbers, which count as not detected
     kind: str = "OpenPose's JSON"
-    fps: float | None = None  # where the source says
-    chosen: bool = False  # the source holds one dancer alone, chosen by its makers: at most one a frame
+    fps: float | None = None  # frames a second, if the source says
+    chosen: bool = False  # whether the source holds one dancer only, selected by its authors: at most one a frame
 
     def crowd(self) -> str:
         """Say how many people the frames hold: "1 person", "0-3 people"."""
@@ -43,29 +43,29 @@ class Detections:
 
 
 def detect(path: Path, files: list[tuple[str, bytes]]) -> Detections:
-    """Make one array of the JSON files of a clip.
+    """Read the JSON files of a clip into one array.
 
     Parameters
     ----------
     path : Path
-        Where they come from, for the faults' lines.
+        Folder or archive of the files, for error messages.
     files : list of (str, bytes)
         Names and contents, as `clip_files.read` returns them.
 
     Returns
     -------
     Detections
-        With 25 joints in the order of BODY_25, or 18 in that of COCO-18.
+        With 25 joints in the order of BODY_25, or 18 in the order of COCO-18.
 
     Raises
     ------
     UserError
-        If a file is not OpenPose's, is cut short or has another number of joints, or two are the same frame.
+        If a file is not OpenPose's, is truncated or has another number of joints, or if two files are the same frame.
     """
     frame_of = _frame_numbers(path, [name for name, _ in files])
     order = np.argsort(frame_of)
-    numbers = array("d")  # 3 J for each person
-    source: list[int] = []  # the file of each, by index
+    numbers = array("d")  # 3 J numbers for each person
+    source: list[int] = []  # index of each person's file
     length = 0
     for index in order.tolist():
         name, data = files[index]
@@ -95,31 +95,31 @@ def detect(path: Path, files: list[tuple[str, bytes]]) -> Detections:
 
 
 def sift(people: np.ndarray) -> tuple[np.ndarray, int]:
-    """Set joints whose numbers are impossible to not seen, and confidences a little above 1 to 1.
+    """Set joints with impossible numbers to not detected, and confidences slightly above 1 to 1.
 
     Parameters
     ----------
     people : np.ndarray [shape=(N, J, 3)]
-        x, y in pixels, confidence; 0 where not seen.
+        x, y in pixels, confidence; 0 where not detected.
 
     Returns
     -------
     people : np.ndarray [shape=(N, J, 3), dtype=float32]
-        The same, all 0 where not seen.
+        The same, all 0 where not detected.
     odd : int
-        How many joints had impossible numbers.
+        Number of joints with impossible numbers.
     """
-    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite, and so impossible
+    with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which is impossible below
         people = people.astype(np.float32)
     confidence = people[..., 2]
-    possible = (np.abs(people) <= FARTHEST).all(axis=-1) & (confidence >= 0)  # NaN is neither
+    possible = (np.abs(people) <= FARTHEST).all(axis=-1) & (confidence >= 0)  # False for NaN
     people[~possible | (confidence == 0)] = 0
     np.minimum(confidence, 1, out=confidence)
     return people, int((~possible).sum())
 
 
 def _frame_numbers(path: Path, names: list[str]) -> np.ndarray:
-    """Return each file's frame, int64, from its name."""
+    """Return each file's frame number, int64, from its name."""
     found = [_NUMBER.search(name) for name in names]
     if None in found:
         name = names[found.index(None)]
@@ -141,7 +141,7 @@ def _frame_numbers(path: Path, names: list[str]) -> np.ndarray:
 
 
 def _people(where: str, data: bytes) -> list:
-    """Return the people of a file that is unusual, or say what is wrong with it."""
+    """Return the people of a file in which orjson found no list of people, or raise a UserError."""
     if not data.strip():
         raise UserError(f"{where}: empty, expected OpenPose's JSON; was OpenPose stopped or the disk full?")
     try:
@@ -158,7 +158,7 @@ def _people(where: str, data: bytes) -> list:
 
 
 def _older(where: str, person: object) -> list:
-    """Return a person's numbers under the key of older versions."""
+    """Return a person's numbers under the key of older OpenPose versions, or raise a UserError."""
     if isinstance(person, dict) and KEYS[1] in person:
         return person[KEYS[1]]
     found = f"keys {', '.join(person) or 'none'}" if isinstance(person, dict) else f"a {type(person).__name__}"
@@ -166,14 +166,14 @@ def _older(where: str, person: object) -> list:
 
 
 def _numbers(where: str, row: object) -> list[float]:
-    """Return a person's numbers with NaN for null, or say that they are none."""
+    """Return a person's numbers with NaN for null, or raise a UserError if they are not numbers."""
     if not isinstance(row, list) or not all(value is None or isinstance(value, (int, float)) for value in row):
         raise UserError(f"{where}: a person's joints are not a list of numbers; is it another tool's JSON?")
     return [float("nan") if value is None else value for value in row]
 
 
 def _length(where: str, length: int, before: int) -> int:
-    """Return how many numbers there are for each person, if it is OpenPose's and as in the files before."""
+    """Return ``length``, the numbers per person; raise a UserError if it is not OpenPose's or has changed."""
     if length not in (75, 54):
         raise UserError(
             f"{where}: {length} numbers for a person, expected 75 (BODY_25) or 54 (COCO-18); which model was it?"
@@ -184,17 +184,17 @@ def _length(where: str, length: int, before: int) -> int:
 
 
 def to_body_25(path: Path, people: np.ndarray, joints: int) -> np.ndarray:
-    """Return people with so many joints in the order of BODY_25, whichever model found them.
+    """Convert people to the first 15, or all 25, joints of BODY_25.
 
-    COCO-18 has no MidHip and COCO-17 no Neck either: they are put halfway between the hips and the shoulders, with the
-    lower confidence of the two.
+    COCO-18 has no MidHip, and COCO-17 has no Neck either. They are set to the midpoints of the hips and of the
+    shoulders, with the lower confidence of the two.
 
     Parameters
     ----------
     path : Path
-        Where they come from, for the fault's line.
-    people : np.ndarray [shape=(N, 25, 18, 17 or 15, 3)]
-        x, y, confidence.
+        Source of the people, for the error message.
+    people : np.ndarray [shape=(N, J, 3)]
+        x, y, confidence; J is 15, 17, 18 or 25.
     joints : int
         15 or 25.
 
@@ -206,7 +206,7 @@ def to_body_25(path: Path, people: np.ndarray, joints: int) -> np.ndarray:
     Raises
     ------
     UserError
-        If 25 joints are asked of a model that has no feet.
+        If 25 joints are requested from a model without feet.
     """
     from learn2dance.motion.skeleton import BODY_15, JOINTS
 
@@ -231,19 +231,19 @@ def to_body_25(path: Path, people: np.ndarray, joints: int) -> np.ndarray:
 
 
 def body_size(people: np.ndarray) -> np.ndarray:
-    """Measure how large people are: the diagonal of the box around the joints that are seen.
+    """Measure the size of people: the diagonal of the bounding box of the first `BODY` joints, where detected.
 
     Parameters
     ----------
     people : np.ndarray [shape=(N, J, 3)]
-        x, y in pixels and confidence, 0 where not seen.
+        x, y in pixels and confidence, 0 where not detected.
 
     Returns
     -------
     np.ndarray [shape=(N,)]
-        Pixels; 0 where nothing is seen.
+        Pixels; 0 where no joint is detected.
     """
-    x, y, confidence = np.ascontiguousarray(people[:, :BODY].T)  # (J, N) each: reduced over joints far faster
+    x, y, confidence = np.ascontiguousarray(people[:, :BODY].T)  # (J, N) each: far faster to reduce over joints
     unseen = confidence == 0
     width, height = (
         np.where(unseen, -np.inf, axis).max(axis=0) - np.where(unseen, np.inf, axis).min(axis=0) for axis in (x, y)

@@ -1,16 +1,16 @@
-"""Poses that other tools than OpenPose found, and those of published data sets: which format it is, and its people.
+"""Read poses of published data sets and of tools other than OpenPose; find the format by the content.
 
-coco     results as the COCO key-point challenge wants them, one list for all frames: ``[{"image_id": …, "keypoints":
-         [x, y, confidence, …], "score": …}]``. AlphaPose writes it (``image_id``: the picture's name, ``0.jpg`` on for
-         a video), Detectron2 and MMPose when they evaluate (numbers), and whoever uses rtmlib by hand.
+coco     results in the format of the COCO key-point challenge, one list for all frames: ``[{"image_id": …,
+         "keypoints": [x, y, confidence, …], "score": …}]``. Written by AlphaPose (``image_id`` is the image's name; for
+         a video ``0.jpg``, ``1.jpg`` …), by Detectron2 and MMPose in evaluation (a number), and by rtmlib's users.
 mmpose   of MMPose's inferencer, ``[{"frame_id": 0, "instances": [{"keypoints": [[x, y], …], "keypoint_scores": …}]}]``,
          and of its demos, which have the same under ``instance_info`` and count from 1.
 brace    BRACE's segments (Moltisanti et al., ECCV 2022): ``{"<video>/img-000001.png": {"box": …, "keypoints": [[x, y,
-         score], …]}}``; 1 is the video's first frame, as ffmpeg counts. A folder may hold all segments of a video.
+         score], …]}}``; 1 is the video's first frame, as in ffmpeg. A folder may hold all segments of a video.
 aist     AIST++'s ``keypoints2d`` (Li et al., ICCV 2021), see `pose_arrays`.
 array    arrays (T, J, 2 or 3) in .npy, .npz or a pickle, see `pose_arrays`.
 
-The joints are COCO's 17, or begin with them: Halpe's 26, 68 and 136 and COCO-WholeBody's 133 do.
+In the first three, the joints are COCO's 17 or begin with them, as in Halpe (26, 68, 136) and COCO-WholeBody (133).
 """
 
 import json
@@ -25,11 +25,11 @@ from learn2dance.errors import UserError
 from learn2dance.poses.formats.openpose_json import Detections, body_size, sift
 
 NAMES = {"coco": "COCO results", "mmpose": "MMPose's JSON", "brace": "BRACE"}
-COCO_FIRST = (17, 26, 68, 133, 136)  # numbers of joints whose first 17 are COCO's
-LAST = 1_000_000  # frames: eleven hours at 25 a second
-SMALLEST = 10  # pixels: who is smaller is not measured in pixels
+COCO_FIRST = (17, 26, 68, 133, 136)  # joint counts of models whose first 17 joints are COCO's
+LAST = 1_000_000  # frames, eleven hours at 25 a second: limit of BRACE's frame numbers, which may start anywhere
+SMALLEST = 10  # pixels: if people are smaller, the unit is probably not pixels
 _OPENPOSE = re.compile(r"\d_keypoints\.json$")
-_NUMBER = re.compile(r"(?<!\d)(\d{1,15})\D*?(\.[a-z]\w*)?$", re.IGNORECASE)  # the last number of a picture's name
+_NUMBER = re.compile(r"(?<!\d)(\d{1,15})\D*?(\.[a-z]\w*)?$", re.IGNORECASE)  # the last number in an image's name
 
 
 def detect(
@@ -39,30 +39,30 @@ def detect(
     camera: int | None = None,
     first_frame: int | None = None,
 ) -> Detections | None:
-    """Make one array of a clip's people, whatever the format of its files.
+    """Read a clip's people into one array, in any of the formats.
 
     Parameters
     ----------
     path : Path
-        Where they come from, for the faults' lines.
+        Folder, archive or file of the clip, for error messages.
     files : list of (str, bytes)
         Names and contents, as `clip_files.read` returns them.
     format : str, optional
-        One of `clip_files.FORMATS`; else found by the content.
+        One of `clip_files.FORMATS`; if None, found by the content.
     camera : int, optional
-        Which of AIST++'s cameras, from 1 on; 1 is in front.
+        AIST++'s camera, counted from 1, the front camera and default.
     first_frame : int, optional
-        The number that the video's first frame has in the file; else as the format's makers count.
+        Number of the video's first frame in the file; if None, as the format defines it.
 
     Returns
     -------
     Detections or None
-        With 15, 17, 18 or 25 joints; None where it is OpenPose's, which `openpose_json.detect` reads.
+        With 15, 17, 18 or 25 joints; None for OpenPose's format, which `openpose_json.detect` reads.
 
     Raises
     ------
     UserError
-        If it is none of the formats, or not whole.
+        If it is none of the formats, is incomplete, or is not in pixels.
     """
     found = _detect(path, files, format, camera, first_frame)
     if found:
@@ -78,7 +78,7 @@ def detect(
 def _detect(
     path: Path, files: list[tuple[str, bytes]], kind: str | None, camera: int | None, first: int | None
 ) -> Detections | None:
-    """Find the format, and read it."""
+    """Find the format and read the people; parameters as for `detect`."""
     name, data = files[0]
     single = path.name == name
     where = path if single else path / name
@@ -115,18 +115,18 @@ def _one(path: Path, files: list) -> None:
 
 
 def _json(where: Path, data: bytes) -> object:
-    """Return what the JSON holds; None where it is not whole."""
+    """Return the content of the JSON; None if it is invalid."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         try:
-            return json.loads(data, parse_int=float)  # takes NaN and Infinity, as Python's own writer writes them
+            return json.loads(data, parse_int=float)  # accepts NaN and Infinity, which Python's json writes
         except (ValueError, RecursionError):
             return None
 
 
 def _kind(where: Path, content: object, frames: bool) -> str | None:
-    """Name the format of this JSON; None for OpenPose's, and for what may be a damaged one of its ``frames``."""
+    """Return the format of this JSON; None for OpenPose's, also if it may be a damaged one of OpenPose's ``frames``."""
     element = content[0] if isinstance(content, list) and content else content
     if isinstance(content, dict) and content:
         element = next(iter(content.values()))
@@ -154,7 +154,7 @@ def _kind(where: Path, content: object, frames: bool) -> str | None:
 
 
 def _coco(path: Path, content: object, first: int) -> Detections:
-    """Read results in COCO's format: a list of people, each with its picture."""
+    """Read results in COCO's format: a list of people, each with its image."""
     people = _records(path, content, "image_id", "keypoints")
     numbers, stems = zip(*(_frame(path, person["image_id"]) for person in people), strict=True) if people else ((), ())
     if len(set(stems)) > 1:
@@ -166,7 +166,7 @@ def _coco(path: Path, content: object, first: int) -> Detections:
 
 
 def _mmpose(path: Path, content: object, first: int | None) -> Detections:
-    """Read what MMPose's inferencer or one of its demos wrote."""
+    """Read the output of MMPose's inferencer or of one of its demos."""
     if demo := isinstance(content, dict):
         content = content.get("instance_info")
     first = int(demo) if first is None else first
@@ -185,7 +185,7 @@ def _mmpose(path: Path, content: object, first: int | None) -> Detections:
 
 
 def _brace(path: Path, contents: list, first: int) -> Detections:
-    """Read segments of one video in BRACE's format; the first one of two in the same frame stays."""
+    """Read segments of one video in BRACE's format; of two people in one frame, the first is kept."""
     frames: dict[int, list] = {}
     stems = set()
     for content in contents:
@@ -205,7 +205,7 @@ def _brace(path: Path, contents: list, first: int) -> Detections:
 
 
 def _records(path: Path, content: object, *keys: str) -> list[dict]:
-    """Return a list of objects that have these keys."""
+    """Return ``content`` if it is a list of objects with these keys; else raise a UserError."""
     if not isinstance(content, list):
         found = "null, or not whole JSON" if content is None else f"a {type(content).__name__}"
         raise UserError(f"{path}: expected a list of objects with '{keys[0]}', found {found}; is it another format?")
@@ -218,7 +218,7 @@ def _records(path: Path, content: object, *keys: str) -> list[dict]:
 
 
 def _frame(path: Path, image: object) -> tuple[int, str | None]:
-    """Return a picture's number, and what stands before it in its name (None where it has no name)."""
+    """Return an image's number, and the part of its name before the number (None if it has no name)."""
     if isinstance(image, str) and len(image) < 256 and (match := _NUMBER.search(image)):
         return int(match[1]), image[: match.start()]
     if isinstance(image, (int, float)) and not isinstance(image, bool) and 0 <= image <= 1e15 and image == int(image):
@@ -227,7 +227,7 @@ def _frame(path: Path, image: object) -> tuple[int, str | None]:
 
 
 def _made(path: Path, kind: str, rows: list, frame: np.ndarray, chosen: bool = False) -> Detections:
-    """Make one array of people and their frames, in order of time."""
+    """Build `Detections` from each person's numbers and frame, sorted by frame."""
     if len(frame) and frame.min() < 0:
         raise UserError(f"{path}: a frame {-frame.min()} before the video's first; is --first-frame too high?")
     if len(frame) and frame.max() >= (LAST if chosen else 10 * len(np.unique(frame)) + 1000):
@@ -249,7 +249,7 @@ def _made(path: Path, kind: str, rows: list, frame: np.ndarray, chosen: bool = F
             "COCO's joints first; which model was it?"
         )
     people = people.reshape(len(people), -1, 3)[:, :17]
-    people[..., 2] = np.clip(people[..., 2], 0, 1)  # AlphaPose, Detectron2 and RTMPose go beyond at times
+    people[..., 2] = np.clip(people[..., 2], 0, 1)  # AlphaPose, Detectron2 and RTMPose sometimes exceed 0-1
     order = np.argsort(frame, kind="stable")
     people, odd = sift(people[order])
     return Detections(people, frame[order], int(frame.max()) + 1, 0, odd, NAMES[kind], chosen=chosen)

@@ -1,7 +1,7 @@
-"""Poses in arrays: .npy, .npz, and AIST++'s pickles of 2-D key points.
+"""Read poses from arrays: .npy, .npz, and AIST++'s pickles of 2-D key points.
 
 AIST++ (Li et al., "AI Choreographer", ICCV 2021; its repository's loader) has one pickle a dance: ``keypoints2d``
-(cameras, T, 17, 3) of x, y and confidence at 60 frames a second, NaN where nobody was found; camera 1 stands in front.
+(cameras, T, 17, 3) with x, y and confidence at 60 frames a second, NaN where nobody was detected; camera 1 is in front.
 """
 
 import io
@@ -17,9 +17,9 @@ from learn2dance.poses.formats import safe_pickle
 from learn2dance.poses.formats.clip_files import LARGEST_CLIP
 from learn2dance.poses.formats.openpose_json import Detections, sift
 
-AIST_FPS = 60.0
-POSES = ("poses", "keypoints")  # keys looked for, in this order
-CONFIDENCE = ("confidence", "keypoint_scores", "scores")
+AIST_FPS = 60.0  # frames a second
+POSES = ("poses", "keypoints")  # keys of the poses, tried in this order
+CONFIDENCE = ("confidence", "keypoint_scores", "scores")  # keys of the confidence, tried in this order
 
 
 def detect(path: Path, data: bytes, kind: str | None = None, camera: int | None = None) -> Detections:
@@ -28,23 +28,23 @@ def detect(path: Path, data: bytes, kind: str | None = None, camera: int | None 
     Parameters
     ----------
     path : Path
-        Where they come from, for the faults' lines.
+        The file, for error messages.
     data : bytes
-        The file.
+        Content of the file.
     kind : str, optional
-        ``"aist"`` or ``"array"``; else ``keypoints2d`` with four dimensions is AIST++'s, all else an array.
+        ``"aist"`` or ``"array"``; if None, ``keypoints2d`` with four dimensions is AIST++'s, all else an array.
     camera : int, optional
-        Which of AIST++'s cameras, from 1 on (1).
+        AIST++'s camera, counted from 1 (default 1).
 
     Returns
     -------
     Detections
-        With 15 (BODY_25's first), 17 (COCO), 18 (OpenPose's COCO) or 25 joints (BODY_25).
+        With 15 (the first of BODY_25), 17 (COCO), 18 (OpenPose's COCO) or 25 joints (BODY_25).
 
     Raises
     ------
     UserError
-        If there are no such poses in pixels, or confidences are not within 0-1.
+        If the file holds no such poses or is damaged, or if confidences are not within 0-1.
     """
     arrays = _arrays(path, data)
     views = arrays.get("keypoints2d")
@@ -62,13 +62,13 @@ def detect(path: Path, data: bytes, kind: str | None = None, camera: int | None 
 
 
 def _arrays(path: Path, data: bytes) -> dict:
-    """Return what the file holds, by name; a single array has the name ``poses``."""
+    """Return the content of the file by name; a single array gets the name ``poses``."""
     if data[:4] == b"PK\x03\x04":
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
                 size = sum(member.file_size for member in archive.infolist())
         except npz.DAMAGED:
-            size = 0  # the store's reader says what is wrong
+            size = 0  # `npz.read_npz` reports what is wrong
         if size > LARGEST_CLIP:
             raise UserError(f"{path}: unpacks to {size >> 20} MiB, expected the poses of one clip; is it damaged?")
         return npz.read_npz(path, data)
@@ -88,7 +88,7 @@ def _arrays(path: Path, data: bytes) -> dict:
 
 
 def _key(path: Path, arrays: dict) -> str:
-    """Return under which name the poses are: the usual ones, else the only array that can be."""
+    """Return the key of the poses: one of `POSES`, else the only array whose shape fits."""
     shapes = {key: array.shape for key, array in arrays.items() if isinstance(array, np.ndarray)}
     fit = [key for key, shape in shapes.items() if len(shape) == 3 and shape[2] in (2, 3)]
     if key := next((key for key in (*POSES, *fit[: len(fit) == 1]) if key in shapes), None):
@@ -98,16 +98,16 @@ def _key(path: Path, arrays: dict) -> str:
 
 
 def _numbers(path: Path, key: str, array: object) -> np.ndarray:
-    """Return an array of floats."""
+    """Return the array as float64, or raise a UserError if it is not numeric."""
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise UserError(f"{path}: '{key}' is {found}, expected numbers")
-    with np.errstate(invalid="ignore"):  # of a damaged file's numbers, some are none
+    with np.errstate(invalid="ignore"):  # a damaged file may hold invalid numbers
         return array.astype(np.float64)
 
 
 def _poses(path: Path, key: str, array: object) -> np.ndarray:
-    """Return an array of so many frames, joints, and numbers a joint."""
+    """Return the array as float64 (T, J, 2 or 3), or raise a UserError if its shape does not fit."""
     poses = _numbers(path, key, array)
     if poses.ndim != 3 or poses.shape[1] not in JOINTS or poses.shape[2] not in (2, 3):
         joints = ", ".join(map(str, sorted(JOINTS)))
@@ -116,7 +116,7 @@ def _poses(path: Path, key: str, array: object) -> np.ndarray:
 
 
 def _fps(path: Path, value: object) -> float | None:
-    """Return the frame rate that a file says, if it says one."""
+    """Return the frame rate given in the file, or None."""
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
     if value is None:
@@ -128,7 +128,7 @@ def _fps(path: Path, value: object) -> float | None:
 
 
 def _aist(path: Path, arrays: dict, camera: int) -> Detections:
-    """Take one camera's poses out of AIST++'s; its frames are the video's, whatever their timestamps."""
+    """Read one camera's poses from AIST++'s arrays. Its frames are those of the video; timestamps are ignored."""
     if "keypoints2d" not in arrays:
         found = ", ".join(map(str, arrays))[:80] or "nothing"
         raise UserError(f"{path}: no 'keypoints2d', found {found}; take the pickles of AIST++'s folder keypoints2d")
@@ -143,7 +143,7 @@ def _aist(path: Path, arrays: dict, camera: int) -> Detections:
 
 
 def _made(path: Path, poses: np.ndarray, kind: str, fps: float | None) -> Detections:
-    """Make detections of poses (T, J, 2 or 3), one dancer in every frame."""
+    """Build `Detections` from poses (T, J, 2 or 3) of one dancer."""
     unknown = np.isnan(poses).any(axis=2) | (poses[..., :2] == 0).all(axis=2)
     seen = poses[~unknown]  # (n, 2 or 3)
     if len(seen) and poses.shape[2] == 3 and not (seen[:, 2].min() >= 0 and seen[:, 2].max() <= 1 + 1e-3):

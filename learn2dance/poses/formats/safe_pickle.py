@@ -1,7 +1,7 @@
-"""Pickles of numpy arrays, read by an unpickler that admits the names they are written with, and no others.
+"""Read pickled numpy arrays with an unpickler that accepts only the names that numpy's pickles use.
 
-Loading a pickle calls whatever it names. Even numpy's own names trust what they are given (a dtype told that it holds
-no objects takes any bytes for addresses of some), so that each is admitted for the few lines that stand for it here.
+Loading a pickle calls whatever it names. Even numpy's own functions trust their arguments: an object dtype with a
+forged "holds no objects" flag makes numpy use any bytes as addresses. So each name is replaced by a few safe lines.
 """
 
 import io
@@ -14,17 +14,17 @@ import numpy as np
 
 from learn2dance.errors import UserError
 
-LONGEST = 10_000  # instructions; a dict of three arrays takes some sixty
-CODES = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split()  # dtypes: no objects, no records, no text
-_NEEDLESS = ("DUP", "PUT", "GET", "APPEND", "APPENDS", "ADDITEMS")  # to extend bytes that an array is made of, too
-_ALONE = re.compile("BYTE|STRING|UNICODE|GLOBAL|REDUCE")  # instructions that leave what has nothing in it
+LONGEST = 10_000  # limit of instructions, and of memo indices; a dict of three arrays takes about sixty
+CODES = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split()  # accepted dtypes: no objects, records or text
+_NEEDLESS = ("DUP", "PUT", "GET", "APPEND", "APPENDS", "ADDITEMS")  # not needed; could extend an array's own bytes
+_ALONE = re.compile("BYTE|STRING|UNICODE|GLOBAL|REDUCE")  # instructions whose result may be used more than once
 
-_DAMAGED = (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError)  # what pickle and numpy raise then
+_DAMAGED = (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError)  # raised on damaged pickles
 _DAMAGED += (IndexError, KeyError, OverflowError, MemoryError)
 
 
 class _Refused(pickle.UnpicklingError):
-    """What is not an array, a dict, a string or a number."""
+    """The pickle holds something other than arrays, dicts, strings and numbers."""
 
 
 class _Dtype:
@@ -37,7 +37,7 @@ class _Dtype:
         self.dtype = self.dtype.newbyteorder(state[1])
 
 
-class _Array:  # numpy.ndarray is named first, and filled later
+class _Array:  # the pickle first creates an empty array, then sets its state
     array = None
 
     def __init__(self, *_) -> None: ...
@@ -54,7 +54,7 @@ def _array(data: bytes | str, dtype: _Dtype, shape: tuple, order: str = "C") -> 
     return np.frombuffer(data, dtype.dtype).reshape(shape, order=order)
 
 
-def _kind(found: object) -> str:  # and no more of it: what is nested deep prints for ever
+def _kind(found: object) -> str:  # only the type: printing deeply nested objects may not end
     return f"a {type(found).__name__.strip('_').lower()}"
 
 
@@ -64,30 +64,30 @@ _STAND_INS = {
     "numpy.core.multiarray._reconstruct": _Array,
     "numpy.core.multiarray.scalar": lambda dtype, data: _array(data, dtype, ()),
     "numpy.core.numeric._frombuffer": _array,
-    "_codecs.encode": lambda text, _: text.encode("latin1"),  # protocol 2 writes bytes so
+    "_codecs.encode": lambda text, _: text.encode("latin1"),  # how protocol 2 stores bytes
 }
 
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> object:
-        full = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # since numpy 2
+        full = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # numpy 2's name
         if full not in _STAND_INS:
             raise _Refused(f"a call of {full[:60]!r:.70}")
-        return lambda *arguments: _STAND_INS[full](*arguments)  # another each time: pickles can set attributes
+        return lambda *arguments: _STAND_INS[full](*arguments)  # a new one each time: pickles can set attributes
 
 
 def load(path: Path, data: bytes) -> dict:
-    """Read a pickled dict of arrays, numbers and strings, or one array, as ``poses``; ``path`` is for the fault's line.
+    """Read a pickled dict of arrays, numbers and strings, or a single array; ``path`` is for error messages.
 
     Returns
     -------
     dict of str
-        The arrays are bool, int, unsigned or float, and may be read-only.
+        A single array gets the name ``poses``. Arrays are bool, int, unsigned or float, and may be read-only.
 
     Raises
     ------
     UserError
-        If it is cut short, or holds anything else: it may then be a program that does harm.
+        If it is truncated, or holds anything else, which could run harmful code.
     """
     try:
         _bound(data)
@@ -108,7 +108,10 @@ def load(path: Path, data: bytes) -> dict:
 
 
 def _bound(data: bytes) -> None:
-    """Refuse what takes all time or memory: endless instructions, a memo of 2^31, the hash of tuples doubled often."""
+    """Refuse pickles that could exhaust time or memory.
+
+    These have too many instructions, memo indices up to 2^31, or nested tuples that double in size and are hashed.
+    """
     last, alone = "", {}
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         name = opcode.name

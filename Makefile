@@ -77,7 +77,7 @@ train: venv  ## train.py: DATA/tokens, DATA/music -> DATA/models/music2pose.pt
 dances: venv  ## eval.py: dance to the songs of the test split
 	$(PY) eval.py "$(DATA)" --split test
 
-report: venv  ## eval.py --report: five dances a song, judged beside real ones and other rivals
+report: venv  ## eval.py --report: five dances a song, scored beside real dances and baselines
 	$(PY) eval.py "$(DATA)" --split test --report
 
 gan: venv  ## train_pose.py, train_seq.py: DATA/poses, DATA/music -> DATA/models/pose_gan.pt, seq_gan.pt

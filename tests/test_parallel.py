@@ -41,7 +41,7 @@ def work(job):
 
 def test_results_come_in_the_order_of_the_jobs():
     jobs = {f"clip {i}": ("wait", 0.2 - i / 20) for i in range(4)}
-    for processes in (1, 3):
+    for processes in (-1, 1, 3):
         assert list(parallel.run(work, jobs, processes)) == [(name, value) for name, (_, value) in jobs.items()]
     assert list(parallel.run(work, {}, 2)) == []
 

@@ -1,8 +1,8 @@
 """Synchronise a dance with the beats of its music, if the two were not recorded together.
 
 Music is often added to a capture by hand, and the stated frame rate may be inexact: after a minute the dance can be a
-beat off, and a model cannot learn how movement and beat relate. Speed has a bar rhythm (`metrics.beat.lock`): the rate
-at which it is strongest, and the phase of its peak, give the alignment.
+beat off, and a model cannot learn how movement and beat relate. Speed has a bar rhythm (`metrics.beat.bar_locking`):
+the rate at which it is strongest, and the phase of its peak, give the alignment.
 """
 
 import numpy as np

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from learn2dance.motion import windows
 from learn2dance.music import beat_grid
 from learn2dance.music2pose import networks, units
 from learn2dance.music2pose.units import UnitInventory, Units
@@ -19,7 +20,7 @@ def inventory(motion, tokens=None, **told):
     told = {"bar": 3, "style": 1, "tempo": 120.0, "clip": np.arange(count), "beat": 0} | told
     columns = {key: np.broadcast_to(np.asarray(value), count) for key, value in told.items()}
     codes = np.zeros((count, BOOK.columns), np.int64) if tokens is None else tokens
-    return UnitInventory(Units(units.dct_coefficients(motion.reshape(count, -1), 2 * BEAT), codes, **columns), BOOK)
+    return UnitInventory(Units(windows.dct_coefficients(motion.reshape(count, -1), 2 * BEAT), codes, **columns), BOOK)
 
 
 def swaying(count, seed=0, beats=2):
@@ -231,7 +232,7 @@ def test_words_are_the_known_windows_of_all_clips(monkeypatch):
     told["clip1"]["known"][[0, 3]] = False
     for clip in told.values():
         held_poses = held(clip["tokens"][:, :1] + np.zeros(30)).reshape(-1, 480)
-        clip["motion"] = units.dct_coefficients(held_poses, 2 * BEAT)
+        clip["motion"] = windows.dct_coefficients(held_poses, 2 * BEAT)
     found = units.collect(told, ("tango", "waltz"))
     assert found.clip.tolist() == [0] * 5 + [1] * 5 + [2] * 6
     assert found.beat.tolist() == [0, 1, 2, 3, 4, 1, 2, 4, 5, 6, 0, 1, 2, 3, 4, 5]

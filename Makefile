@@ -27,11 +27,11 @@ venv: $(VENV)/installed  ## build .venv from requirements.lock; LOCK= takes the 
 $(VENV)/installed: requirements.txt requirements.lock $(if $(LOCK),,newest)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
 	@if [ -e $(VENV)/installing ]; then echo "$(VENV): its installation was interrupted; starting again"; rm -rf $(VENV); fi
-	@mkdir -p $(VENV) && touch $(VENV)/installing
+	@mkdir -p $(VENV) && rm -f $@ && touch $(VENV)/installing
 	$(PYTHON) -m venv $(VENV)
 	$(if $(TORCH_INDEX),$(pip) --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.txt))
 ifneq ($(LOCK),)
-	$(pip) -r $(LOCK) || { echo "$(LOCK) does not fit $$($(PYTHON) --version) (see above); taking the ranges of requirements.txt"; $(pip) -r requirements.txt; }
+	$(pip) -r $(LOCK) || { [ -z "$$CI" ] && echo "$(LOCK) does not fit $$($(PYTHON) --version) (see above); taking the ranges of requirements.txt" && $(pip) -r requirements.txt; }
 else
 	$(pip) --upgrade --upgrade-strategy eager -r requirements.txt
 endif

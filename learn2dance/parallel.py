@@ -59,8 +59,10 @@ def run(function: Callable, jobs: Mapping[str, object], processes: int) -> Itera
         Any other exception of ``function`` is a bug and ends the run.
     """
     waiting, results = deque(jobs.items()), {}
-    workers = [_Worker(function) for _ in range(min(max(processes, 1), len(jobs)))]
+    workers: list[_Worker] = []
     try:
+        for _ in range(min(max(processes, 1), len(jobs))):
+            workers.append(_Worker(function))
         for name in jobs:
             while name not in results:
                 for worker in workers:
@@ -111,12 +113,14 @@ class _Worker:
         name, self.name = self.name, None
         try:
             result, text = self.connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # a result that was cut off is an OSError
             self.alive = False
             self.process.join()
             return UserError(f"{name}: {_cause(self.process.exitcode)}")
         if text:
             raise result from WorkerTraceback(text)
+        if isinstance(result, MemoryError):
+            return UserError(f"{name}: memory ran out; try fewer processes (jobs 1)")
         if isinstance(result, OSError):
             raise result
         return result
@@ -161,6 +165,8 @@ def _work(connection: Connection, function: Callable) -> None:
         text = ""
         try:
             result = function(job)
+        except MemoryError as error:
+            result = error
         except (UserError, OSError) as error:
             result = error if getattr(error, "errno", None) in DISK else UserError(one_line(error))
         except Exception as error:

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 
+MOST = 1024  # threads
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -15,7 +16,7 @@ def limit(threads: int) -> None:
     """Use this number of threads, in this process and those that it starts; 0: one for each `spare` core."""
     import threadpoolctl
 
-    threads = threads or spare()
+    threads = min(threads or spare(), MOST)
     for variable in VARIABLES:  # for libraries that are loaded later, such as torch
         os.environ[variable] = str(threads)
     threadpoolctl.threadpool_limits(threads)

@@ -55,6 +55,7 @@ def test_results_come_in_the_order_of_the_jobs():
         (("signal", signal.SIGTERM), "sick: its worker process ended with exit code 143"),
         (("exit", 3), "sick: its worker process ended with exit code 3"),
         (("raise", UserError("sick.json: empty")), "sick.json: empty"),
+        (("raise", MemoryError()), "sick: memory ran out"),
         (("raise", OSError(13, "Permission denied", "sick.wav")), "sick.wav: Permission denied"),
     ],
 )

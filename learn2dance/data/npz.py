@@ -86,7 +86,8 @@ def load(path: str | Path, kind: str) -> dict:
 
 def _cast(array: np.ndarray, spec: Array | None) -> np.ndarray:
     """Convert an array to the dtype in the schema, if it holds numbers of the same kind."""
-    return array.astype(spec.dtype) if spec and np.can_cast(array.dtype, spec.dtype, "same_kind") else array
+    with np.errstate(over="ignore"):  # infinite numbers are reported by `_check`
+        return array.astype(spec.dtype) if spec and np.can_cast(array.dtype, spec.dtype, "same_kind") else array
 
 
 def load_poses(path: str | Path) -> dict:
@@ -131,6 +132,10 @@ DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, TypeE
 DAMAGED += (OverflowError, MemoryError, SyntaxError, tokenize.TokenError)
 
 
+class DamagedError(UserError):
+    """A file that is not a complete .npz."""
+
+
 def read_npz(path: str | Path, data: bytes | None = None) -> dict[str, np.ndarray]:
     """Read all arrays of a .npz of any kind, from its bytes if ``data`` is given; pickled objects are refused.
 
@@ -158,16 +163,20 @@ def read_npz(path: str | Path, data: bytes | None = None) -> dict[str, np.ndarra
     except DAMAGED as error:
         if "Object arrays" in str(error):
             raise UserError(f"{path}: holds pickled objects, which could run code; save plain arrays instead") from None
-        raise UserError(f"{path}: not a whole .npz file ({str(error)[:80]!r}); was its writing cut short?") from None
+        raise DamagedError(f"{path}: not a whole .npz file ({str(error)[:80]!r}); was its writing cut short?") from None
 
 
 def _meta(arrays: dict[str, np.ndarray]) -> dict:
-    """Return ``meta``, or an empty dict if it is missing or not a JSON object."""
+    """Return ``meta`` as a stage has written it, or an empty dict if it is missing or somebody else's."""
     try:
         meta = json.loads(arrays["meta"].item())
     except (KeyError, ValueError, TypeError):
         return {}
-    return meta if isinstance(meta, dict) else {}
+    ours = isinstance(meta, dict) and meta.keys() >= {"kind", "schema", "stage", "arguments", "parents"}
+    return meta if ours else {}
+
+
+POSITIVE = ("fps", "duration", "tempo")  # keys
 
 
 def _check(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> None:
@@ -190,6 +199,12 @@ def _check(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> None:
             )
         if array.dtype.kind == "f" and not (np.isfinite(array) | (np.isnan(array) & spec.nan)).all():
             raise UserError(f"{path}: '{key}' holds numbers that are not finite ({spec.unit})")
+        if key in POSITIVE and not array > 0:
+            raise UserError(f"{path}: '{key}' is {array}, expected a number above 0 ({spec.unit})")
+        if key == "beats_per_bar" and array not in (3, 4):
+            raise UserError(f"{path}: 'beats_per_bar' is {array}, expected 3 or 4")
+        if key == "beats" and (np.diff(array) <= 0).any():
+            raise UserError(f"{path}: 'beats' do not increase (seconds)")
 
 
 def digest(*paths: str | Path) -> str:
@@ -215,11 +230,15 @@ def is_up_to_date(path: str | Path, kind: str, arguments: dict, parents: dict[st
     if not Path(path).exists():
         return False
     try:
-        meta = _meta(read_npz(path)) and load(path, kind)["meta"]
-    except UserError:
+        by_a_stage = _meta(read_npz(path))
+    except DamagedError:  # its writing was cut short
         return False
-    if not meta:
+    if not by_a_stage:
         load(path, kind)
         log.info("%s: not written by a stage, left as it is", path)
         return True
+    try:
+        meta = load(path, kind)["meta"]
+    except UserError:
+        return False
     return meta["arguments"] == json.loads(json.dumps(arguments)) and meta["parents"] == parents

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = ".l2d-"
+NAME = "name"  # file in the temporary folder of `atomic_folder`: the name of the folder that it is to replace
 
 
 @contextlib.contextmanager
@@ -42,9 +43,14 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         new = room / "new"
         new.mkdir()
         yield new
-        if path.exists():
-            path.rename(room / "old")
-        new.rename(path)
+        (room / NAME).write_text(path.name, encoding="utf-8", errors="surrogateescape")
+        try:
+            if path.exists():
+                path.rename(room / "old")
+            new.rename(path)
+        except BaseException:
+            _restore(room)
+            raise
 
 
 @contextlib.contextmanager
@@ -104,8 +110,17 @@ def remove_strays(folder: Path) -> None:
         os.close(handle)
 
 
+def _restore(room: Path) -> None:
+    """Put back the folder that was to be replaced, if the new one did not take its place."""
+    with contextlib.suppress(OSError):
+        target = room.parent / (room / NAME).read_text(encoding="utf-8", errors="surrogateescape")
+        if not target.exists():
+            (room / "old").rename(target)
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
+        _restore(path)
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

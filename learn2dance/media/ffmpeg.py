@@ -1,11 +1,13 @@
 """Find ffmpeg and run it as a process, for reading and for writing."""
 
 import contextlib
+import functools
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -49,8 +51,17 @@ def read(*arguments: str) -> subprocess.CompletedProcess:
 
 def _with_parent(command: list[str]) -> list[str]:
     """Let Linux end a command when this process ends, even by SIGKILL; elsewhere return it unchanged."""
-    setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", *command] if setpriv and shutil.which(command[0]) else command
+    return [*_setpriv(), *command] if shutil.which(command[0]) else command
+
+
+@functools.cache
+def _setpriv() -> list[str]:
+    """Return the start of a command that ends with this process; empty if setpriv is missing or too old."""
+    if not (program := shutil.which("setpriv")):
+        return []
+    start = [program, "--pdeathsig", "TERM"]
+    tried = subprocess.run([*start, sys.executable, "--version"], capture_output=True, check=False)
+    return [] if tried.returncode else start
 
 
 @contextlib.contextmanager

@@ -7,9 +7,11 @@ loads the folder to verify it. Then it is renamed into place, with a digest of i
 A damaged folder is compiled again.
 """
 
+import contextlib
 import hashlib
 import importlib.metadata
 import importlib.util
+import operator
 import os
 import shutil
 import signal
@@ -28,6 +30,10 @@ from learn2dance.errors import UserError
 DIGEST = "digest"  # file in the folder: the digest of all other files
 FOLDER = "LEARN2DANCE_COMPILE"  # environment variable: the folder to compile into, set for the process that compiles
 ROOT = Path(__file__).parents[2]
+USED = (
+    "autocorrelate beat.beat_track clicks feature.rms feature.tempogram filters.chroma filters.mel "
+    "onset.onset_strength power_to_db stft util.normalize"
+).split()  # what this package uses of librosa
 
 
 @cache
@@ -40,9 +46,11 @@ def load_librosa() -> ModuleType:
         If its functions cannot be compiled, or if no folder is writable.
     """
     part = os.environ.get(FOLDER)  # set in the process that compiles
-    _use(part or prepare(), save=bool(part))
-    import librosa  # noqa: TID251
+    with _cache_folder(part or prepare(), save=bool(part)):
+        import librosa  # noqa: TID251
 
+        for name in USED:  # librosa imports its modules, and numba loads their functions, on first use
+            operator.attrgetter(name)(librosa)
     return librosa
 
 
@@ -71,7 +79,8 @@ def _places() -> Iterator[Path]:
     """Yield the possible parent folders of the cache, best first."""
     import platformdirs
 
-    yield platformdirs.user_cache_path("learn2dance")
+    with contextlib.suppress(RuntimeError):  # the user has no home folder
+        yield platformdirs.user_cache_path("learn2dance")
     yield Path(tempfile.gettempdir(), f"learn2dance-{os.getuid()}")
 
 
@@ -86,8 +95,9 @@ def _folder(place: Path) -> Path:
     import filelock
 
     place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Whoever can write here could have us run any code; another user's link could be changed after this check.
     about = place.stat()
-    if about.st_uid != os.getuid() or about.st_mode & 0o022:  # a writer could make us run any code
+    if {about.st_uid, place.lstat().st_uid} != {os.getuid()} or about.st_mode & 0o022:
         raise PermissionError(None, "others may write to it")
     folder = place / f"librosa-{_key()}"
     if _whole(folder):
@@ -126,12 +136,13 @@ def _make(folder: Path) -> None:
 
 def _run_main(part: Path) -> None:
     """Run `main` in a new process, which loads the functions in this folder and compiles missing ones."""
-    surroundings = os.environ | {FOLDER: str(part)}
+    surroundings = os.environ | {FOLDER: str(part.absolute())}
+    surroundings.pop("NUMBA_CACHE_LOCATOR_CLASSES", None)
     surroundings["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "learn2dance.music.librosa_loader"]
+    command = [sys.executable, "-m", "learn2dance.music.librosa_loader"]  # run where no file of the user's is imported
     with tempfile.TemporaryFile("w+") as said:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": said}
-        with subprocess.Popen(command, env=surroundings, **pipes) as process:
+        with subprocess.Popen(command, env=surroundings, cwd=ROOT, **pipes) as process:
             code = process.wait()
         said.seek(0)
         lines = said.read().strip().splitlines()
@@ -155,15 +166,32 @@ def main() -> None:
     librosa.clicks(times=[1.0])
 
 
-def _use(folder: str | Path, save: bool) -> None:
-    """Make numba load compiled functions from this folder, and also write them if ``save`` is true."""
+@contextlib.contextmanager
+def _cache_folder(folder: str | Path, save: bool) -> Iterator[None]:
+    """Make numba load compiled functions from this folder in the block, and also write them if ``save`` is true.
+
+    Functions of librosa are not saved anywhere else afterwards, either: that is what can damage a cache.
+    """
+    before = {name: os.environ.pop(name, None) for name in ("NUMBA_CACHE_DIR", "NUMBA_CACHE_LOCATOR_CLASSES")}
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     import numba
     from numba.core import caching
 
     numba.config.reload_config()  # numba may have been imported before
     if not save:
-        caching.Cache.save_overload = lambda *_: None
+        original = caching.Cache.save_overload
+
+        def save_overload(self: caching.Cache, *arguments: object) -> None:
+            if not self._py_func.__module__.startswith("librosa"):
+                original(self, *arguments)
+
+        caching.Cache.save_overload = save_overload
+    try:
+        yield
+    finally:
+        del os.environ["NUMBA_CACHE_DIR"]  # other programs that this process starts do not write there
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+        numba.config.reload_config()
 
 
 def _key() -> str:

@@ -150,6 +150,16 @@ def test_a_file_without_meta_is_read_and_never_replaced(tmp_path):
     np.savez(path, **{key: array for key, array in arrays.items() if key != "filled"})
     with pytest.raises(UserError, match="no key 'filled'"):
         npz.is_up_to_date(path, "poses", {}, {})
+    for meta in (np.array('{"author": "me"}'), np.array("text")):  # somebody else's
+        np.savez(path, **arrays, meta=meta)
+        assert npz.is_up_to_date(path, "poses", {}, {})
+    np.savez(path, **arrays, meta=np.array({"author": "me"}, object))
+    with pytest.raises(UserError, match="pickled"):
+        npz.is_up_to_date(path, "poses", {}, {})
+    for fps in (0, -25, np.nan):
+        np.savez(path, **arrays | {"fps": fps})
+        with pytest.raises(UserError, match="'fps'"):
+            npz.load(path, "poses")
     np.savez(path, **arrays | {"filled": np.zeros((4, 15))})  # numbers are no yes and no
     with pytest.raises(UserError, match="'filled' is float64"):
         npz.load(path, "poses")

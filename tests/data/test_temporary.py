@@ -55,6 +55,33 @@ def test_a_folder_takes_the_place_of_another_whole_or_not_at_all(tmp_path):
     assert [path.name for path in target.iterdir()] == ["3"] and [path.name for path in tmp_path.iterdir()] == ["clip"]
 
 
+REPLACE = """
+import os, pathlib, signal
+from learn2dance.data import temporary
+rename, done = pathlib.Path.rename, []
+def killed(self, target):
+    rename(self, target)
+    os.kill(os.getpid(), signal.{signal})  # between the two renames
+pathlib.Path.rename = killed
+with temporary.atomic_folder({path!r}) as folder:
+    (folder / "new").write_text("")
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT"])
+def test_killed_while_one_folder_takes_the_place_of_another_the_old_one_comes_back(tmp_path, name):
+    target = tmp_path / "clip"
+    target.mkdir()
+    (target / "precious").write_text("")
+    script = REPLACE.format(signal=name, path=str(target))
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=False)
+    remove_strays.cache_clear()
+    with atomic(tmp_path / "other.txt"):
+        pass
+    assert [path.name for path in target.iterdir()] == ["precious"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip", "other.txt"]
+
+
 def test_errors_name_the_file_that_was_to_be_written(tmp_path):
     with pytest.raises(OSError) as raised, atomic(tmp_path / "song.npz"):
         raise OSError(28, "No space left on device")

@@ -1,6 +1,7 @@
 import shutil
 import subprocess
 import sys
+import time
 
 import psutil
 import pytest
@@ -62,6 +63,8 @@ with ffmpeg.running(["sleep", "60"]) as process:
 """
     process = subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     run = psutil.Process(int(process.stdout.readline()))
+    while run.name() != "sleep":  # until setpriv has done its part
+        time.sleep(0.01)
     process.kill()
     process.wait()
     assert not still_alive([run])

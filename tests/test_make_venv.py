@@ -30,8 +30,8 @@ def make(tmp_path):
     python.write_text(PYTHON)
     python.chmod(0o755)
 
-    def start(*more, fails="nothing", hangs="nothing"):
-        surroundings = os.environ | {"NOTES": str(notes), "FAILS": fails, "HANGS": hangs}
+    def start(*more, fails="nothing", hangs="nothing", ci=""):
+        surroundings = os.environ | {"NOTES": str(notes), "FAILS": fails, "HANGS": hangs, "CI": ci}
         command = ["make", f"PYTHON={python}", *more, "venv"]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         return subprocess.Popen(command, cwd=tmp_path, env=surroundings, start_new_session=True, **pipes)
@@ -70,6 +70,12 @@ def test_where_the_exact_versions_do_not_fit(make):
     assert process.returncode == 0
     assert "requirements.lock does not fit Python 3.99.0 (see above); taking the ranges of requirements.txt" in said
     assert asked()[-1] == f"{INSTALL} -r requirements.txt"
+
+
+def test_in_ci_the_exact_versions_must_fit(make):
+    start, asked = make
+    assert start(fails="requirements.lock", ci="true").wait(60) == 2
+    assert asked() == [f"{INSTALL} -r requirements.lock"]
 
 
 def test_an_interrupted_installation_is_made_anew_and_a_failed_one_too(make, tmp_path):

@@ -1,7 +1,7 @@
 """Generate dances with a trained model, for any song or for the songs of a split; or complete a given dance.
 
 Reads   the model (--model), and FILE… (--audio), or DATA/music/<song>.npz with DATA/splits/ and DATA/clips.csv, or
-        POSES.npz (--given); for --report also DATA/poses/ and DATA/clusters.npz
+        POSES.npz (--given); for --report also DATA/poses/, DATA/clusters.npz and the baseline's model, if it exists
 Writes  <song>.npz (poses, tokens, beats, seed, fps) and <song>.mp4 with the music, in out/ or DATA/dances/<model>/;
         with --report scores.json and report.png beside them, and no .mp4
 
@@ -10,6 +10,7 @@ Examples: python eval.py --audio song.mp3 --style waltz --n 3
           python eval.py --model data/ballroom/models/seq_gan.pt --given poses.npz --known 0:25
 """
 
+from functools import partial
 from pathlib import Path
 
 from learn2dance import cli
@@ -25,77 +26,137 @@ def main(argv: list[str] | None = None) -> None:
     cli.setup(args.quiet, args.threads)
     device = cli.device(args.device)
     from learn2dance import generation
-    from learn2dance.data import data_root, npz
+    from learn2dance.data import data_root
+
+    root = data_root.open_root(args.data) if args.data else None
+    included = WEIGHTS / ("seq_gan.pt" if args.given or args.seconds else "music2pose.pt")
+    path = Path(args.model or (root.path / "models" / "music2pose.pt" if root else included))
+    model = generation.load(path, device, root)
+    how = options(args, model)
+    out = Path(args.out or (root.path / "dances" / path.stem if root else "out"))
+    if args.given:
+        complete(args, model, path, how, out)
+    elif args.report:
+        report(args, model, path, how, root, out)
+    else:
+        generate(args, model, path, how, root, out)
+
+
+def options(args, model) -> dict:
+    """Return the generation options of this model; raise a UserError if others are given, or an unknown style."""
+    from learn2dance.gan.generate import GanModel
+
+    if args.style and args.style not in model.styles:
+        raise UserError(f"--style {args.style}: the model's styles are {', '.join(model.styles) or 'none'}")
+    if isinstance(model, GanModel):
+        if args.prefix or args.top_k:
+            raise UserError("--prefix and --top-k are not supported by the GAN; use --given")
+        names = ("known", "known_joints", "seconds") if args.given else ("seconds", "temperature")
+    else:
+        if args.given or args.seconds:
+            raise UserError("--given and --seconds need a GAN (--model; train_seq.py writes it), this is music2pose")
+        names = ("temperature", "top_k", "prefix")
+    return {name: getattr(args, name) for name in names}
+
+
+def generate(args, model, path: Path, how: dict, root, out: Path) -> list[dict[str, Path]]:
+    """Generate dances to the songs of a split or to files; return for each seed the dance of each song."""
+    from learn2dance import generation
+    from learn2dance.data import npz
     from learn2dance.media import audio
     from learn2dance.music import features
 
-    root = data_root.open_root(args.data) if args.data else None
-    along = WEIGHTS / ("seq_gan.pt" if args.given or args.seconds else "music2pose.pt")
-    model = Path(args.model or (root.path / "models" / "music2pose.pt" if root else along))
-    who = generation.load(model, device, root)
-    options = generation.options(who, args)
-    rivals = generation.rivals(root, model, who) if args.report else {}
-
-    out = Path(args.out or (root.path / "dances" / model.stem if root else "out"))
     if root:
-        needed = ("music", "poses") if args.report else ("music",)
-        songs = [(clip, root.one("audio", clip)) for clip in root.split(args.split, root.have(*needed))]
+        clips = root.split(args.split, root.have("music", *(["poses"] if args.report else [])))
+        songs = [(clip, root.one("audio", clip)) for clip in clips]
     else:
-        songs = [(Path(name).stem, Path(name)) for name in args.audio or []]
-    if args.given:
-        songs = [(Path(args.given).stem, songs[0][1] if songs else None)]
-    elif not songs:
-        songs = [("dance", None)]
+        songs = [(Path(name).stem, Path(name)) for name in args.audio or []] or [("dance", None)]
     if len({name for name, _ in songs}) < len(songs):
-        raise UserError(
-            f"--audio: two songs of the same name would be written to one file in {out}; dance to one at a time"
-        )
-
-    danced: list[dict[str, Path]] = [{} for _ in range(args.n)]
+        raise UserError(f"--audio: several songs have the same name, and {out} can hold only one; give one at a time")
+    dances: list[dict[str, Path]] = [{} for _ in range(args.n)]
     for name, sound in cli.progress(songs, "songs"):
-        heard, parents = None, {"model": npz.digest(model)}
+        music, parents = None, {"model": npz.digest(path)}
         if root:
             file = root.file("music", name)
-            heard, parents["music"] = npz.load(file, "music"), npz.digest(file)
+            music, parents["music"] = npz.load(file, "music"), npz.digest(file)
         elif sound:
-            heard, parents["audio"] = features.features(audio.load(sound), name), npz.digest(sound)
+            music, parents["audio"] = features.features(audio.load(sound), name), npz.digest(sound)
         style = args.style or (root.styles.get(name) if root else None)
-        parents |= {key: npz.digest(path) for key in ("prefix", "given") if (path := getattr(args, key))}
-        for seed in range(args.seed, args.seed + args.n):
-            target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{seed}.npz")
-            film = target.with_suffix(".mp4")
-            for given_file in filter(None, (sound, args.prefix, args.given)):
-                if Path(given_file).resolve() in (target.resolve(), film.resolve()):
-                    raise UserError(f"{given_file}: would be overwritten by the dance; give another --out")
-            how = {"seed": seed, "style": style} | options
-            if not npz.is_up_to_date(target, "dance", how, parents):
-                npz.save(target, "dance", "eval.py", how, parents, **generation.dance(who, heard, seed, style, args))
-            if not args.no_video and not (film.exists() and film.stat().st_mtime >= target.stat().st_mtime):
-                render(npz.load(target, "dance"), film, sound)
-            log.info("%s", target if args.no_video else film)
-            danced[seed - args.seed][name] = target
-    if args.report:
-        judge(root, rivals, model, danced, args.seed, out)
+        for found, seed in zip(dances, range(args.seed, args.seed + args.n), strict=True):
+            make = partial(generation.dance, model, music, seed, style, **how)
+            found[name] = write(args, out, name, make, {"seed": seed, "style": style} | how, parents, sound)
+    return dances
 
 
-def judge(root, rivals: dict, model: Path, danced: list[dict[str, Path]], seed: int, out: Path) -> None:
-    """Score the dances (song -> file, for each seed) and the baselines."""
+def complete(args, model, path: Path, how: dict, out: Path) -> None:
+    """Complete the given poses, to music if there is any."""
     from learn2dance.data import npz
-    from learn2dance.evaluation import report
+    from learn2dance.gan import completion
+    from learn2dance.media import audio
+    from learn2dance.music import features
 
-    loaded = [{song: npz.load(path, "dance") for song, path in dances.items()} for dances in danced]
-    made = [{song: (dance["poses"][:, :15], dance["fps"]) for song, dance in dances.items()} for dances in loaded]
-    parents = {"model": npz.digest(model), "dances": npz.digest(*(p for d in danced for p in d.values()))}
-    log.info("%s", report.make(root, model=made, seed=seed, out=out, parents=parents, **rivals))
+    sound = Path(args.audio[0]) if args.audio else None
+    music = features.features(audio.load(sound), str(sound)) if sound else None
+    parents = {"model": npz.digest(path)} | ({"audio": npz.digest(sound)} if sound else {})
+
+    def make(seed: int) -> dict:
+        dance, error = completion.complete(model, args.given, music, seed, args.style, **how)
+        log.info("%s: known joints are reproduced with a mean error of %.1f%% of torso length", args.given, 100 * error)
+        return dance
+
+    for seed in range(args.seed, args.seed + args.n):
+        settings = {"seed": seed, "style": args.style} | how
+        write(args, out, Path(args.given).stem, partial(make, seed), settings, parents, sound)
+
+
+def report(args, model, path: Path, how: dict, root, out: Path) -> None:
+    """Generate dances, and score them, real dances and baselines."""
+    from learn2dance import generation
+    from learn2dance.data import npz
+    from learn2dance.evaluation import gan_report
+    from learn2dance.evaluation import report as scores
+    from learn2dance.gan.generate import GanModel
+    from learn2dance.tokens import tokenize
+
+    codebook = tokenize.load_codebook(root.path / "clusters.npz")
+    name, file, hint = "BiLSTM", path.with_name("lstm.pt"), "train.py --model lstm"
+    if isinstance(model, GanModel):
+        gan_report.check_joints(root, path, model)
+        name, file, hint = "music2pose", root.path / "models" / "music2pose.pt", "train.py"
+    others = {}
+    if file.exists() and file != path:
+        others[name] = generation.load(file, "cpu", root)
+    else:
+        log.warning("%s: no such model, so the report has no row %s; %s writes it", file, name, hint)
+    files = generate(args, model, path, how, root, out)
+    loaded = [{song: npz.load(file, "dance") for song, file in dances.items()} for dances in files]
+    dances = [{song: (dance["poses"][:, :15], dance["fps"]) for song, dance in part.items()} for part in loaded]
+    parents = {"model": npz.digest(path), "dances": npz.digest(*(file for part in files for file in part.values()))}
+    log.info("%s", scores.make(root, codebook, model, dances, others, args.seed, out, parents))
     log.info("%s, %s", out / "scores.json", out / "report.png")
 
 
-def render(dance: dict, film: Path, sound: Path | None) -> None:
-    """Draw a dance with its music."""
+def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Path | None) -> Path:
+    """Write a dance as .npz, and as video with its music, unless they are up to date; return the .npz."""
+    from learn2dance.data import npz
     from learn2dance.motion import skeleton
     from learn2dance.render import animation
 
-    animation.animate([skeleton.ground(dance["poses"], dance["fps"])], dance["fps"], film, audio=sound, y_up=True)
+    target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{how['seed']}.npz")
+    video = target.with_suffix(".mp4")
+    for source in filter(None, (sound, args.prefix, args.given)):
+        if Path(source).resolve() in (target.resolve(), video.resolve()):
+            raise UserError(f"{source}: would be overwritten by the dance; give another --out")
+    parents |= {key: npz.digest(file) for key in ("prefix", "given") if (file := getattr(args, key))}
+    how = {key: value for key, value in how.items() if key != "prefix"}
+    if not npz.is_up_to_date(target, "dance", how, parents):
+        npz.save(target, "dance", "eval.py", how, parents, **make())
+    if not args.no_video and not (video.exists() and video.stat().st_mtime >= target.stat().st_mtime):
+        dance = npz.load(target, "dance")
+        poses = skeleton.ground(dance["poses"], dance["fps"])
+        animation.animate([poses], dance["fps"], video, audio=sound, y_up=True)
+    log.info("%s", target if args.no_video else video)
+    return target
 
 
 def frames(text: str) -> list[str]:
@@ -154,16 +215,16 @@ def arguments(argv: list[str] | None):
     if not (args.data or args.audio or args.given or args.seconds):
         parser.error("give a data root, --audio FILE, --given POSES.npz, or --seconds S")
     if args.given and (args.data or len(args.audio or []) > 1):
-        parser.error("--given goes with one --audio FILE, or none")
+        parser.error("--given takes one --audio FILE or none, and no data root")
     if args.seconds and (args.data or args.audio) and not args.given:
-        parser.error("--seconds: a song says itself how long it is")
+        parser.error("--seconds is for dances without music and for --given; a dance to a song is as long as the song")
     if args.given and args.temperature != 1:
-        parser.error("--temperature goes with whole dances, not with --given")
+        parser.error("--temperature is not supported with --given")
     if (args.known or args.known_joints) and not args.given:
-        parser.error("--known and --known-joints say what is known of --given POSES.npz")
+        parser.error("--known and --known-joints need --given POSES.npz")
     args.known = args.known or ["0:"]
     if args.report and (args.audio or args.prefix or args.given or args.style or args.split == "train"):
-        parser.error("--report judges whole dances to songs that were not trained on, each in its own style")
+        parser.error("--report needs DATA and its val or test split; it takes no --prefix, --given or --style")
     args.n = args.n or (5 if args.report else 1)
     args.no_video |= args.report
     return args

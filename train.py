@@ -10,11 +10,10 @@ Example: python train.py data/ballroom --steps 3000
 """
 
 import math
-from pathlib import Path
+from functools import partial
 
 from learn2dance import cli
 from learn2dance.cli import log
-from learn2dance.errors import UserError
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -22,78 +21,50 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments(argv)
     cli.setup(args.quiet, args.threads)
     import torch
-    from torch.utils.tensorboard import SummaryWriter
 
-    from learn2dance.data import data_root, training_run
+    from learn2dance.data import data_root
+    from learn2dance.data.training_run import TrainingRun
     from learn2dance.music2pose import dataset, training
-    from learn2dance.music2pose.model import save_model
-    from learn2dance.music2pose.networks import Config
+    from learn2dance.music2pose.model import load_model, save_model
 
     device = cli.device(args.device)
     root = data_root.open_root(args.data)
-    out = Path(args.out or root.path / "models" / ("music2pose.pt" if args.model == "transformer" else "lstm.pt"))
-    last = out.with_name(f"{out.name.removesuffix('.pt')}.last.pt")
-    outside = ("data", "out", "resume", "device", "threads", "quiet")
-    hyperparameters = {key: value for key, value in vars(args).items() if key not in outside}
-    if args.width % Config.heads:
-        raise UserError(f"--width {args.width}: expected a multiple of {Config.heads}, the attention's heads")
+    out = args.out or root.path / "models" / ("music2pose.pt" if args.model == "transformer" else "lstm.pt")
     data = training.read_data(root, args.style)
-    if training_run.is_up_to_date(out, last, hyperparameters, data.parents):
-        log.info("%s: fresh", out)
+    run = TrainingRun("music2pose", out, args, data.parents)
+    if run.is_up_to_date():
         return
 
     torch.manual_seed(args.seed)
-    dancer = training.new_model(data, args)
-    network, config = dancer.network.to(device), dancer.config
-    train, val = training.to_songs(data.train, dancer), training.to_songs(data.val, dancer)
+    model = training.new_model(data, args)
+    network, config = model.network.to(device), model.config
+    train, val = training.to_songs(data.train, model), training.to_songs(data.val, model)
     optimiser = training.optimiser(network, args.lr, args.weight_decay)
-    state = training_run.TrainingState(rng=training_run.batch_generator(args.seed))
-    if args.resume and last.exists():
-        training_run.resume(last, hyperparameters, data.parents, network, optimiser, state)
-    size = sum(p.numel() for p in network.parameters()) / 1e6
-    log.info("%s, %.1f million weights, %d songs (%d windows) to learn from, %d to judge by, on %s",
-             args.model, size, len(train), sum(len(s.tokens) for s in train), len(val), device)  # fmt: skip
+    run.begin(network, optimiser)
+    log.info("%s, %.1f million parameters, %d songs (%d windows) for training, %d for validation, on %s", args.model,
+             sum(p.numel() for p in network.parameters()) / 1e6, len(train), sum(len(s.tokens) for s in train),
+             len(val), device)  # fmt: skip
 
-    runs = SummaryWriter(str(out.parent / "runs" / out.stem), purge_step=state.step)
-    bar = cli.progress(range(state.step, args.steps), "train", args.steps - state.step)
-    for state.step in bar:
-        batch = [
-            part.to(device) for part in dataset.batch(train, args.batch, args.beats, config, data.mirror, state.rng)
-        ]
-        losses, norm = training.step(network, optimiser, batch, args.lr * schedule(state.step, args.warmup, args.steps))
+    for step in run.steps():
+        batch = dataset.batch(train, args.batch, args.beats, config, data.mirror, run.rng)
+        rate = args.lr * schedule(step, args.warmup, args.steps)
+        losses, norm = training.step(network, optimiser, [part.to(device) for part in batch], rate)  # losses (L,)
         if not torch.isfinite(norm):
-            raise UserError(
-                f"step {state.step}: the gradient is not finite; {out} is the last good one, try a lower --lr"
-            )
-
-        if (state.step + 1) % args.every == 0 or state.step + 1 == args.steps:
-            judged = training.validation_loss(network, val, config)  # (L,)
-            runs.add_scalar("train/loss", losses.mean(), state.step)
-            runs.add_scalar("val/loss", judged.mean(), state.step)
-            for level, value in enumerate(judged):
-                runs.add_scalar(f"val/level {level}", value, state.step)
-            runs.add_scalar("lr", optimiser.param_groups[0]["lr"], state.step)
-            state.step += 1
-            better = state.note(float(judged.mean()), network)
-            if better or not out.exists():
-                save_model(
-                    out, dancer, state.best_network, **state.found(), arguments=hyperparameters, parents=data.parents
-                )
-            training_run.save_state(last, hyperparameters, data.parents, network, optimiser, state)
-            log.info("step %d: train %.3f, val %.3f%s", state.step, losses.mean(), judged.mean(), ", the best" * better)
-            if state.waited >= args.patience:
+            run.diverged("the gradient is not finite")
+        if run.is_validation_step():
+            val_losses = training.validation_loss(network, val, config)  # (L,)
+            val_loss = float(val_losses.mean())
+            scores = {"loss": val_loss} | {f"level {level}": value for level, value in enumerate(val_losses)}
+            run.validated(val_loss, partial(save_model, model=model), scores, {"loss": losses.mean(), "rate": rate})
+            if run.waited >= args.patience:
                 break
-    runs.close()
-    training_run.save_state(last, hyperparameters, data.parents, network, optimiser, state, done=True)
-    network.load_state_dict(state.best_network)
-    if not out.exists():
-        save_model(out, dancer, state.best_network, **state.found(), arguments=hyperparameters, parents=data.parents)
-    log.info("%s: val loss %.3f nats a code at step %d of %d", out, state.best, state.best_step, state.step)
-    log.info("by the codes' frequencies alone %.3f", training.unigram_loss(train, val, config).mean())
+    run.finish("validation cross-entropy (nats per whole-body token)")
+    network = load_model(run.out, device).network
+    log.info("from token frequencies alone: %.3f", training.unigram_loss(train, val, config).mean())
     if len(val) > 1:
-        deaf = training.validation_loss(network, training.mismatch_music(val), config)
-        log.info("with another song's sound, but its own bars %.3f", deaf.mean())
-    log.info("next: python eval.py %s --split val --model %s", args.data, out)
+        mismatched = training.validation_loss(network, training.mismatch_music(val), config)
+        log.info("with mismatched music, but the song's own bars: %.3f", mismatched.mean())
+    log.info("next: python eval.py %s --split val --model %s", args.data, run.out)
 
 
 def schedule(step: int, warmup: int, steps: int) -> float:
@@ -105,16 +76,16 @@ def schedule(step: int, warmup: int, steps: int) -> float:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = cli.parser(__doc__, "seed", "device", "threads", "quiet")
+    parser = cli.parser(__doc__, "resume", "seed", "device", "threads", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root")
     parser.add_argument("--out", metavar="FILE", help="output (DATA/models/music2pose.pt; lstm.pt for --model lstm)")
-    parser.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
     parser.add_argument("--style", help="train on this style only (all, conditioned on the style label)")
     number, share = cli.positive(int), cli.positive(float)
     group = parser.add_argument_group("network")
     group.add_argument("--model", choices=("transformer", "lstm"), default="transformer",
                        help="lstm: the original's architecture, a baseline (%(default)s)")  # fmt: skip
-    group.add_argument("--width", type=number, default=64, help="of hidden layers (%(default)s)")
+    hint = "of hidden layers, a multiple of 4 (%(default)s)"
+    group.add_argument("--width", type=cli.multiple_of(4), default=64, help=hint)
     group.add_argument("--layers", type=number, default=1, help="of the transformer (%(default)s)")
     group.add_argument("--dropout", type=cli.number_between(0, 1), default=0.4, help="probability (%(default)s)")
     group.add_argument("--context", type=number, default=8, help="beats the transformer attends to (%(default)s)")
@@ -126,9 +97,8 @@ def arguments(argv: list[str] | None):
     group.add_argument("--weight-decay", type=cli.number_between(0, 1), default=0.05, help="of AdamW (%(default)s)")
     group.add_argument("--warmup", type=number, default=100, help="steps of linear warm-up (%(default)s)")
     group.add_argument("--every", type=number, default=25, help="steps between validations (%(default)s)")
-    group.add_argument(
-        "--patience", type=number, default=8, help="validations without improvement before it stops (%(default)s)"
-    )
+    hint = "validations without improvement before it stops (%(default)s)"
+    group.add_argument("--patience", type=number, default=8, help=hint)
     return parser.parse_args(argv)
 
 

@@ -62,8 +62,8 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
     doc : str
         The stage's ``__doc__``; ``--help`` prints it unchanged.
     *shared : str
-        Any of ``"quiet"``, ``"jobs"``, ``"threads"``, ``"device"``, ``"seed"``, ``"no_video"``; they mean the same in
-        every stage.
+        Any of ``"quiet"``, ``"jobs"``, ``"threads"``, ``"device"``, ``"seed"``, ``"no_video"``, ``"resume"``,
+        ``"datadir"``; they mean the same in every stage.
 
     Returns
     -------
@@ -71,6 +71,11 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
         The parser, to which the stage adds its own arguments.
     """
     result = OneLineParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if "datadir" in shared:
+        either = result.add_mutually_exclusive_group(required=True)
+        hint = "folder of .npz files with poses"
+        either.add_argument("datadir", metavar="DATADIR", nargs="?", default=argparse.SUPPRESS, help=hint)
+        either.add_argument("--datadir", metavar="DATADIR", help="the same, as an option")
     group = result.add_argument_group("shared by the stages")
     if "jobs" in shared:
         group.add_argument("--jobs", type=positive(int), default=cores(), metavar="N", help="processes (%(default)s)")
@@ -83,6 +88,8 @@ def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
         group.add_argument("--seed", type=whole_number, default=0, help="same seed, same bytes on CPU (%(default)s)")
     if "no_video" in shared:
         group.add_argument("--no-video", action="store_true", help="write the .npz alone, no animation")
+    if "resume" in shared:
+        group.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
     if "quiet" in shared:
         group.add_argument("--quiet", action="store_true", help="say only what is wrong")
     return result
@@ -110,6 +117,19 @@ def whole_number(text: str) -> int:
 
 
 whole_number.__name__ = "whole number"
+
+
+def multiple_of(unit: int) -> Callable[[str], int]:
+    """Return an argparse type: a multiple of ``unit`` above zero."""
+
+    def convert(text: str) -> int:
+        value = int(text)
+        if value <= 0 or value % unit:
+            raise ValueError
+        return value
+
+    convert.__name__ = f"multiple of {unit}"
+    return convert
 
 
 def number_between(least: float, most: float) -> Callable[[str], float]:
@@ -207,8 +227,8 @@ def run(main: Callable[[list[str] | None], None]) -> None:
     try:
         main(None)
     except KeyboardInterrupt as interrupt:
-        said = "interrupted: what was written stays whole; run it again for the rest (a trainer with --resume)"
-        print(said, file=sys.stderr)
+        print("interrupted: files already written are complete; run it again to continue (trainers: with --resume)",
+              file=sys.stderr)  # fmt: skip
         code = 128 + (signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT)
     except BrokenPipeError:  # the reader of our output ended (`| head`): no error, but stop printing
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (the interpreter flushes it at exit)

@@ -97,7 +97,7 @@ def test_goes_on_from_poses(root, run_stage):
             "expected a 'music2pose' or 'seq_gan' checkpoint",
         ),
         (["--audio", "{song}", "--style", "polka"], "--style polka: "),
-        (["--audio", "{song}", "{song}"], "two songs of the same name"),
+        (["--audio", "{song}", "{song}"], "several songs have the same name"),
         (["--audio", "{song}", "--prefix", "{trained}/clusters.npz"], "no key 'poses'"),
         (["--audio", "{song}", "--seed", "-1"], "invalid whole number value: '-1'"),
         (["--audio", "{song}", "--device", "cpu:x"], "--device cpu:x"),
@@ -208,7 +208,7 @@ def test_given_frames_are_gone_on_from(run_stage, take, gan, tmp_path):
     asked = ["--model", gan, "--known", "0:25", "--no-video"]
     ended = run_stage("eval.py", "--given", take, *asked, "--out", tmp_path / "out")
     assert ended.returncode == 0, ended.stderr
-    assert "what is given is met to" in ended.stdout and "% of a torso's length" in ended.stdout
+    assert "known joints are reproduced with a mean error of" in ended.stdout and "% of torso length" in ended.stdout
     first = npz.load(tmp_path / "out" / "take.npz", "dance")
     assert first["poses"].shape == (200, 15, 2) and first["fps"] == 25
     arrays = dict(np.load(take))
@@ -237,9 +237,9 @@ def test_given_joints_between_given_frames_to_music(take, song, gan, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (["--model", "{gan}", "--audio", "{song}", "--prefix", "{take}"], "the GAN has none of them; see --given"),
-        (["--model", "{gan}", "--audio", "{song}", "--top-k", "3"], "the GAN has none of them; see --given"),
-        (["--model", "{gan}", "--audio", "{song}", "--style", "polka"], "has learned chacha, disco, waltz"),
+        (["--model", "{gan}", "--audio", "{song}", "--prefix", "{take}"], "are not supported by the GAN; use --given"),
+        (["--model", "{gan}", "--audio", "{song}", "--top-k", "3"], "are not supported by the GAN; use --given"),
+        (["--model", "{gan}", "--audio", "{song}", "--style", "polka"], "the model's styles are chacha, disco, waltz"),
         (["--model", "{model}", "--given", "{take}"], "need a GAN"),
         (["--model", "{model}", "--seconds", "9"], "need a GAN"),
         (["--model", "{gan}", "--given", "{take}", "--known", "900:"], "there are 200 frames"),
@@ -263,9 +263,9 @@ def test_what_a_gan_cannot_do(song, model, gan, take, tmp_path, wrong, said):
         (["--given", "a.npz", "--known", "5:5"], "invalid frames value: '5:5'"),
         (["--given", "a.npz", "--known", "0-25"], "invalid frames value: '0-25'"),
         (["--given", "a.npz", "--known-joints", "4-2"], "invalid joints value: '4-2'"),
-        (["--audio", "a.mp3", "--known", "0:25"], "--known and --known-joints say what is known of --given"),
-        (["data", "--given", "a.npz"], "--given goes with one --audio FILE, or none"),
-        (["--given", "a.npz", "--report"], "--report judges whole dances"),
+        (["--audio", "a.mp3", "--known", "0:25"], "--known and --known-joints need --given"),
+        (["data", "--given", "a.npz"], "--given takes one --audio FILE or none"),
+        (["--given", "a.npz", "--report"], "--report needs DATA"),
         (["--seconds", "0"], "--seconds: invalid number from 0.1 to 86400"),
     ],
 )

@@ -49,7 +49,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, run_stage):
     assert not [p.name for p in (root / "models").iterdir() if p.name.startswith(".")]
     assert 15 <= checkpoint.load(root / "models" / "music2pose.last.pt", "music2pose training")["step"] < 100
     ended = run_stage("train.py", root, *LONGER, "--resume")
-    assert "goes on from step" in ended.stdout and ended.returncode == 0
+    assert "resuming at step" in ended.stdout and ended.returncode == 0
     assert (root / "models" / "music2pose.pt").read_bytes() == whole["music2pose.pt"]
     (root / "models" / "whole.pt").write_bytes(whole["music2pose.last.pt"])
     states = (
@@ -85,7 +85,7 @@ def test_one_style_alone(root, run_stage):
 def test_done_is_done(root, run_stage):
     before = models(root)
     start = (root / "models" / "music2pose.pt").stat().st_mtime_ns
-    assert "music2pose.pt: fresh" in run_stage("train.py", root, *QUICK).stdout
+    assert "music2pose.pt: up to date" in run_stage("train.py", root, *QUICK).stdout
     assert models(root) == before and (root / "models" / "music2pose.pt").stat().st_mtime_ns == start
 
 
@@ -93,7 +93,7 @@ def test_another_run_is_not_resumed(root, run_stage):
     ended = run_stage("train.py", root, *LONGER, "--resume")
     assert ended.returncode == 2
     assert (
-        "cannot go on, --steps was 20; --every was 10; --patience was 8" in ended.stderr
+        "cannot resume, --steps was 20; --every was 10; --patience was 8" in ended.stderr
         and ended.stderr.count("\n") == 1
     )
 

@@ -32,13 +32,13 @@ def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
     shutil.copy(pose_gan, root / "models")
     ended = run_stage("train_seq.py", root / "poses", *QUICK_PATHS)
     assert ended.returncode == 0 and not ended.stderr, ended.stderr
-    assert "3 dances to learn from, 3 to judge by, with music" in ended.stdout
+    assert "3 dances for training, 3 for validation, with music" in ended.stdout
     assert "next: python eval.py --model" in ended.stdout
     models = root / "models"
     runs = models / "runs" / "seq_gan"
     assert [p.name for p in sorted(runs.glob("*.mp4"))] == ["step_000004.mp4", "step_000008.mp4"]
     curve = training.history(runs)
-    assert {"val/FID_k", "val/FID_g", "val/jerk", "train/apart", "train/penalty"} <= set(curve)
+    assert {"val/FID_k", "val/FID_g", "val/jerk", "train/critic gap", "train/gradient penalty"} <= set(curve)
     best = checkpoint.load(models / "seq_gan.pt", "seq_gan")
     assert best["loss"] == pytest.approx(curve["val/FID"][:, 1].min(), rel=1e-5)
     np.testing.assert_allclose(curve["val/FID"][:, 1], curve["val/FID_k"][:, 1] + curve["val/FID_g"][:, 1], rtol=1e-5)
@@ -47,7 +47,7 @@ def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
     assert same(dict(dancer.networks["pose_generator"].state_dict()), dict(pose_generator.state_dict()))
     assert same(dict(dancer.networks["pose_encoder"].state_dict()), dict(encoder.state_dict()))
     before = (models / "seq_gan.pt").stat().st_mtime_ns
-    assert "fresh" in run_stage("train_seq.py", root / "poses", *QUICK_PATHS).stdout
+    assert "up to date" in run_stage("train_seq.py", root / "poses", *QUICK_PATHS).stdout
     assert (models / "seq_gan.pt").stat().st_mtime_ns == before
 
 
@@ -138,11 +138,11 @@ def test_training_that_runs_away_is_stopped_and_the_last_good_one_is_kept(root, 
     out = shutil.copy(gan, tmp_path / "s.pt")
     good = out.read_bytes()
     with pytest.raises(
-        UserError, match=r"ran away \(.* apart\); .*s\.pt is the last good one, try a lower --lr"
+        UserError, match=r"diverged \(critic score gap .*\); .*s\.pt is the last good model; try a lower --lr"
     ) as fault:
         train(root, pose_gan, out, "--lr", "1e7", "--pretrain-steps", alone)
     assert "\n" not in str(fault.value) and out.read_bytes() == good
-    with pytest.raises(UserError, match="no good one was saved"):
+    with pytest.raises(UserError, match="no model was saved"):
         train(root, pose_gan, tmp_path / "none.pt", "--lr", "1e7", "--pretrain-steps", alone)
     assert not (tmp_path / "none.pt").exists()
 
@@ -150,13 +150,13 @@ def test_training_that_runs_away_is_stopped_and_the_last_good_one_is_kept(root, 
 def test_a_critic_that_runs_away_is_stopped(root, pose_gan, tmp_path, monkeypatch, run_stage):
     whole = sequence_training.critic_step
     monkeypatch.setattr(sequence_training, "critic_step", lambda *given: (torch.tensor(1e9), whole(*given)[1]))
-    with pytest.raises(UserError, match="step 4: training ran away .*holds real and made 1e.09 apart"):
+    with pytest.raises(UserError, match=r"step 5: training diverged \(critic score gap 1e\+09\)"):
         train(root, pose_gan, tmp_path / "s.pt")
     assert generate.load(tmp_path / "s.pt")  # of step 4, the last good one
     ended = run_stage(
         "train_seq.py", root / "poses", "--pose-gan", pose_gan, "--out", tmp_path / "t.pt", "--lr", "1e7", *QUICK_PATHS
     )
-    assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "ran away" in ended.stderr
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "diverged" in ended.stderr
 
 
 def test_dances_too_short(tmp_path):
@@ -169,7 +169,7 @@ def test_dances_too_short(tmp_path):
 def test_wrong_arguments_end_in_one_line(tmp_path, run_stage):
     for arguments, said in (
         (["nowhere"], "no such folder"),
-        ([], "give DATADIR once"),
+        ([], "DATADIR --datadir is required"),
         ([tmp_path, "--lr", "-1"], "invalid positive float value"),
         ([tmp_path, "--sequence", "1"], "two steps or more"),
         ([tmp_path, "--fps", "8"], "invalid number from 12.5"),

@@ -2,7 +2,9 @@
 
 import io
 import pickle
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -10,6 +12,7 @@ from learn2dance.data.schemas import SCHEMA
 from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
 
+Model = TypeVar("Model")
 WRITERS = {"music2pose": "train.py", "pose_gan": "train_pose.py", "seq_gan": "train_seq.py"}
 
 
@@ -24,10 +27,7 @@ def save(path: str | Path, kind: str, **parts) -> None:
 def load(path: str | Path, *kinds: str) -> dict:
     """Load a checkpoint of one of these kinds to the CPU; with ``weights_only=True`` no code is executed.
 
-    Raises
-    ------
-    UserError
-        If it is missing, incomplete, of another kind, or of another schema version.
+    Raises a UserError if it is missing, incomplete, of another kind, or of another schema version.
     """
     try:
         content = Path(path).read_bytes()
@@ -37,15 +37,32 @@ def load(path: str | Path, *kinds: str) -> dict:
     try:
         parts = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise UserError(f"{path}: no checkpoint of tensors and plain values; is it another program's file?") from None
+        raise UserError(
+            f"{path}: not a checkpoint of tensors and plain values; is it another program's file?"
+        ) from None
     except Exception as error:  # torch has no exception of its own for damaged files
         raise UserError(
-            f"{path}: not a whole checkpoint ({type(error).__name__}); was its writing cut short?"
+            f"{path}: incomplete checkpoint ({type(error).__name__}); was writing it interrupted?"
         ) from None
     found = parts.get("kind") if isinstance(parts, dict) else type(parts).__name__
     if found not in kinds:
         wanted = " or ".join(f"'{kind}'" for kind in kinds)
         raise UserError(f"{path}: expected a {wanted} checkpoint, found {found!r}; was it written by another trainer?")
     if parts.get("schema") != SCHEMA:
-        raise UserError(f"{path}: schema {parts.get('schema')}, expected {SCHEMA}; train it anew with this version")
+        raise UserError(f"{path}: schema {parts.get('schema')}, expected {SCHEMA}; train it again with this version")
     return parts
+
+
+def load_as(path: str | Path, builders: dict[str, Callable[[dict, str], Model]], device: str = "cpu") -> Model:
+    """Load a checkpoint of one of these kinds, and build a model from its parts: ``builders[kind](parts, device)``.
+
+    Raises a UserError as `load` does, or if the parts are not those of such a model.
+    """
+    parts = load(path, *builders)
+    try:
+        return builders[parts["kind"]](parts, device)
+    except (KeyError, TypeError, RuntimeError) as error:
+        found = str(error).splitlines()[0]
+        raise UserError(
+            f"{path}: not the parts of a '{parts['kind']}' model ({found}); was it trained by another version?"
+        ) from None

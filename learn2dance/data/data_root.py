@@ -83,24 +83,20 @@ class DataRoot:
             If the split's file is missing, shares a clip with a different split, or lists none of these clips.
         """
         if not (self.path / "splits").is_dir():
-            self._deal(clips)
+            self._write_splits(clips)
         file = self.path / "splits" / f"{name}.txt"
         if not file.exists():
-            raise UserError(
-                f"{file}: no such split; list its clips, or remove {file.parent} to have all three dealt out"
-            )
+            raise UserError(f"{file}: no such split; list its clips in it, or remove {file.parent} to split them anew")
         listed, here = _lines(file), set(clips)
         for other in sorted((self.path / "splits").glob("*.txt")):
             both = sorted(set(listed) & set(_lines(other)))
             if other != file and both and set(listed) != set(_lines(other)):
-                raise UserError(
-                    f"{file}: '{both[0]}' is in {other.name} too; no dance may be learned from and judged by"
-                )
+                raise UserError(f"{file}: '{both[0]}' is in {other.name} too; keep train, val and test apart")
         for clip in listed:
             if clip not in here:
-                log.warning("%s: '%s' is listed but was not made by the stages before", file, clip)
+                log.warning("%s: '%s' is listed, but the stages before have not written it", file, clip)
         if not here.intersection(listed):
-            raise UserError(f"{file}: none of its {len(listed)} clips is there; do the names match the files' names?")
+            raise UserError(f"{file}: none of its {len(listed)} clips exists; do the names match the files' names?")
         return sorted(here.intersection(listed))
 
     def in_no_split(self, clips: list[str]) -> list[str]:
@@ -108,19 +104,27 @@ class DataRoot:
         listed = {clip for file in (self.path / "splits").glob("*.txt") for clip in _lines(file)}
         return [clip for clip in clips if clip not in listed]
 
-    def _deal(self, clips: list[str]) -> None:
+    def _write_splits(self, clips: list[str]) -> None:
         """Write ``splits/`` for these clips."""
-        if len(clips) < 3:
-            log.warning("%s: %d clips cannot be split: train, val and test are the same", self.path, len(clips))
-            parts = dict.fromkeys(("train", "val", "test"), clips)
-        else:
-            dealt = sorted(clips, key=lambda clip: hashlib.sha256(clip.encode()).digest())
-            part = max(1, len(clips) // 10)
-            parts = {"train": dealt[2 * part :], "val": dealt[part : 2 * part], "test": dealt[:part]}
+        parts = split_by_hash(self.path, clips, "test", "val")
         with atomic_folder(self.path / "splits") as folder:
             for name, part in parts.items():
-                (folder / f"{name}.txt").write_text("".join(f"{clip}\n" for clip in sorted(part)), encoding="utf-8")
-        log.info("%s: dealt out %s", self.path / "splits", ", ".join(f"{len(p)} {n}" for n, p in parts.items()))
+                (folder / f"{name}.txt").write_text("".join(f"{clip}\n" for clip in part), encoding="utf-8")
+        log.info("%s: split at random: %s", self.path / "splits", ", ".join(f"{len(p)} {n}" for n, p in parts.items()))
+
+
+def split_by_hash(where: Path, names: list[str], *held_out: str) -> dict[str, list[str]]:
+    """Split names in the order of their hashes: a tenth, at least one, to each part held out, the rest to ``train``.
+
+    If there are too few, all parts are the same; a warning says so of ``where``.
+    """
+    if len(names) <= len(held_out):
+        parts = ("train", *held_out)
+        log.warning("%s: %d clips cannot be split: %s are the same", where, len(names), " and ".join(parts))
+        return {part: sorted(names) for part in parts}
+    ordered, size = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest()), max(1, len(names) // 10)
+    parts = {part: ordered[i * size : (i + 1) * size] for i, part in enumerate(held_out)}
+    return {"train": sorted(ordered[len(held_out) * size :])} | {part: sorted(part_) for part, part_ in parts.items()}
 
 
 def open_root(path: str | Path) -> DataRoot:
@@ -146,7 +150,7 @@ def open_root(path: str | Path) -> DataRoot:
     ones = {kind: {clip: files[0] for clip, files in clips.items() if len(files) == 1} for kind, clips in found.items()}
     twice = {
         kind: {
-            clip: f"{path / kind}: {', '.join(file.name for file in files)} would be the same clip; keep one of them"
+            clip: f"{path / kind}: {', '.join(file.name for file in files)} have the same clip name; keep one of them"
             for clip, files in clips.items()
             if len(files) > 1
         }

@@ -1,119 +1,152 @@
-"""The state of a training run, saved so that training resumes exactly (bit for bit)."""
+"""The bookkeeping of a training run: its files, its best model, and a saved state from which it resumes exactly."""
 
-import copy
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import checkpoint
 from learn2dance.errors import UserError
 
-
-@dataclass
-class TrainingState:
-    """The state of a training run, without that of the network and the optimiser."""
-
-    rng: np.random.Generator
-    kind: str = "music2pose"  # of the model, stored in its checkpoints
-    step: int = 0
-    best: float = float("inf")
-    best_step: int = 0
-    best_network: dict[str, Tensor] = field(default_factory=dict)
-    waited: int = 0  # validations since the best one
-
-    def note(self, loss: float, network: nn.Module) -> bool:
-        """Record a validation loss, and the network if it is the best so far; return whether it is.
-
-        The trainer defines the loss; lower is better.
-        """
-        self.waited += 1
-        if loss >= self.best or (np.isnan(loss) and np.isfinite(self.best)):
-            return False
-        self.best, self.best_step, self.waited = loss, self.step, 0
-        self.best_network = copy.deepcopy({key: value.cpu() for key, value in network.state_dict().items()})
-        return True
-
-    def found(self) -> dict:
-        """Return step and loss of the best network, for the model's file."""
-        return {"step": self.best_step, "loss": self.best}
+# Arguments of the trainers that do not affect the model.
+OUTSIDE = {"data", "datadir", "out", "pose_gan", "resume", "device", "threads", "no_video", "quiet"}
+STATE = ("step", "best", "best_step", "waited")
 
 
-def batch_generator(seed: int) -> np.random.Generator:
-    """Return the random generator that draws the training sequences."""
-    return np.random.Generator(np.random.PCG64(seed))
+class TrainingRun:
+    """One run of a trainer, which keeps the loop and calls this for the rest.
 
-
-def save_state(
-    path: Path,
-    hyperparameters: dict,
-    parents: dict,
-    network: nn.Module,
-    optimiser,
-    state: TrainingState,
-    done: bool = False,
-):
-    """Save everything that `resume` needs to continue exactly."""
-    checkpoint.save(
-        path,
-        f"{state.kind} training",
-        arguments=hyperparameters,
-        parents=parents,
-        network=network.state_dict(),
-        optimiser=optimiser.state_dict(),
-        torch_rng=torch.get_rng_state(),
-        cuda_rng=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        rng=state.rng.bit_generator.state,
-        **{key: getattr(state, key) for key in ("step", "best", "best_step", "best_network", "waited")},
-        done=done,
-    )
-
-
-def resume(
-    path: Path, hyperparameters: dict, parents: dict, network: nn.Module, optimiser, state: TrainingState
-) -> None:
-    """Restore network, optimiser and state from `save_state`; leave them as they are if the data have changed since.
-
-    Raises
-    ------
-    UserError
-        If that run had other hyperparameters.
+    Attributes
+    ----------
+    out, last, folder : Path
+        The best model, the state of training beside it, and the folder for TensorBoard.
+    hyperparameters, parents : dict
+        The arguments and data that the model depends on.
+    rng : np.random.Generator
+        Draws the training batches.
+    step, best, best_step, waited : int, float, int, int
+        Steps taken, the lowest validation loss and its step, and the number of validations since.
     """
-    saved = checkpoint.load(path, f"{state.kind} training")
-    if saved["parents"] != parents:
-        log.info("%s: the data have changed since, training starts anew", path)
-        return
-    changed = [
-        f"--{key} was {saved['arguments'].get(key)}"
-        for key in hyperparameters
-        if saved["arguments"].get(key) != hyperparameters[key]
-    ]
-    if changed:
-        raise UserError(
-            f"{path}: cannot go on, {'; '.join(changed)}; give the same again, or start anew without --resume"
+
+    def __init__(self, kind: str, out: str | Path, args, parents: dict):
+        self.kind, self.out, self.args, self.parents = kind, Path(out), args, parents
+        self.last = self.out.with_name(f"{self.out.name.removesuffix('.pt')}.last.pt")
+        self.folder = self.out.parent / "runs" / self.out.stem
+        self.hyperparameters = {key: value for key, value in vars(args).items() if key not in OUTSIDE}
+        self.rng = np.random.Generator(np.random.PCG64(args.seed))
+        self.step, self.best, self.best_step, self.waited = 0, float("inf"), 0, 0
+
+    def is_up_to_date(self) -> bool:
+        """Tell whether the model is complete: trained to the end with these hyperparameters on these data."""
+        if not self.out.exists() or not self.last.exists():
+            return False
+        try:
+            model, state = checkpoint.load(self.out, self.kind), self._load_state()
+        except UserError as error:
+            log.warning("%s", error)
+            return False
+        wanted = (self.hyperparameters, self.parents)
+        done = state["done"] and all((parts["arguments"], parts["parents"]) == wanted for parts in (model, state))
+        if done:
+            log.info("%s: up to date", self.out)
+        return done
+
+    def begin(self, network: nn.Module, optimiser) -> None:
+        """Start training these; with ``--resume``, continue from the saved state if there is one for the same data.
+
+        Raises
+        ------
+        UserError
+            If the saved state has other hyperparameters.
+        """
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.network, self.optimiser = network, optimiser
+        if self.args.resume and self.out.exists() and self.last.exists():
+            self._resume()
+        self.board = SummaryWriter(str(self.folder), purge_step=self.step)
+
+    def _load_state(self) -> dict:
+        return checkpoint.load(self.last, f"{self.kind} training")
+
+    def _resume(self) -> None:
+        saved = self._load_state()
+        if saved["parents"] != self.parents:
+            log.info("%s: the data have changed since; training starts again at step 0", self.last)
+            return
+        before = saved["arguments"]
+        changed = [f"--{key} was {before.get(key)}" for key, v in self.hyperparameters.items() if before.get(key) != v]
+        if changed:
+            hint = "give the same values, or start again without --resume"
+            raise UserError(f"{self.last}: cannot resume, {'; '.join(changed)}; {hint}")
+        self.network.load_state_dict(saved["network"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        torch.set_rng_state(saved["torch_rng"])
+        if saved["cuda_rng"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(saved["cuda_rng"])
+        self.rng.bit_generator.state = saved["rng"]
+        for key in STATE:
+            setattr(self, key, saved[key])
+        log.info("%s: resuming at step %d", self.last, self.step)
+
+    def _save_state(self, done: bool = False) -> None:
+        checkpoint.save(
+            self.last,
+            f"{self.kind} training",
+            arguments=self.hyperparameters,
+            parents=self.parents,
+            network=self.network.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            torch_rng=torch.get_rng_state(),
+            cuda_rng=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            rng=self.rng.bit_generator.state,
+            **{key: getattr(self, key) for key in STATE},
+            done=done,
         )
-    network.load_state_dict(saved["network"])
-    optimiser.load_state_dict(saved["optimiser"])
-    torch.set_rng_state(saved["torch_rng"])
-    if saved["cuda_rng"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(saved["cuda_rng"])
-    state.rng.bit_generator.state = saved["rng"]
-    for key in ("step", "best", "best_step", "best_network", "waited"):
-        setattr(state, key, saved[key])
-    log.info("%s: goes on from step %d", path, state.step)
 
+    def steps(self) -> Iterator[int]:
+        """Yield the remaining steps, counted from 0, with a progress bar."""
+        left = range(self.step, self.args.steps)
+        for step in cli.progress(left, "train"):
+            self.step = step + 1
+            yield step
 
-def is_up_to_date(out: Path, last: Path, hyperparameters: dict, parents: dict, kind: str = "music2pose") -> bool:
-    """Tell whether this model is complete: trained to the end with the same hyperparameters on the same data."""
-    if not out.exists() or not last.exists():
-        return False
-    try:
-        best, state = checkpoint.load(out, kind), checkpoint.load(last, f"{kind} training")
-    except UserError as fault:
-        log.warning("%s", fault)
-        return False
-    made = (hyperparameters, parents)
-    return state["done"] and (best["arguments"], best["parents"]) == made == (state["arguments"], state["parents"])
+    def is_validation_step(self) -> bool:
+        """Tell whether the current step is followed by a validation: every ``--every``-th, and the last."""
+        return self.step % self.args.every == 0 or self.step == self.args.steps
+
+    def validated(self, loss: float, save: Callable, val: dict[str, float], train: dict[str, float]) -> None:
+        """Log and save the current step: its scores, the model if its loss is the lowest so far, and the state.
+
+        ``save(path, **more)`` writes the model with further plain values.
+        """
+        scores = {
+            f"{split} {name}": value for split, part in (("val", val), ("train", train)) for name, value in part.items()
+        }
+        for name, value in scores.items():
+            self.board.add_scalar(name.replace(" ", "/", 1), value, self.step)
+        better = loss < self.best or not np.isfinite(self.best)
+        if better:
+            self.best, self.best_step, self.waited = loss, self.step, 0
+            save(self.out, step=self.step, loss=loss, arguments=self.hyperparameters, parents=self.parents)
+        else:
+            self.waited += 1
+        self._save_state()
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
+        log.info("step %d: %s%s", self.step, shown, ", the best" * better)
+
+    def diverged(self, found: str) -> NoReturn:
+        """Raise a UserError that says what was found, and which model remains."""
+        kept = f"{self.out} is the last good model" if self.out.exists() else "no model was saved"
+        raise UserError(f"step {self.step}: training diverged ({found}); {kept}; try a lower --lr")
+
+    def finish(self, measure: str) -> None:
+        """Mark the run as complete, and log the best loss by the name of its measure."""
+        self.board.close()
+        self._save_state(done=True)
+        log.info("%s: %s %.3f at step %d of %d", self.out, measure, self.best, self.best_step, self.step)

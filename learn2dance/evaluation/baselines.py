@@ -9,16 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from learn2dance import generation
 from learn2dance.cli import progress
 from learn2dance.data import data_root
 from learn2dance.data.data_root import DataRoot
 from learn2dance.errors import UserError
-from learn2dance.gan import generate as gan_generate
-from learn2dance.gan.generate import GanModel
+from learn2dance.generation import Model
 from learn2dance.motion import windows
 from learn2dance.motion.kinematics import CUTOFF_HZ
 from learn2dance.music import beat_grid, features
-from learn2dance.music2pose import generate as music2pose_generate
 from learn2dance.music2pose import networks
 from learn2dance.music2pose.model import Music2Pose
 from learn2dance.tokens import tokenize
@@ -38,7 +37,7 @@ def real(root: DataRoot, clip: str, duration: float = np.inf) -> tuple[np.ndarra
     poses, fps = data_root.normalised(root, clip)
     if fps <= 2 * CUTOFF_HZ:
         raise UserError(
-            f"{root.file('poses', clip)}: {fps:g} fps, expected more than {2 * CUTOFF_HZ:g} to judge motion by"
+            f"{root.file('poses', clip)}: {fps:g} fps, expected more than {2 * CUTOFF_HZ:g} for the motion metrics"
         )
     return poses[: int(min(duration * fps, len(poses)))], fps
 
@@ -99,7 +98,7 @@ def spliced(
         length = min(PIECE, count - beat)
         starts = _starts([p for p in pieces if p["style"] == style], length) or _starts(pieces, length)
         if not starts:
-            raise UserError(f"no dance that was learned from has {length} windows of known joints in a row to splice")
+            raise UserError(f"no training dance has {length} consecutive windows with all joints, to splice")
         # If no piece starts at this position in a bar of this metre, any piece is used.
         starts = [(p, s) for p, s in starts if p["bar"][s] == bar[beat]] or starts
         piece, start = starts[rng.integers(len(starts))]
@@ -129,7 +128,7 @@ class UniformNetwork(nn.Module):
         """As `networks.MotionTransformer.encode_music`, but ignores the music."""
         return (bar,)
 
-    def states(self, heard: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
+    def states(self, encoded: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
         """As `networks.MotionTransformer.states`, but always zero."""
         return torch.zeros(*known.shape, 1)
 
@@ -140,69 +139,64 @@ class UniformNetwork(nn.Module):
 
 def rows(
     root: DataRoot,
-    dancer: Music2Pose,
-    model: list[dict],
+    codebook: Codebook,
+    model: Model,
+    dances: list[dict],
+    others: dict[str, Model],
     music: dict[str, dict],
     seed: int,
-    lstm: Music2Pose | None = None,
-    gan: GanModel | None = None,
 ) -> dict[str, list[dict]]:
     """Generate the dances of every row of the report: real dances and baselines first, the model last.
 
     Parameters
     ----------
-    model : list of dict
+    dances : list of dict
         The model's own dances, one dict per seed: song -> (poses, fps).
+    others : dict of str to Model
+        Name -> model that is a baseline.
     music : dict
         Song -> music, of all songs with poses.
     seed : int
         The model's first seed. Baselines use the same seeds.
-    lstm : Music2Pose, optional
-        The BiLSTM baseline; without it, its row is left out.
-    gan : GanModel, optional
-        The model, if it is a GAN: then ``dancer``, music2pose, is a baseline.
 
     Returns
     -------
     dict of str to list of dict
         Name -> one dict per seed: song -> (poses, fps). White noise and rows without randomness have only one dict.
     """
-    clips, seeds, book, styles = list(model[0]), range(seed, seed + len(model)), dancer.codebook, root.styles
+    clips, seeds, styles = list(dances[0]), range(seed, seed + len(dances)), root.styles
     danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}
     pieces = unit_pieces(root, root.split("train", list(music)), music)
     like = np.concatenate([poses for poses, _ in danced.values()])
-    shaken = np.random.default_rng([seed, 1])
-    splicing = [np.random.default_rng([s, 2]) for s in seeds]
+    rng = np.random.default_rng([seed, 1])
     held = not_trained_on(root, list(music))
-    strangers = {clip: mismatched_song(clip, held, styles) for clip in clips}
+    own = {clip: clip for clip in clips}
+    mismatched = {clip: mismatched_song(clip, held, styles) for clip in clips}
 
-    def dance(who: Music2Pose | GanModel, to: str, as_if: str, s: int) -> tuple[np.ndarray, float]:
-        how = gan_generate.dance if isinstance(who, GanModel) else music2pose_generate.dance
-        return how(who, music[to], s, styles.get(as_if))["poses"][:, :15], features.FPS
-
-    def row(name: str, who: Music2Pose | GanModel, to: dict[str, str] | None = None) -> None:
-        made[name] = [{c: dance(who, (to or {}).get(c, c), c, s) for c in clips} for s in progress(seeds, name)]
+    def each(change) -> dict:
+        return {clip: (change(clip, poses, fps), fps) for clip, (poses, fps) in danced.items()}
 
     def splice(clip: str, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-        return spliced(pieces, music[clip], styles.get(clip), book, rng), features.FPS
+        return spliced(pieces, music[clip], styles.get(clip), codebook, rng), features.FPS
 
-    made = {
+    def dance(who: Model, song: str, clip: str, seed: int) -> tuple[np.ndarray, float]:
+        return generation.dance(who, music[song], seed, styles.get(clip))["poses"][:, :15], features.FPS
+
+    def row(name: str, who: Model, songs: dict[str, str]) -> list[dict]:
+        return [{clip: dance(who, song, clip, s) for clip, song in songs.items()} for s in progress(seeds, name)]
+
+    found = {
         "real": [danced],
-        "real, spliced": [{c: splice(c, rng) for c in clips} for rng in splicing],
-        "frozen": [{c: (frozen(poses), fps) for c, (poses, fps) in danced.items()}],
-        "white noise": [{c: (noise(like, len(poses), shaken), fps) for c, (poses, fps) in danced.items()}],
-        "tokens alone": [
-            {c: (reconstructed(poses, fps, music[c]["beats"], book), fps) for c, (poses, fps) in danced.items()}
-        ],
+        "spliced": [{c: splice(c, rng) for c in clips} for rng in (np.random.default_rng([s, 2]) for s in seeds)],
+        "frozen": [each(lambda clip, poses, fps: frozen(poses))],
+        "white noise": [each(lambda clip, poses, fps: noise(like, len(poses), rng))],
+        "reconstruction": [each(lambda clip, poses, fps: reconstructed(poses, fps, music[clip]["beats"], codebook))],
     }
-    if gan:
-        row("music2pose", dancer)
-    else:
-        if lstm:
-            row("BiLSTM", lstm)
-        row("no network", replace(dancer, network=UniformNetwork(dancer.config)))
-    row("wrong song", gan or dancer, strangers)
-    return made | {"model": model}
+    found |= {name: row(name, other, own) for name, other in others.items()}
+    if isinstance(model, Music2Pose):
+        found["no network"] = row("no network", replace(model, network=UniformNetwork(model.config)), own)
+    found["mismatched song"] = row("mismatched song", model, mismatched)
+    return found | {"model": dances}
 
 
 def not_trained_on(root: DataRoot, clips: list[str]) -> list[str]:

@@ -55,20 +55,16 @@ def hold_last(given: np.ndarray, out: slice) -> np.ndarray:
     return filled
 
 
-def nearest(given: np.ndarray, out: slice, learned: np.ndarray) -> np.ndarray:
+def nearest(given: np.ndarray, out: slice, train: np.ndarray) -> np.ndarray:
     """Fill in from the training piece (M, T, J, 2), or its mirror image, that is nearest in the remaining frames."""
+    from sklearn.metrics import pairwise_distances_argmin
+
+    pieces = np.concatenate([train, mirror(train.reshape(-1, *train.shape[2:])).reshape(train.shape)])
     known = np.ones(given.shape[1], bool)
     known[out] = False
-    wanted = given[:, known].reshape(len(given), -1)
-    best, filled = np.full(len(given), np.inf), given.copy()
-    for part in np.array_split(learned, -(-len(learned) // 2000)):
-        for pieces in (part, mirror(part.reshape(-1, *part.shape[2:])).reshape(part.shape)):
-            there = pieces[:, known].reshape(len(pieces), -1)
-            squares = (wanted**2).sum(1)[:, None] + (there**2).sum(1) - 2 * wanted @ there.T
-            index = squares.argmin(1)
-            least = squares[np.arange(len(given)), index]
-            better = least < best
-            filled[better, out], best[better] = pieces[index[better], out], least[better]
+    index = pairwise_distances_argmin(*(part[:, known].reshape(len(part), -1) for part in (given, pieces)))
+    filled = given.copy()
+    filled[:, out] = pieces[index][:, out]
     return filled
 
 
@@ -89,23 +85,26 @@ def score(filled: np.ndarray, real: np.ndarray, out: slice) -> dict[str, float]:
     return {"error": float(error), "FID_k": float(distance)}
 
 
-def compare(gan: GanModel, pieces: dict, learned: np.ndarray, seed: int) -> dict[str, dict[str, dict[str, float]]]:
+def compare(gan: GanModel, pieces: dict, train: np.ndarray, seed: int) -> dict[str, dict[str, dict[str, float]]]:
     """Remove one second of each piece, fill it in with the GAN and the baselines, and score them.
 
     Returns
     -------
     dict
-        Task -> method -> measure -> value. The GAN also has ``off``: mean error at the given joints, in torso lengths.
+        Task -> method -> measure -> value. The GAN also has ``given_error``: mean error of the given joints,
+        in torso lengths.
     """
     real, found = pieces["poses"], {}
     for task, out in tasks(real.shape[1]).items():
         given = real.copy()
         given[:, out] = np.nan
-        made, off = completion.optimise(gan, given, kinematics.METRIC_FPS, pieces["music"], pieces["style"], seed)
+        poses, given_error = completion.optimise(
+            gan, given, kinematics.METRIC_FPS, pieces["music"], pieces["style"], seed
+        )
         found[task] = {
-            "GAN": score(made, real, out) | {"off": float(off.mean())},
-            "straight lines": score(completion.interpolate(given), real, out),
+            "GAN": score(poses, real, out) | {"given_error": float(given_error.mean())},
+            "interpolation": score(completion.interpolate(given), real, out),
             "last pose": score(hold_last(given, out), real, out),
-            "nearest": score(nearest(given, out, learned), real, out),
+            "nearest": score(nearest(given, out, train), real, out),
         }
     return found

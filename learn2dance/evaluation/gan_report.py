@@ -1,15 +1,26 @@
 """Further scores of a GAN in the report: its single poses, and motion completion."""
 
+from pathlib import Path
+
 import numpy as np
 
 from learn2dance.data.data_root import DataRoot
+from learn2dance.errors import UserError
 from learn2dance.evaluation import completion_benchmark
 from learn2dance.gan import dataset, pose_folder, pose_training
 from learn2dance.gan.generate import GanModel
 from learn2dance.motion import kinematics
 
 SEEDS = 3  # number of seeds for the single poses
-APART = 3  # frames between the starts of training pieces
+HOP = 3  # frames between the starts of training pieces
+
+
+def check_joints(root: DataRoot, path: Path, gan: GanModel) -> None:
+    """Raise a UserError if the report cannot score this GAN's joints beside the poses of a data root."""
+    folder = pose_folder.open_folder(root.path / "poses")
+    if gan.poses.joints not in (15, 25) or gan.poses.joints > folder.joints:
+        found = f"the dances have {gan.poses.joints} joints, {folder.path} has {folder.joints}"
+        raise UserError(f"{path}: {found}; --report needs 15 or 25, and as many in the poses")
 
 
 def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
@@ -19,45 +30,44 @@ def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
     -------
     dict
         ``pose GAN``: measure (`pose_training.score_poses`) -> mean over seeds, conditioned on the styles of the real
-        poses. ``train poses``: the same for real training poses of the same styles. ``filled``: task -> method ->
+        poses. ``train poses``: the same for real training poses of the same styles. ``completion``: task -> method ->
         measure -> value (`completion_benchmark.compare`).
     """
-    folder = pose_folder.open_folder(root.path / "poses")
-    learned = [clip for clip in folder.train if clip in root.have("poses", "music")]
-    real, told, _ = pose_folder.pool(folder, clips, np.random.default_rng([seed, 5]))
+    folder, joints = pose_folder.open_folder(root.path / "poses"), gan.poses.joints
+    names = [clip for clip in folder.train if clip in root.have("poses", "music")]
+    (real, style), _ = pose_folder.pool(folder, clips, np.random.default_rng([seed, 5]))
     drawn = np.random.default_rng([seed, 6]).permutation(len(real))[: pose_training.SCORED]
-    joints = gan.poses.joints  # the real poses may have 25: BODY_25 begins with the GAN's 15
-    real, told = real[drawn, :joints], told[drawn]
-    known, style, _ = pose_folder.pool(folder, learned, np.random.default_rng([seed, 7]))
-    made, alike = [], []
+    real, style = real[drawn, :joints], style[drawn]  # BODY_25 begins with the GAN's 15 joints
+    (train, train_style), _ = pose_folder.pool(folder, names, np.random.default_rng([seed, 7]))
+    fake, alike = [], []
     for s in range(seed, seed + SEEDS):
-        made.append(
-            pose_training.score_poses(pose_training.generate_poses(gan.networks["pose_generator"], told, s), real)
-        )
+        poses = pose_training.generate_poses(gan.networks["pose_generator"], style, s)
+        fake.append(pose_training.score_poses(poses, real))
         rng = np.random.default_rng([s, 8])
-        same = [rng.choice(np.flatnonzero(style == t) if (style == t).any() else len(style)) for t in told]
-        alike.append(pose_training.score_poses(known[same, :joints], real))
+        groups = {t: np.flatnonzero(train_style == t) for t in np.unique(style)}
+        same = [rng.choice(groups[t] if len(groups[t]) else len(train_style)) for t in style]
+        alike.append(pose_training.score_poses(train[same, :joints], real))
     reader = dataset.DanceReader(folder, gan.config.fps)
 
-    def pieces(names: list[str], hop: int = 0) -> dict:
-        danced = {name: pose_folder.read(folder, name) for name in names}
-        motion = {name: kinematics.low_pass(poses[:, :joints], fps) for name, (poses, fps) in danced.items()}
-        return completion_benchmark.segments(gan, [(motion[name], reader(name)) for name in names], hop)
+    def pieces(clips: list[str], hop: int = 0) -> dict:
+        dances = ((clip, *pose_folder.read(folder, clip)) for clip in clips)
+        motion = [(kinematics.low_pass(poses[:, :joints], fps), reader(clip)) for clip, poses, fps in dances]
+        return completion_benchmark.segments(gan, motion, hop)
 
-    filled = completion_benchmark.compare(gan, pieces(clips), pieces(learned, APART)["poses"], seed)
-    mean = {"pose GAN": made, "train poses": alike}
-    return {n: {key: float(np.mean([m[key] for m in all_of])) for key in all_of[0]} for n, all_of in mean.items()} | {
-        "filled": filled
-    }
+    def mean(scores: list[dict]) -> dict:
+        return {key: float(np.mean([s[key] for s in scores])) for key in scores[0]}
+
+    completed = completion_benchmark.compare(gan, pieces(clips), pieces(names, HOP)["poses"], seed)
+    return {"pose GAN": mean(fake), "train poses": mean(alike), "completion": completed}
 
 
 def table(card: dict) -> str:
     """Format the result of `make` as text for the terminal."""
-    lines = ["", ""]
-    for name in ("pose GAN", "train poses"):
-        lines.append(f"{name:14} " + "  ".join(f"{key} {value:.2f}" for key, value in card[name].items()))
-    for task, rivals_ in card["filled"].items():
-        lines += ["", f"a second filled in, {task}:"]
-        for name, measures in rivals_.items():
-            lines.append(f"{name:14} " + "  ".join(f"{key} {value:.3f}" for key, value in measures.items()))
+
+    def line(name: str, scores: dict, form: str) -> str:
+        return f"{name:16} " + "  ".join(f"{key} {value:{form}}" for key, value in scores.items())
+
+    lines = ["", "", *(line(name, card[name], ".2f") for name in ("pose GAN", "train poses"))]
+    for task, methods in card["completion"].items():
+        lines += ["", f"one second completed, {task}:", *(line(name, s, ".3f") for name, s in methods.items())]
     return "\n".join(lines)

@@ -27,28 +27,33 @@ def describe(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codeboo
     Returns
     -------
     dict
-        ``motion`` (T, 15, 2), ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``beaten`` (V, F), the
+        ``motion`` (T, 15, 2), ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``on_beats`` (V, F), the
         windows on beats, and ``times``: key -> start times (W,) of windows, or times (P,) of poses, in seconds.
     """
     motion = kinematics.low_pass(poses, fps)
     cut, starts = motion_features.cut(motion)
-    sparse = np.arange(0, len(motion), SPARSE)
-    sparse = sparse[np.isfinite(motion[sparse]).all((1, 2))]
-    beaten, known, _ = windows.cut(poses.copy(), fps, beats, codebook.frames_per_beat, codebook.window_beats)
-    seen = {"kinetic": motion_features.kinetic(cut), "geometric": motion_features.geometric(cut)}
-    seen |= {"poses": motion[sparse][:, skeleton.MOVING].reshape(len(sparse), -1)}
-    times = {"kinetic": starts, "geometric": starts, "windows": starts, "poses": sparse / kinematics.METRIC_FPS}
-    return seen | {"motion": motion, "beaten": beaten[known], "times": times}
+    frames = np.arange(0, len(motion), SPARSE)
+    frames = frames[np.isfinite(motion[frames]).all((1, 2))]
+    on_beats, known, _ = windows.cut(poses.copy(), fps, beats, codebook.frames_per_beat, codebook.window_beats)
+    times = dict.fromkeys(("kinetic", "geometric", "windows"), starts) | {"poses": frames / kinematics.METRIC_FPS}
+    return {
+        "motion": motion,
+        "kinetic": motion_features.kinetic(cut),
+        "geometric": motion_features.geometric(cut),
+        "poses": motion[frames][:, skeleton.MOVING].reshape(len(frames), -1),
+        "on_beats": on_beats[known],
+        "times": times,
+    }
 
 
-def scale(looks: list[dict], reference: list[dict]) -> None:
+def scale(described: list[dict], reference: list[dict]) -> None:
     """Standardise the features in place by the reference's mean and deviation; add ``windows``, both concatenated."""
     for key in ("kinetic", "geometric"):
-        mean, deviation = distribution.scale(np.concatenate([seen[key] for seen in reference]))
-        for seen in looks:
-            seen[key] = (seen[key] - mean) / deviation
-    for seen in looks:
-        seen["windows"] = np.concatenate([seen["kinetic"], seen["geometric"]], axis=1)
+        mean, deviation = distribution.scale(np.concatenate([dance[key] for dance in reference]))
+        for dance in described:
+            dance[key] = (dance[key] - mean) / deviation
+    for dance in described:
+        dance["windows"] = np.concatenate([dance["kinetic"], dance["geometric"]], axis=1)
 
 
 def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: dict, seed: int) -> dict:
@@ -72,19 +77,19 @@ def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
     dict
         Name -> measure -> value; Fréchet distances are [distance, low, high] with a 95% interval.
     """
-    every = [seen for row in rows.values() for dances in row for seen in dances.values()]
+    every = [dance for row in rows.values() for dances in row for dance in dances.values()]
     scale([*every, *reference.values(), *train], list(reference.values()))
     deals = [_deal(reference, np.random.default_rng([seed, 3, d])) for d in range(DEALS)]
-    styled = [seen for seen in train if seen["style"]]
-    several = len({seen["style"] for seen in styled}) > 1
-    if several:
-        names = np.concatenate([[seen["style"]] * len(seen["windows"]) for seen in styled])
-        critic = distribution.style_classifier(np.concatenate([seen["windows"] for seen in styled]), names)
-    learned = np.concatenate([seen["beaten"] for seen in train])
+    classifier = None
+    with_style = [dance for dance in train if dance["style"]]
+    if len({dance["style"] for dance in with_style}) > 1 and any(clip in styles for clip in rows["real"][0]):
+        names = np.concatenate([[dance["style"]] * len(dance["windows"]) for dance in with_style])
+        classifier = distribution.style_classifier(np.concatenate([d["windows"] for d in with_style]), names)
+    train_windows = np.concatenate([dance["on_beats"] for dance in train])
     real = rows["real"]
 
     def one(row: list[dict]) -> dict:
-        found = {"seeds": len(row), "windows": sum(len(seen["windows"]) for d in row for seen in d.values())}
+        found = {"seeds": len(row), "windows": sum(len(dance["windows"]) for d in row for dance in d.values())}
         for key in ("kinetic", "geometric"):
             found[f"FID_{key[0]}"] = _frechet(row, reference, deals, key, seed)
         for key in ("kinetic", "geometric"):
@@ -96,35 +101,36 @@ def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
             pairs = [distribution.precision_recall(theirs, own) for own, theirs in sides]
             shares = [_known_mean(share) for share in zip(*pairs, strict=True)]
             found |= {f"precision_{key}": shares[0], f"recall_{key}": shares[1]}
-        found |= _on_the_beat(row, music, styles)
-        if several:
-            found |= _styles(row, critic, styles)
+        found |= _beat_scores(row, music, styles)
+        if classifier:
+            found |= _style_accuracy(row, classifier, styles)
         for name, measure in BODY.items():
             found[name] = _mean(row, measure)
         for name in ("jerk", "top_speed"):
             found[f"{name}_ratio"] = found[name] / _mean(real, measure=BODY[name])
         ratios = distribution.limb_lengths(_all(row, "motion")) / distribution.limb_lengths(_all(real, "motion"))
         found["limb_ratio"] = ratios[np.abs(np.log(ratios)).argmax()]
-        found["copying"] = np.mean(distribution.nearest_training_distance(_all(row, "beaten"), learned))
+        nearest = distribution.nearest_training_distance(_all(row, "on_beats"), train_windows)
+        found["nearest_training_distance"] = np.mean(nearest)
         return {key: np.round(value, 6).tolist() for key, value in found.items()}
 
     return {name: one(row) for name, row in progress(rows.items(), "rows", len(rows))}
 
 
 def _all(row: list[dict], key: str) -> np.ndarray:
-    return np.concatenate([seen[key] for dances in row for seen in dances.values()])
+    return np.concatenate([dance[key] for dances in row for dance in dances.values()])
 
 
 def _mean(row: list[dict], measure) -> float:
     """Return the mean of a measure of motion over all dances of a row; NaN is ignored."""
-    return _known_mean([measure(seen["motion"]) for dances in row for seen in dances.values()])
+    return _known_mean([measure(dance["motion"]) for dances in row for dance in dances.values()])
 
 
 def _deal(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Divide the blocks of each song at random into two sides, as evenly as possible: song -> bool (blocks,)."""
     sides = {}
-    for clip, seen in reference.items():
-        blocks = int(len(seen["motion"]) / kinematics.METRIC_FPS // BLOCK) + 1
+    for clip, dance in reference.items():
+        blocks = int(len(dance["motion"]) / kinematics.METRIC_FPS // BLOCK) + 1
         sides[clip] = rng.permutation(blocks) % 2 == rng.integers(2)
     return sides
 
@@ -136,11 +142,11 @@ def _side(dances: dict, deal: dict, key: str, side: bool) -> dict[str, np.ndarra
     """
     length = 0.0 if key == "poses" else motion_features.SECONDS
     kept = {}
-    for clip, seen in dances.items():
-        block, within = np.divmod(seen["times"][key], BLOCK)
+    for clip, dance in dances.items():
+        block, within = np.divmod(dance["times"][key], BLOCK)
         inside = (block < len(deal[clip])) & (within <= BLOCK - length)
         block = np.minimum(block, len(deal[clip]) - 1).astype(int)
-        kept[clip] = seen[key][inside & (deal[clip][block] == side)]
+        kept[clip] = dance[key][inside & (deal[clip][block] == side)]
     return kept
 
 
@@ -176,29 +182,25 @@ def _known_mean(values: list) -> float:
     return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else np.nan
 
 
-def _on_the_beat(row: list[dict], music: dict, styles: dict) -> dict[str, float]:
-    """Return means over dances of `beat.beat_scores`, bar locking (``lock``) and song specificity (``match``)."""
+def _beat_scores(row: list[dict], music: dict, styles: dict) -> dict[str, float]:
+    """Return means over dances of `beat.beat_scores`, bar locking and song specificity."""
     found = []
-    for dances in row:
-        for clip, seen in dances.items():
-            own = (music[clip]["beats"], music[clip]["beats_per_bar"])
-            alike = [m for c, m in music.items() if c != clip and styles.get(c) == styles.get(clip)]
-            others = [(m["beats"], m["beats_per_bar"]) for m in alike]
-            scores = beat.beat_scores(seen["motion"], own[0])
-            scores["lock"] = beat.bar_locking(seen["motion"], *own)
-            scores["match"] = beat.song_specificity(seen["motion"], own, others)
-            found.append(scores)
+    for clip, dance in ((clip, dance) for dances in row for clip, dance in dances.items()):
+        own = (music[clip]["beats"], music[clip]["beats_per_bar"])
+        alike = [m for c, m in music.items() if c != clip and styles.get(c) == styles.get(clip)]
+        scores = beat.beat_scores(dance["motion"], own[0])
+        scores["bar_locking"] = beat.bar_locking(dance["motion"], *own)
+        others = [(m["beats"], m["beats_per_bar"]) for m in alike]
+        scores["song_specificity"] = beat.song_specificity(dance["motion"], own, others)
+        found.append(scores)
     return {key: _known_mean([scores[key] for scores in found]) for key in found[0]}
 
 
-def _styles(row: list[dict], critic, styles: dict) -> dict[str, float]:
+def _style_accuracy(row: list[dict], classifier, styles: dict) -> dict[str, float]:
     """Return the fraction of windows classified as the song's style, overall and as a mean over styles."""
-    seen = [
-        (styles[clip], critic.predict(s["windows"]))
-        for d in row
-        for clip, s in d.items()
-        if clip in styles and len(s["windows"])
-    ]
-    truth = np.concatenate([[style] * len(found) for style, found in seen])
-    right = truth == np.concatenate([found for _, found in seen])
+    dances = [(styles[c], d["windows"]) for part in row for c, d in part.items() if c in styles and len(d["windows"])]
+    if not dances:
+        return {"style": np.nan, "style_balanced": np.nan}
+    truth = np.concatenate([[style] * len(windows) for style, windows in dances])
+    right = truth == classifier.predict(np.concatenate([windows for _, windows in dances]))
     return {"style": right.mean(), "style_balanced": np.mean([right[truth == style].mean() for style in set(truth)])}

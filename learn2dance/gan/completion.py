@@ -32,12 +32,12 @@ def interpolate(given: np.ndarray) -> np.ndarray:
 
     A joint that is never observed stays NaN.
     """
-    filled, clock = given.copy(), np.arange(given.shape[1])
-    for dance in filled.reshape(len(given), given.shape[1], -1):
+    filled, frames = given.copy(), np.arange(given.shape[1])
+    for dance in filled.reshape(len(given), len(frames), -1):
         for column in dance.T:
             known = np.isfinite(column)
             if known.any():
-                column[~known] = np.interp(clock[~known], clock[known], column[known])
+                column[~known] = np.interp(frames[~known], frames[known], column[known])
     return filled
 
 
@@ -49,9 +49,7 @@ def optimise(
     Parameters
     ----------
     given : np.ndarray [shape=(N, T, J, 2), dtype=float32]
-        Normalised; NaN where a joint is to be generated.
-    fps : float
-        Frames per second.
+        Normalised, at ``fps`` frames per second; NaN where a joint is to be generated.
     music : np.ndarray [shape=(N, K, M), dtype=float32]
         Music features (`generate.conditioning_of`) of K GAN steps; K from `steps_for`.
     style : np.ndarray [shape=(N,), dtype=int64]
@@ -63,78 +61,68 @@ def optimise(
     -------
     poses : np.ndarray [shape=(N, T, J, 2), dtype=float32]
         Complete; the observed joints are approximated, not copied.
-    off : np.ndarray [shape=(N,), dtype=float32]
+    error : np.ndarray [shape=(N,), dtype=float32]
         Mean error of the observed joints in torso lengths.
     """
     config, networks = gan.config, gan.networks
     device = next(networks.parameters()).device
     count, frames = music.shape[1], given.shape[1]
-    told = torch.from_numpy(style).to(device)
-    heard = torch.from_numpy(music).to(device)
+    label, music = torch.from_numpy(style).to(device), torch.from_numpy(music).to(device)
     known = torch.from_numpy(np.isfinite(given).all(-1)).to(device)
-    goal = torch.from_numpy(np.nan_to_num(given)).to(device)
-    begun = initial_path(gan, given, fps, heard, told, seed)
+    target = torch.from_numpy(np.nan_to_num(given)).to(device)
+    start = initial_path(gan, given, fps, music, label, seed)
     known_steps = observed_steps(gan, given, fps, count).to(device)
     basis = spline(count, config.fps, frames, fps).to(device)
-    coarse = spline(-(-count // config.hold) + 1, 1 / config.hold, count, 1.0).to(device)
-    fine = torch.zeros_like(begun, requires_grad=True)
-    slow = torch.zeros(len(given), coarse.shape[1], begun.shape[-1], device=device, requires_grad=True)
-    optimiser = torch.optim.Adam([fine, slow], lr=LEARNING_RATE)
-    starts = sorted({*range(0, count - config.steps, config.steps // 2), count - config.steps})
+    coarse_basis = spline(-(-count // config.hold) + 1, 1 / config.hold, count, 1.0).to(device)
+    fine = torch.zeros_like(start, requires_grad=True)
+    coarse = torch.zeros(len(given), coarse_basis.shape[1], start.shape[-1], device=device, requires_grad=True)
+    optimiser = torch.optim.Adam([fine, coarse], lr=LEARNING_RATE)
+    windows = sorted({*range(0, count - config.steps, config.steps // 2), count - config.steps})
+
+    def decode(path: Tensor) -> Tensor:
+        return sequence_networks.decode_path(networks["pose_generator"], path, label)
+
     for step in range(steps):
-        for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * min(1.0, 2 * (steps - step) / steps)
+        optimiser.param_groups[0]["lr"] = LEARNING_RATE * min(1.0, 2 * (steps - step) / steps)
         exact = fine * known_steps[..., None]
-        path = begun + exact + torch.einsum("tk,nkl->ntl", coarse, slow)
-        poses = sequence_networks.decode_path(
-            networks["pose_generator"], torch.einsum("tk,nkl->ntl", basis, path), told
-        )
-        off = ((poses - goal) ** 2).sum(-1)[known].mean()
+        path = start + exact + torch.einsum("tk,nkl->ntl", coarse_basis, coarse)
+        poses = decode(torch.einsum("tk,nkl->ntl", basis, path))
         loss = (
-            OBSERVED_WEIGHT * off
-            + PRIOR_WEIGHT * ((path - begun - exact) ** 2).sum(-1).mean()
+            OBSERVED_WEIGHT * ((poses - target) ** 2).sum(-1)[known].mean()
+            + PRIOR_WEIGHT * ((path - start - exact) ** 2).sum(-1).mean()
             + FINE_WEIGHT * (exact**2).sum(-1).mean()
         )
-        on_clock = sequence_networks.decode_path(networks["pose_generator"], path, told)
-        cut = torch.cat([on_clock[:, s : s + config.steps] for s in starts])
-        sound = torch.cat([heard[:, s : s + config.steps] for s in starts])
-        score = networks["sequence_critic"](cut, sound, told.repeat(len(starts))).mean()
-        score = score + networks["pose_critic"](on_clock.flatten(0, 1), told.repeat_interleave(count)).mean()
+        poses = decode(path)
+        cut = torch.cat([poses[:, s : s + config.steps] for s in windows])
+        cut_music = torch.cat([music[:, s : s + config.steps] for s in windows])
+        score = networks["sequence_critic"](cut, cut_music, label.repeat(len(windows))).mean()
+        score = score + networks["pose_critic"](poses.flatten(0, 1), label.repeat_interleave(count)).mean()
         optimiser.zero_grad()
         ((loss - CRITIC_WEIGHT * score) * len(given)).backward()
         optimiser.step()
-    path = path.detach()
     with torch.no_grad():
-        poses = sequence_networks.decode_path(
-            networks["pose_generator"], torch.einsum("tk,nkl->ntl", basis, path), told
-        )
-        distance = (poses - goal).norm(dim=-1) * known
-        off = distance.sum((1, 2)) / known.sum((1, 2))
-    return poses.cpu().numpy(), off.cpu().numpy()
+        poses = decode(torch.einsum("tk,nkl->ntl", basis, path))
+        error = ((poses - target).norm(dim=-1) * known).sum((1, 2)) / known.sum((1, 2))
+    return poses.cpu().numpy(), error.cpu().numpy()
 
 
-def initial_path(gan: GanModel, given: np.ndarray, fps: float, heard: Tensor, style: Tensor, seed: int) -> Tensor:
+def initial_path(gan: GanModel, given: np.ndarray, fps: float, music: Tensor, style: Tensor, seed: int) -> Tensor:
     """Return the initial path (N, K, latent).
 
     At observed steps it encodes the given joints; missing ones are interpolated linearly, or, if never observed, taken
     from the mean pose. The other steps are generated and joined to the next observed step.
     """
-    pose_generator, encoder, count, fewer = (
-        gan.networks["pose_generator"],
-        gan.networks["pose_encoder"],
-        heard.shape[1],
-        given.shape[1] - 1,
-    )
+    networks, count, last = gan.networks, music.shape[1], given.shape[1] - 1
     rough = interpolate(given)
-    rough = np.where(np.isfinite(rough), rough, pose_generator.mean.cpu().numpy())
+    rough = np.where(np.isfinite(rough), rough, networks["pose_generator"].mean.cpu().numpy())
     times = np.arange(count) / gan.config.fps * fps
-    before = np.minimum(times.astype(int), fewer - 1)
+    before = np.minimum(times.astype(int), last - 1)
     part = np.minimum(times - before, 1)[:, None, None].astype(np.float32)
     rough = torch.from_numpy(rough[:, before] * (1 - part) + rough[:, before + 1] * part).to(style.device)
     with torch.no_grad():
-        path = encoder(rough.flatten(0, 1), style.repeat_interleave(count))[0].unflatten(0, (len(given), -1))
+        path = networks["pose_encoder"](rough.flatten(0, 1), style.repeat_interleave(count))[0]
     known = observed_steps(gan, given, fps, count).to(style.device)
-    return rollout_unobserved(gan, path, known, heard, style, seed)
+    return rollout_unobserved(gan, path.unflatten(0, (len(given), -1)), known, music, style, seed)
 
 
 def observed_steps(gan: GanModel, given: np.ndarray, fps: float, count: int) -> Tensor:
@@ -145,30 +133,26 @@ def observed_steps(gan: GanModel, given: np.ndarray, fps: float, count: int) -> 
 
 
 @torch.no_grad()
-def rollout_unobserved(gan: GanModel, path: Tensor, known: Tensor, heard: Tensor, style: Tensor, seed: int) -> Tensor:
+def rollout_unobserved(gan: GanModel, path: Tensor, known: Tensor, music: Tensor, style: Tensor, seed: int) -> Tensor:
     """Replace the unobserved steps (not ``known``, bool (N, K)) of paths (N, K, latent) by a generator rollout."""
-    generator, config = gan.networks["generator"], gan.config
-    told = generator.encode_music(functional.pad(heard, (0, 0, config.lookahead, config.lookahead)), style)
-    noise = sequence_networks.draw_noise(
-        config, len(path), path.shape[1], torch.Generator().manual_seed(seed), path.device
-    )
+    generator, config, count = gan.networks["generator"], gan.config, path.shape[1]
+    encoded = generator.encode_music(functional.pad(music, (0, 0, config.lookahead, config.lookahead)), style)
+    noise = sequence_networks.draw_noise(config, len(path), count, torch.Generator().manual_seed(seed), path.device)
     since = torch.zeros_like(known, dtype=torch.float32)  # steps since the last observed one
-    for t in range(1, path.shape[1]):
+    for t in range(1, count):
         since[:, t] = (since[:, t - 1] + 1) * ~known[:, t]
     free = (since / (FULL_NOISE_AFTER * config.fps)).clamp(max=1)[:, :: config.hold, None]
-    danced = generator.rollout(told, path, known, noise * free)
-    left = torch.zeros_like(since)  # steps until the next observed one
-    for t in range(path.shape[1] - 2, -1, -1):
-        left[:, t] = (left[:, t + 1] + 1) * ~known[:, t]
+    predicted = generator.rollout(encoded, path, known, noise * free)
     # The jump to the next observed step is spread over the last second of the gap, or over all of a shorter gap.
-    leap = torch.zeros_like(path)
-    for t in range(path.shape[1] - 2, -1, -1):
+    left, jump = torch.zeros_like(since), torch.zeros_like(path)  # left: steps until the next observed one
+    for t in range(count - 2, -1, -1):
+        left[:, t] = (left[:, t + 1] + 1) * ~known[:, t]
         arrives = known[:, t + 1] & ~known[:, t]
-        leap[:, t] = torch.where(arrives[:, None], path[:, t + 1] - danced[:, t + 1], leap[:, t + 1])
+        jump[:, t] = torch.where(arrives[:, None], path[:, t + 1] - predicted[:, t + 1], jump[:, t + 1])
     ends = known.flip(1).cummax(1).values.flip(1)  # an observed step follows
     span = torch.minimum(since + left, torch.full_like(since, config.fps))
     share = ((span - left + 1) / (span + 1)).clamp(0, 1) * (ends & ~known)
-    return torch.where(known[..., None], path, danced + share[..., None] * leap)
+    return torch.where(known[..., None], path, predicted + share[..., None] * jump)
 
 
 def steps_for(gan: GanModel, frames: int, fps: float) -> int:
@@ -184,59 +168,26 @@ def spline(count: int, clock: float, frames: int, fps: float) -> Tensor:
 
 def likeliest_style(gan: GanModel, given: np.ndarray) -> int:
     """Return the style (index plus one) with the least reconstruction error of poses (T, J, 2); 0 without styles."""
-    rough = interpolate(given[None])[0]
-    poses = torch.from_numpy(rough[np.isfinite(rough).all((1, 2))]).to(next(gan.networks.parameters()).device)
-    off = []
-    for style in range(1, 1 + len(gan.poses.styles)):
-        told = torch.full((len(poses),), style, device=poses.device)
-        again = gan.networks["pose_generator"](gan.networks["pose_encoder"](poses, told)[0], told)
-        off.append(float(((again - poses) ** 2).mean()) if len(poses) else 0.0)
-    return 1 + int(np.argmin(off)) if off else 0
+    filled = interpolate(given[None])[0]
+    poses = torch.from_numpy(filled[np.isfinite(filled).all((1, 2))]).to(next(gan.networks.parameters()).device)
+    errors = [np.inf]  # of style 0, which is not chosen if there are others
+    for style in range(1, 1 + len(gan.styles)):
+        label = torch.full((len(poses),), style, device=poses.device)
+        reconstruction = gan.networks["pose_generator"](gan.networks["pose_encoder"](poses, label)[0], label)
+        errors.append(float(((reconstruction - poses) ** 2).mean()) if len(poses) else 0.0)
+    return int(np.argmin(errors))
 
 
-def complete(
-    gan: GanModel,
-    path: str | Path,
-    frames: list[str],
-    joints: list[int] | None,
-    music: dict | None,
-    style: str | None,
-    seed: int,
-    seconds: float = 0.0,
-) -> dict:
-    """Generate what is missing in a file's poses.
+def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[int] | None, seconds: float) -> tuple:
+    """Read the poses to complete, float32 (T, J, 2), NaN where not given, and fps; for the arguments see `complete`.
 
-    Parameters
-    ----------
-    path : str or Path
-        Any .npz with ``poses`` of the GAN's joints, and ``fps``.
-    frames : list of str
-        The given frames: ranges ``A:B`` from frame A to before frame B.
-    joints : list of int, optional
-        The given joints of those frames; None: all.
-    music : dict, optional
-        Music features that start at the file's first frame.
-    seconds : float
-        Length; 0: that of the file.
-
-    Returns
-    -------
-    dict
-        The arrays of a ``dance`` file, at the file's frame rate, and ``off``: mean error of the given joints in torso
-        lengths.
-
-    Raises
-    ------
-    UserError
-        If the file's joints are not the GAN's, if it is too long, or if no joint is observed in the given part.
+    Raises a UserError if the joints are not the GAN's, if it is too long, or if no joint is observed in the given part.
     """
     found, wanted = npz.load_poses(path), gan.poses.joints
     poses, fps = found["poses"], found["fps"] or pose_folder.ASSUMED_FPS
     poses = poses[:, :15] if wanted == 15 and poses.shape[1] == 25 else poses
     if poses.shape[1] != wanted:
-        raise UserError(
-            f"{path}: {poses.shape[1]} joints, expected {wanted}, those of the dances that were learned from"
-        )
+        raise UserError(f"{path}: {poses.shape[1]} joints, expected {wanted} as in the model's training data")
     given = np.zeros(len(poses), bool)
     for part in frames:
         first, _, last = part.partition(":")
@@ -248,22 +199,50 @@ def complete(
             raise UserError(f"{path}: no joint {max(joints)}; there are {wanted}, counted from 0")
         poses[:, [j for j in range(wanted) if j not in joints]] = np.nan
     if not np.isfinite(poses).all(-1).any():
-        raise UserError(
-            f"{path}: no joint is known in the frames and joints given; count from 0, there are {len(poses)} frames"
-        )
+        raise UserError(f"{path}: no observed joint in what is given; count from 0, there are {len(poses)} frames")
     count = int(np.ceil(seconds * fps)) or len(poses)
     if count > MAX_SECONDS * fps:
         raise UserError(f"{path}: {count / fps:.0f} s to complete, expected {MAX_SECONDS:g} at most; give a part of it")
-    poses = np.concatenate([poses, np.full((max(count - len(poses), 0), *poses.shape[1:]), np.nan, np.float32)])[:count]
-    beats = np.zeros(0)
+    missing = np.full((max(count - len(poses), 0), *poses.shape[1:]), np.nan, np.float32)
+    return np.concatenate([poses, missing])[:count], fps
+
+
+def complete(
+    gan: GanModel,
+    path: str | Path,
+    music: dict | None,
+    seed: int,
+    style: str | None = None,
+    known: list[str] = ("0:",),
+    known_joints: list[int] | None = None,
+    seconds: float | None = None,
+) -> tuple[dict, float]:
+    """Generate what is missing in a file's poses.
+
+    Return the arrays of a ``dance`` file, at the file's frame rate, and the mean error of the given joints in torso
+    lengths.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any .npz with ``poses`` of the GAN's joints, and ``fps``.
+    music : dict, optional
+        Music features that start at the file's first frame.
+    known : list of str
+        The given frames: ranges ``A:B`` from frame A to before frame B.
+    known_joints : list of int, optional
+        The given joints of those frames; None: all.
+    seconds : float, optional
+        Length; None: that of the file.
+    """
+    poses, fps = read_given(path, gan, known, known_joints, seconds or 0.0)
+    index = data_root.style_index(style, gan.styles)
     if music is not None:
-        music, index = gan.count_in(music, style)
-        beats = music["beats"]
-    elif style:
-        index = data_root.style_index(style, gan.poses.styles)
-    else:
+        music, index = gan.choose_style(music, style)
+    elif not style:
         index = likeliest_style(gan, poses)
-    heard = generate.conditioning_of(gan, music, steps_for(gan, count, fps))
-    made, off = optimise(gan, poses[None], fps, heard[None], np.array([index]), seed)
-    dance = {"poses": made[0], "tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": fps}
-    return dance | {"off": float(off[0])}
+    features = generate.conditioning_of(gan, music, steps_for(gan, len(poses), fps))
+    poses, error = optimise(gan, poses[None], fps, features[None], np.array([index]), seed)
+    beats = np.zeros(0) if music is None else music["beats"]
+    dance = {"poses": poses[0], "tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": fps}
+    return dance, float(error[0])

@@ -1,6 +1,7 @@
 """Dances at the sequence GAN's frame rate, with the music features of each step."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -63,30 +64,31 @@ class DanceReader:
                 self.music_pca = projection.fit_projection(np.concatenate(frames), MUSIC_SIZE, alike=True)
                 self.peaks = data_root.typical_peaks(self.root, learned)
 
-    def lock(self, takes: list[Dance], dances: list[np.ndarray]) -> dict[str, float]:
-        """Return the mean `beat.bar_locking` of dances to the music of these takes; empty without music."""
+    def bar_locking(self, dances: list[Dance], generated: list[np.ndarray]) -> dict[str, float]:
+        """Return the mean `beat.bar_locking` of poses generated to the music of these dances; empty without music."""
         found = []
-        for take, dance in zip(takes, dances, strict=True):
-            if take.name in self.paired and self.music_pca:
-                song, motion = self.song(take.name), kinematics.low_pass(dance, self.clock)
+        for dance, poses in zip(dances, generated, strict=True):
+            if dance.name in self.paired and self.music_pca:
+                song, motion = self.song(dance.name), kinematics.low_pass(poses, self.clock)
                 found.append(beat.bar_locking(motion[:, :15], song["beats"], song["beats_per_bar"]))
-        return {"lock": float(np.mean(found))} if found else {}
+        return {"bar_locking": float(np.mean(found))} if found else {}
 
-    def digest(self) -> str:
-        """Return the digest of the music of the train and val splits; empty if there is none."""
+    def parents(self, pose_gan: Path) -> dict:
+        """Return what a model trained on these dances and this pose GAN depends on."""
         names = sorted({*self.folder.train, *self.folder.val} & self.paired)
-        return npz.digest(*(self.root.file("music", name) for name in names)) if self.music_pca else ""
+        music = npz.digest(*(self.root.file("music", name) for name in names)) if self.music_pca else ""
+        return self.folder.parents() | {"pose_gan": npz.digest(pose_gan), "music": music}
 
     def tempi(self) -> tuple[tuple[int, float, int], ...]:
         """Return for each style its index plus one, median tempo (beats per minute) and beats per bar in training."""
         found: dict[int, list[tuple[float, int]]] = {}
         for name in sorted(self.paired & set(self.folder.train)):
-            song, style = self.song(name), data_root.style_index(self.folder.styles.get(name), self.folder.names())
-            found.setdefault(style, []).append((song["tempo"], song["beats_per_bar"]))
-        return tuple((style, *(float(x) for x in np.median(heard, 0))) for style, heard in sorted(found.items()))
+            song = self.song(name)
+            found.setdefault(self.folder.style(name), []).append((song["tempo"], song["beats_per_bar"]))
+        return tuple((style, *(float(x) for x in np.median(songs, 0))) for style, songs in sorted(found.items()))
 
     @property
-    def heard(self) -> int:
+    def music_size(self) -> int:
         """Number of music features per step."""
         return MUSIC_SIZE + GRID_SIZE if self.music_pca else 0
 
@@ -98,9 +100,7 @@ class DanceReader:
         """Read a dance, resample it, and re-synchronise its music with it."""
         moved, fps = pose_folder.read(self.folder, name)
         poses = to_frame_rate(moved, fps, self.clock)
-        styles = self.folder.names()
-        style = data_root.style_index(self.folder.styles.get(name), styles)
-        music = np.zeros((len(poses), self.heard), np.float32)
+        music = np.zeros((len(poses), self.music_size), np.float32)
         if self.music_pca and name in self.paired:
             song = self.song(name)
             if fps > 2 * kinematics.CUTOFF_HZ and len(song["beats"]) > 1:
@@ -109,25 +109,17 @@ class DanceReader:
             else:
                 laid = None
             music = condition(song, len(poses), self.clock, self.music_pca, laid)
-        return Dance(name, poses, music, style)
+        return Dance(name, poses, music, self.folder.style(name))
 
 
 def read_pool(
     reader: DanceReader, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES
 ) -> tuple[list[Dance], bool]:
-    """Read dances in random order, until all are read or they exceed ``most`` bytes.
+    """Read dances as `pose_folder.read_until` does; return them sorted by name, and whether they are all."""
 
-    Returns
-    -------
-    takes : list of Dance
-        Sorted by name.
-    everything : bool
-        Whether they all fit.
-    """
-    left, kept = most, []
-    for name in (names[i] for i in rng.permutation(len(names))):
-        kept.append(reader(name))
-        left -= kept[-1].poses.nbytes + kept[-1].music.nbytes
-        if left < 0:
-            break
-    return sorted(kept, key=lambda take: take.name), left >= 0
+    def read_one(name: str) -> tuple[Dance, int]:
+        dance = reader(name)
+        return dance, dance.poses.nbytes + dance.music.nbytes
+
+    kept, everything = pose_folder.read_until(names, read_one, rng, most)
+    return sorted(kept, key=lambda dance: dance.name), everything

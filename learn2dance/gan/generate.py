@@ -9,7 +9,6 @@ from scipy.interpolate import make_interp_spline
 from torch import Tensor, nn
 
 from learn2dance.data import checkpoint, data_root
-from learn2dance.errors import UserError
 from learn2dance.gan import conditioning, pose_networks, sequence_networks
 from learn2dance.gan.pose_networks import PoseConfig, PoseCritic, PoseEncoder, PoseGenerator
 from learn2dance.gan.sequence_networks import SequenceConfig, SequenceCritic, SequenceGenerator
@@ -18,13 +17,7 @@ from learn2dance.motion.projection import Projection
 from learn2dance.music import beat_grid
 from learn2dance.music.features import FPS
 
-PARTS = (
-    "pose_generator",
-    "pose_encoder",
-    "generator",
-    "sequence_critic",
-    "pose_critic",
-)  # the last two are critics
+PARTS = ("pose_generator", "pose_encoder", "generator", "sequence_critic", "pose_critic")
 
 
 @dataclass(frozen=True)
@@ -56,18 +49,12 @@ class GanModel:
         """The styles that it was trained on."""
         return self.poses.styles
 
-    def style_for(self, music: dict) -> int:
-        """Return the style (index plus one) of this song's metre, if there is one, with the nearest tempo."""
-        alike = [t for t in self.tempi if t[2] == music["beats_per_bar"]] or self.tempi
-        return min(alike, key=lambda t: abs(np.log(t[1] / music["tempo"])))[0]
-
-    def count_in(self, music: dict, style: str | None) -> tuple[dict, int]:
-        """Choose a song's style and the octave of its tempo, as `music2pose.generate.choose_style` does."""
-        if not self.tempi:
-            return music, data_root.style_index(style, self.poses.styles) or min(len(self.poses.styles), 1)
-        wanted = data_root.style_index(style, self.poses.styles) or self.style_for(music)
-        tempo = next((t[1] for t in self.tempi if t[0] == wanted), music["tempo"])
-        return beat_grid.at_tempo(music, tempo), wanted
+    def choose_style(self, music: dict | None, style: str | None) -> tuple[dict | None, int]:
+        """Choose a style by name, by the music (`beat_grid.choose_style`), or the first one; also count the beats."""
+        index = data_root.style_index(style, self.styles)
+        if music is None or not self.tempi:
+            return music, index or min(len(self.styles), 1)
+        return beat_grid.choose_style(music, index, self.tempi)
 
 
 def build(config: SequenceConfig, poses: PoseConfig) -> nn.ModuleDict:
@@ -92,27 +79,18 @@ def save(path: Path, gan: GanModel, **more) -> None:
 
 
 def load(path: str | Path, device: str = "cpu") -> GanModel:
-    """Load a model for generation on this device.
+    """Load a model for generation on this device (`checkpoint.load_as`)."""
+    return checkpoint.load_as(path, {"seq_gan": from_parts}, device)
 
-    Raises
-    ------
-    UserError
-        If the file is not a ``seq_gan`` checkpoint of this version.
-    """
-    parts = checkpoint.load(path, "seq_gan")
-    try:
-        config = SequenceConfig(**parts["config"])
-        poses = PoseConfig(**parts["poses"] | {"styles": tuple(parts["poses"]["styles"])})
-        networks = build(config, poses)
-        networks.load_state_dict(parts["network"])
-        music_pca = Projection(**parts["music_pca"]) if parts["music_pca"] else None
-        tempi, top_speed = tuple(map(tuple, parts["tempi"])), parts["top_speed"]
-    except (KeyError, TypeError, RuntimeError) as error:
-        said = str(error).splitlines()[0]
-        raise UserError(
-            f"{path}: not the parts of a sequence GAN ({said}); was it trained by another version?"
-        ) from None
-    return GanModel(config, poses, networks.to(device).eval().requires_grad_(False), music_pca, tempi, top_speed)
+
+def from_parts(parts: dict, device: str) -> GanModel:
+    """Build a model from the parts of its checkpoint."""
+    config, poses = SequenceConfig(**parts["config"]), PoseConfig(**parts["poses"])
+    networks = build(config, poses)
+    networks.load_state_dict(parts["network"])
+    music_pca = Projection(**parts["music_pca"]) if parts["music_pca"] else None
+    networks = networks.to(device).eval().requires_grad_(False)
+    return GanModel(config, poses, networks, music_pca, parts["tempi"], parts["top_speed"])
 
 
 def conditioning_of(gan: GanModel, music: dict | None, steps: int) -> np.ndarray:
@@ -122,20 +100,15 @@ def conditioning_of(gan: GanModel, music: dict | None, steps: int) -> np.ndarray
     return conditioning.condition(music, steps, gan.config.fps, gan.music_pca)
 
 
-def encode_music(gan: GanModel, music: np.ndarray, style: int) -> Tensor:
-    """Encode music features (T, M) with the generator: (1, T, …)."""
-    device, c = next(gan.networks.parameters()).device, gan.config
-    padded = torch.from_numpy(np.pad(music, ((c.lookahead, c.lookahead), (0, 0)), "edge"))[None].to(device)
-    return gan.networks["generator"].encode_music(padded, torch.tensor([style], device=device))
-
-
 def sample_path(gan: GanModel, music: np.ndarray, style: int, seed: int, temperature: float = 1.0) -> Tensor:
     """Sample a path of latents (T, latent) to music features (T, M); ``temperature`` is the noise's deviation."""
-    told, rng = encode_music(gan, music, style), torch.Generator().manual_seed(seed)
-    latent = pose_networks.draw_latents(1, gan.poses.latent, rng, told.device)
-    noise = temperature * sequence_networks.draw_noise(gan.config, 1, told.shape[1], rng, told.device)
-    generator = gan.networks["generator"]
-    return generator(told, noise, latent, generator.start(told, latent))[0][0]
+    generator, c, rng = gan.networks["generator"], gan.config, torch.Generator().manual_seed(seed)
+    device = next(gan.networks.parameters()).device
+    padded = torch.from_numpy(np.pad(music, ((c.lookahead, c.lookahead), (0, 0)), "edge"))[None].to(device)
+    encoded = generator.encode_music(padded, torch.tensor([style], device=device))  # (1, T, …)
+    latent = pose_networks.draw_latents(1, gan.poses.latent, rng, device)
+    noise = temperature * sequence_networks.draw_noise(c, 1, len(music), rng, device)
+    return generator(encoded, noise, latent, generator.start(encoded, latent))[0][0]
 
 
 def resample_path(path: Tensor, clock: float, count: int, fps: float) -> Tensor:
@@ -145,15 +118,15 @@ def resample_path(path: Tensor, clock: float, count: int, fps: float) -> Tensor:
     return torch.from_numpy(spline(times).astype(np.float32)).to(path.device)
 
 
-def decode_latents(gan: GanModel, path: Tensor, style: int) -> Tensor:
-    """Decode a path (T, latent) to poses (T, J, 2)."""
-    return gan.networks["pose_generator"](path, torch.full((len(path),), style, device=path.device))
+def decode_latents(gan: GanModel, path: Tensor, style: int) -> np.ndarray:
+    """Decode a path (T, latent) to poses float32 (T, J, 2)."""
+    return gan.networks["pose_generator"](path, torch.full((len(path),), style, device=path.device)).cpu().numpy()
 
 
 @torch.inference_mode()
 def generate_steps(gan: GanModel, music: np.ndarray, style: int, seed: int) -> np.ndarray:
     """Generate a dance to music features (T, M): poses float32 (T, J, 2) at the GAN's frame rate."""
-    return decode_latents(gan, sample_path(gan, music, style, seed), style).cpu().numpy()
+    return decode_latents(gan, sample_path(gan, music, style, seed), style)
 
 
 @torch.inference_mode()
@@ -162,7 +135,7 @@ def dance(
     music: dict | None,
     seed: int,
     style: str | None = None,
-    seconds: float = 0.0,
+    seconds: float | None = None,
     temperature: float = 1.0,
 ) -> dict:
     """Generate a dance to a whole song, or one of ``seconds`` without music.
@@ -181,15 +154,12 @@ def dance(
     dict
         The arrays of a ``dance`` file; ``tokens`` is empty.
     """
-    if music is None:
-        wanted, beats = data_root.style_index(style, gan.poses.styles) or min(len(gan.poses.styles), 1), np.zeros(0)
-    else:
-        music, wanted = gan.count_in(music, style)
+    music, index = gan.choose_style(music, style)
+    beats = np.zeros(0)
+    if music is not None:
         seconds, beats = music["duration"], beat_grid.extend(music["beats"], music["duration"])[0]
     steps = max(int(np.ceil(seconds * gan.config.fps)) + 1, 2)
-    path = sample_path(gan, conditioning_of(gan, music, steps), wanted, seed, temperature)
-    poses = (
-        decode_latents(gan, resample_path(path, gan.config.fps, int(np.ceil(seconds * FPS)), FPS), wanted).cpu().numpy()
-    )
-    poses = kinematics.limit_speed(poses, gan.top_speed / FPS)
+    path = sample_path(gan, conditioning_of(gan, music, steps), index, seed, temperature)
+    path = resample_path(path, gan.config.fps, int(np.ceil(seconds * FPS)), FPS)
+    poses = kinematics.limit_speed(decode_latents(gan, path, index), gan.top_speed / FPS)
     return {"poses": poses, "tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": FPS}

@@ -1,7 +1,7 @@
 """Folders of dances for the GAN: any .npz with poses, of any number of joints, in any unit."""
 
-import hashlib
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
-from learn2dance.motion.skeleton import normalise_any
+from learn2dance.motion import skeleton
 
 ASSUMED_FPS = 30.0  # frames per second of files without ``fps``
 POOL_BYTES = 1 << 28  # bytes of poses held in memory: 21 hours of 15 joints at 30 frames per second
@@ -42,13 +42,28 @@ class PoseFolder:
         """Return the styles of the train split, sorted."""
         return tuple(sorted({self.styles[name] for name in self.train if name in self.styles}))
 
+    @property
+    def models(self) -> Path:
+        """The folder for models: ``models/`` beside this folder."""
+        return self.path.resolve().parent / "models"
+
+    def parents(self) -> dict:
+        """Return what a model trained on this folder depends on."""
+        names = sorted({*self.train, *self.val})
+        digest = npz.digest(*(self.file(name) for name in names))
+        return {"poses": digest, "train": self.train, "val": self.val, "styles": list(self.names())}
+
+    def mirrored(self, no_mirror: bool) -> int:
+        """Return what mirrored poses add to their style; 0 if there are none: unwanted, or the joints are unknown."""
+        return 0 if no_mirror or self.joints not in skeleton.JOINTS else len(self.names()) + 1
+
+    def style(self, name: str) -> int:
+        """Return the style of a dance: its index in `names` plus one; 0 if unknown."""
+        return data_root.style_index(self.styles.get(name), self.names())
+
     def file(self, name: str) -> Path:
         """Return the path of a dance's file."""
         return self.path / f"{name}.npz"
-
-    def digest(self) -> str:
-        """Return the digest of all files of the train and val splits."""
-        return npz.digest(*(self.file(name) for name in sorted({*self.train, *self.val})))
 
 
 def open_folder(path: str | Path) -> PoseFolder:
@@ -75,13 +90,9 @@ def open_folder(path: str | Path) -> PoseFolder:
         opened = data_root.open_root(root)
         styles = opened.styles
         train, val = opened.split("train", names), opened.split("val", names)
-    elif len(names) == 1:
-        log.warning("%s: one file alone is learned from and judged by", path)
-        train = val = names
     else:
-        dealt = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-        held = max(1, len(names) // 10)
-        train, val = sorted(dealt[held:]), sorted(dealt[:held])
+        parts = data_root.split_by_hash(path, names, "val")
+        train, val = parts["train"], parts["val"]
     return PoseFolder(path, train, val, frames_of(path / f"{names[0]}.npz")[1], styles)
 
 
@@ -128,18 +139,33 @@ def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, float]:
     if fps is None:
         log.info("%s: no fps in it, %g frames a second assumed", path, ASSUMED_FPS)
         fps = ASSUMED_FPS
-    return poses if found["y_up"] else normalise_any(poses, fps), fps
+    return poses if found["y_up"] else skeleton.normalise_any(poses, fps), fps
 
 
-def pool(folder: PoseFolder, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES) -> tuple:
-    """Read the complete poses of dances in random order, until all are read or they exceed ``most`` bytes.
+def read_until(names: list[str], read_one: Callable, rng: np.random.Generator, most: int) -> tuple[list, bool]:
+    """Read dances in random order until all are read or they exceed ``most`` bytes.
+
+    ``read_one(name)`` returns a tuple or dataclass and its size in bytes. Return what was read, and whether it is all.
+    """
+    kept, left = [], most
+    for name in (names[i] for i in rng.permutation(len(names))):
+        found, size = read_one(name)
+        kept.append(found)
+        left -= size
+        if left < 0:
+            break
+    return kept, left >= 0
+
+
+def pool(
+    folder: PoseFolder, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES
+) -> tuple[tuple[np.ndarray, np.ndarray], bool]:
+    """Read the complete poses of dances, as `read_until` does.
 
     Returns
     -------
-    poses : np.ndarray [shape=(N, J, 2), dtype=float32]
-        Those with all joints.
-    style : np.ndarray [shape=(N,), dtype=int64]
-        Index into `PoseFolder.names` plus one; 0 if unknown.
+    poses, style : np.ndarray [shape=(N, J, 2), dtype=float32], np.ndarray [shape=(N,), dtype=int64]
+        Poses with all joints, and for each the style's index in `PoseFolder.names` plus one; 0 if unknown.
     everything : bool
         Whether all dances fit.
 
@@ -148,18 +174,35 @@ def pool(folder: PoseFolder, names: list[str], rng: np.random.Generator, most: i
     UserError
         If no pose is complete.
     """
-    styles, left, kept = folder.names(), most, []
-    for name in (names[i] for i in rng.permutation(len(names))):
+
+    def read_one(name: str) -> tuple[tuple[np.ndarray, np.ndarray], int]:
         poses, _ = read(folder, name)
         poses = poses[np.isfinite(poses).all((1, 2))]
-        style = 1 + styles.index(folder.styles[name]) if folder.styles.get(name) in styles else 0
-        kept.append((poses, np.full(len(poses), style)))
-        left -= poses.nbytes
-        if left < 0:
-            break
+        return (poses, np.full(len(poses), folder.style(name))), poses.nbytes
+
+    kept, everything = read_until(names, read_one, rng, most)
     poses, style = (np.concatenate(part) for part in zip(*kept, strict=True))
     if not len(poses):
-        raise UserError(
-            f"{folder.path}: no pose with every joint known in {', '.join(names[:4])}; nothing to learn from"
-        )
-    return poses, style, left >= 0
+        raise UserError(f"{folder.path}: no pose in {', '.join(names[:4])} has all joints, so there are no examples")
+    return (poses, style), everything
+
+
+class Resampled:
+    """Training data that may exceed memory: every so many steps, another part is drawn if not everything fits.
+
+    ``draw(rng)`` returns the data and whether they are everything. Each part depends on seed and step alone, so that
+    training resumes exactly.
+    """
+
+    def __init__(self, draw: Callable, seed: int, every: int):
+        self.draw, self.seed, self.every, self.part = draw, seed, every, 0
+        self.data, self.everything = draw(np.random.default_rng([seed, 0]))
+
+    def advance(self, step: int) -> bool:
+        """Draw the part of this step; return whether it is another one than before."""
+        part = step // self.every
+        if self.everything or part == self.part:
+            return False
+        self.part = part
+        self.data, _ = self.draw(np.random.default_rng([self.seed, 2, part]))
+        return True

@@ -1,18 +1,17 @@
-"""The networks of the pose GAN, and what it shares with the sequence GAN: gradient penalty and latents.
+"""The networks of the pose GAN: generator and critic of single poses, and an encoder of poses as latents.
 
 After Cai et al., "Deep Video Generation, Prediction and Completion of Human Action Sequences" (arXiv 1711.08682, 3.1),
 trained as a Wasserstein GAN with gradient penalty (Gulrajani et al., NeurIPS 2017).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from learn2dance.motion.skeleton import MID_HIP
-
-PENALTY = 10.0  # weight of the gradient penalty, as in Gulrajani et al.
 
 
 @dataclass(frozen=True)
@@ -31,88 +30,60 @@ class PoseConfig:
         return len(self.styles) + 1
 
 
-class PoseGenerator(nn.Module):
-    """Maps latents to poses: a perceptron with outputs that are scaled and centred like the data."""
+class _PoseNetwork(nn.Module):
+    """A perceptron with a style label, for poses with this mean (J, 2) and deviation."""
 
-    def __init__(self, config: PoseConfig):
+    def __init__(self, config: PoseConfig, size: int, out: int):
         super().__init__()
         self.config = c = config
         self.style = nn.Embedding(2 * c.style_count, c.latent)
-        sizes = [2 * c.latent, *[c.width] * c.layers]
-        self.layers = nn.Sequential(*_layers(sizes), nn.Linear(c.width, 2 * c.joints))
+        sizes = pairwise([size + c.latent, *[c.width] * c.layers])
+        hidden = [layer for pair in sizes for layer in (nn.Linear(*pair), nn.LeakyReLU(0.2))]
+        self.layers = nn.Sequential(*hidden, nn.Linear(c.width, out))
         self.register_buffer("mean", torch.zeros(c.joints, 2))
         self.register_buffer("deviation", torch.ones(()))
 
+    def of_poses(self, poses: Tensor, style: Tensor) -> Tensor:
+        """Return the output (N, out) for standardised poses (N, J, 2)."""
+        standardised = ((poses - self.mean) / self.deviation).flatten(1)
+        return self.layers(torch.cat([standardised, self.style(style)], -1))
+
+
+class PoseGenerator(_PoseNetwork):
+    """Maps latents to poses."""
+
+    def __init__(self, config: PoseConfig):
+        super().__init__(config, config.latent, 2 * config.joints)
+
     def forward(self, latent: Tensor, style: Tensor) -> Tensor:
         """Return poses (N, J, 2) for latents (N, latent) of a standard normal distribution and styles int64 (N,)."""
-        moved = self.layers(torch.cat([latent, self.style(style)], -1)).unflatten(-1, (-1, 2))
-        poses = self.mean + self.deviation * moved
+        offsets = self.layers(torch.cat([latent, self.style(style)], -1)).unflatten(-1, (-1, 2))
+        poses = self.mean + self.deviation * offsets
         root = poses[:, MID_HIP : MID_HIP + 1] if self.config.joints in (15, 25) else poses.mean(1, keepdim=True)
         return poses - root
 
 
-class PoseEncoder(nn.Module):
+class PoseEncoder(_PoseNetwork):
     """Maps poses to the posterior of their latents: mean and deviation of a normal distribution (N, latent)."""
 
     def __init__(self, config: PoseConfig):
-        super().__init__()
-        self.config = c = config
-        self.style = nn.Embedding(2 * c.style_count, c.latent)
-        sizes = [2 * c.joints + c.latent, *[c.width] * c.layers]
-        self.layers = nn.Sequential(*_layers(sizes), nn.Linear(c.width, 2 * c.latent))
-        self.register_buffer("mean", torch.zeros(c.joints, 2))
-        self.register_buffer("deviation", torch.ones(()))
+        super().__init__(config, 2 * config.joints, 2 * config.latent)
 
     def forward(self, poses: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and deviation (N, latent) for poses (N, J, 2) and styles int64 (N,)."""
-        seen = ((poses - self.mean) / self.deviation).flatten(1)
-        mean, spread = self.layers(torch.cat([seen, self.style(style)], -1)).chunk(2, -1)
+        mean, spread = self.of_poses(poses, style).chunk(2, -1)
         return mean, functional.softplus(spread) + 1e-3
 
 
-class PoseCritic(nn.Module):
+class PoseCritic(_PoseNetwork):
     """Maps poses to scores: high for real poses."""
 
     def __init__(self, config: PoseConfig):
-        super().__init__()
-        self.config = c = config
-        self.style = nn.Embedding(2 * c.style_count, c.latent)
-        sizes = [2 * c.joints + c.latent, *[c.width] * c.layers]
-        self.layers = nn.Sequential(*_layers(sizes), nn.Linear(c.width, 1))
-        self.register_buffer("mean", torch.zeros(c.joints, 2))
-        self.register_buffer("deviation", torch.ones(()))
+        super().__init__(config, 2 * config.joints, 1)
 
     def forward(self, poses: Tensor, style: Tensor) -> Tensor:
         """Return scores (N,) for poses (N, J, 2) and styles int64 (N,)."""
-        seen = ((poses - self.mean) / self.deviation).flatten(1)
-        return self.layers(torch.cat([seen, self.style(style)], -1)).squeeze(-1)
-
-
-def _layers(sizes: list[int]) -> list[nn.Module]:
-    pairs = zip(sizes, sizes[1:], strict=False)
-    return [layer for size, wide in pairs for layer in (nn.Linear(size, wide), nn.LeakyReLU(0.2))]
-
-
-def gradient_penalty(critic: nn.Module, real: Tensor, made: Tensor, rng: torch.Generator, *told: Tensor) -> Tensor:
-    """Return the gradient penalty between real and generated examples: mean of (|gradient| - 1)².
-
-    Gulrajani et al., eq. 3: at points drawn uniformly on the lines from real to generated examples; the norm is over
-    all values of one example.
-
-    Parameters
-    ----------
-    critic : callable
-        Takes examples (N, …) and ``told``; returns (N,).
-    real, made : Tensor [shape=(N, …)]
-    rng : torch.Generator
-        Draws the points, on the CPU.
-    told : Tensor
-        The critic's further arguments: style, or music and style.
-    """
-    share = torch.rand((len(real), *[1] * (real.ndim - 1)), generator=rng).to(real.device)
-    between = (real + share * (made - real)).detach().requires_grad_()
-    (slope,) = torch.autograd.grad(critic(between, *told).sum(), between, create_graph=True)
-    return ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+        return self.of_poses(poses, style).squeeze(-1)
 
 
 def draw_latents(count: int, size: int, rng: torch.Generator, device: str | torch.device = "cpu") -> Tensor:

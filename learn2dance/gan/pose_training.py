@@ -10,21 +10,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from learn2dance.data import checkpoint
 from learn2dance.data.temporary import atomic
-from learn2dance.errors import UserError
-from learn2dance.gan.pose_networks import (
-    PENALTY,
-    PoseConfig,
-    PoseCritic,
-    PoseEncoder,
-    PoseGenerator,
-    draw_latents,
-    gradient_penalty,
-)
+from learn2dance.gan.losses import PENALTY, gradient_penalty, kl_divergence
+from learn2dance.gan.pose_networks import PoseConfig, PoseCritic, PoseEncoder, PoseGenerator, draw_latents
 from learn2dance.metrics import distribution, motion_features
 from learn2dance.motion import skeleton
 
 SCORED = 4000  # poses that are scored, at most: the Fréchet distance falls with their number
-RUNAWAY = 1e3  # torso lengths: a larger difference of critic scores means divergence, as the slope is near one
+DIVERGED = 1e3  # torso lengths: a larger critic score gap means divergence, as the critic's slope is near one
+RECON_WEIGHT = 2.0  # loss weight of the squared reconstruction error
+RECON_SIGMA = 0.04  # torso lengths: assumed standard deviation of each coordinate's reconstruction error
 
 
 class PoseGan(nn.Module):
@@ -35,22 +29,23 @@ class PoseGan(nn.Module):
         self.generator, self.critic, self.encoder = PoseGenerator(config), PoseCritic(config), PoseEncoder(config)
         self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
-    def fit(self, poses: np.ndarray) -> None:
-        """Set mean and deviation from real poses (N, J, 2)."""
+    def fit(self, poses: np.ndarray) -> "PoseGan":
+        """Set mean and deviation from real poses (N, J, 2); return the GAN."""
         mean = poses.mean(0, dtype=np.float64)
         deviation = float(np.sqrt(((poses - mean) ** 2).mean(dtype=np.float64))) or 1.0
         for network in (self.generator, self.critic, self.encoder, self.average.module):
             network.mean.copy_(torch.from_numpy(mean))
             network.deviation.fill_(deviation)
+        return self
 
 
 class Optimisers:
     """Adam for the critic, and for generator and encoder, with one state; default betas as in Gulrajani et al."""
 
-    def __init__(self, pair: nn.Module, rate: float, momentum: float = 0.0):
-        made = [parameter for part in (pair.generator, pair.encoder) for parameter in part.parameters()]
-        self.critic = torch.optim.Adam(pair.critic.parameters(), lr=rate, betas=(0.0, 0.9))
-        self.generator = torch.optim.Adam([p for p in made if p.requires_grad], lr=rate, betas=(momentum, 0.9))
+    def __init__(self, gan: nn.Module, rate: float, momentum: float = 0.0):
+        trained = [p for part in (gan.generator, gan.encoder) for p in part.parameters() if p.requires_grad]
+        self.critic = torch.optim.Adam(gan.critic.parameters(), lr=rate, betas=(0.0, 0.9))
+        self.generator = torch.optim.Adam(trained, lr=rate, betas=(momentum, 0.9))
 
     def set_rate(self, rate: float) -> None:
         """Set the learning rate of both."""
@@ -72,9 +67,10 @@ def learning_rate_decay(step: int, steps: int) -> float:
     return min(1.0, 2 * (steps - step) / steps)
 
 
-def all_finite(network: nn.Module) -> bool:
-    """Return whether all parameters are finite."""
-    return bool(torch.stack([parameter.isfinite().all() for parameter in network.parameters()]).all())
+def has_diverged(gap: Tensor, generator: nn.Module) -> bool:
+    """Return whether the critic score gap is too large or not finite, or a parameter of the generator is not finite."""
+    finite = torch.stack([parameter.isfinite().all() for parameter in generator.parameters()]).all()
+    return not (abs(gap) <= DIVERGED and finite)
 
 
 def batch(poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: np.random.Generator) -> tuple:
@@ -92,36 +88,31 @@ def batch(poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: n
     return torch.from_numpy(real), torch.from_numpy(style)
 
 
-def critic_step(pair: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
-    """Take one step of the critic; return the difference of critic scores (real - generated) and the penalty."""
+def critic_step(gan: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
+    """Take one step of the critic; return the critic score gap (real - fake) and the gradient penalty."""
     with torch.no_grad():
-        made = pair.generator(draw_latents(len(real), pair.generator.config.latent, rng, real.device), style)
-    apart = pair.critic(real, style).mean() - pair.critic(made, style).mean()
-    penalty = gradient_penalty(pair.critic, real, made, rng, style)
+        fake = gan.generator(draw_latents(len(real), gan.generator.config.latent, rng, real.device), style)
+    gap = gan.critic(real, style).mean() - gan.critic(fake, style).mean()
+    penalty = gradient_penalty(gan.critic, real, fake, rng, style)
     optimiser.zero_grad()
-    (PENALTY * penalty - apart).backward()
+    (PENALTY * penalty - gap).backward()
     optimiser.step()
-    return apart.detach(), penalty.detach()
+    return gap.detach(), penalty.detach()
 
 
-RECON_WEIGHT = 2.0  # loss weight of the squared reconstruction error
-RECON_SIGMA = 0.04  # torso lengths: assumed standard deviation of each coordinate's reconstruction error
-
-
-def generator_step(pair: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
+def generator_step(gan: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
     """Take one step of generator and encoder, update the average; return squared error and KL divergence (nats)."""
-    z = draw_latents(len(style), pair.generator.config.latent, rng, style.device)
-    made = pair.generator(z, style)
-    mean, deviation = pair.encoder(real, style)
-    noise = draw_latents(len(style), pair.generator.config.latent, rng, style.device)
-    again = pair.generator(mean + deviation * noise, style)
-    off = ((again - real) ** 2).sum((1, 2)).mean()
-    apart = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(1).mean()  # KL divergence from the prior
+    shape = (len(style), gan.generator.config.latent)
+    fake = gan.generator(draw_latents(*shape, rng, style.device), style)
+    mean, deviation = gan.encoder(real, style)
+    reconstruction = gan.generator(mean + deviation * draw_latents(*shape, rng, style.device), style)
+    error = ((reconstruction - real) ** 2).sum((1, 2)).mean()
+    divergence = kl_divergence(mean, deviation).mean()
     optimiser.zero_grad()
-    (RECON_WEIGHT * (off + 2 * RECON_SIGMA**2 * apart) - pair.critic(made, style).mean()).backward()
+    (RECON_WEIGHT * (error + 2 * RECON_SIGMA**2 * divergence) - gan.critic(fake, style).mean()).backward()
     optimiser.step()
-    pair.average.update_parameters(pair.generator)
-    return off.detach(), apart.detach()
+    gan.average.update_parameters(gan.generator)
+    return error.detach(), divergence.detach()
 
 
 @torch.no_grad()
@@ -134,7 +125,7 @@ def generate_poses(generator: nn.Module, style: np.ndarray, seed: int) -> np.nda
     return poses.cpu().numpy()
 
 
-def score_poses(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
+def score_poses(fake: np.ndarray, real: np.ndarray) -> dict[str, float]:
     """Score generated poses (N, J, 2) against real ones (M, J, 2).
 
     Returns
@@ -144,57 +135,58 @@ def score_poses(made: np.ndarray, real: np.ndarray) -> dict[str, float]:
         ``recall`` of the coordinates of the first 1000 of each; for 15 or 25 joints also ``FID_g``, the Fréchet
         distance of the `motion_features.relations` (0 or 1), scaled likewise.
     """
-    flat = [poses.reshape(len(poses), -1) for poses in (made, real)]
+    flat = [poses.reshape(len(poses), -1) for poses in (fake, real)]
     moving = flat[1].std(0) > 1e-6
     mean, deviation = distribution.scale(flat[1][:, moving], 1e-6)
-    scaled = [(poses[:, moving] - mean) / deviation for poses in flat]
     few = [poses[:1000, moving] for poses in flat]
     precision, recall = distribution.precision_recall(few[1], few[0])
-    found = {"FID": distribution.frechet(*scaled), "precision": precision, "recall": recall}
-    if made.shape[1] in (15, 25):
-        held = [np.stack(list(motion_features.relations(p[:, :15]).values()), 1).astype(float) for p in (made, real)]
+    distance = distribution.frechet(*((poses[:, moving] - mean) / deviation for poses in flat))
+    found = {"FID": distance, "precision": precision, "recall": recall}
+    if fake.shape[1] in (15, 25):
+        held = [np.stack(list(motion_features.relations(p[:, :15]).values()), 1).astype(float) for p in (fake, real)]
         mean, deviation = distribution.scale(held[1])
         found["FID_g"] = distribution.frechet(*((h - mean) / deviation for h in held))
     return found
 
 
-def save_poses(path: Path, pair: PoseGan, **more) -> None:
+def save_poses(path: Path, gan: PoseGan, **more) -> None:
     """Save the averaged generator and the encoder as a ``pose_gan`` checkpoint, with ``more`` plain values."""
-    parts = {"network": pair.average.module, "encoder": pair.encoder}
+    parts = {"network": gan.average.module, "encoder": gan.encoder}
     parts = {name: {key: value.cpu() for key, value in part.state_dict().items()} for name, part in parts.items()}
-    checkpoint.save(path, "pose_gan", config=asdict(pair.generator.config), **parts, **more)
+    checkpoint.save(path, "pose_gan", config=asdict(gan.generator.config), **parts, **more)
 
 
 def load_poses(path: Path, device: str = "cpu") -> tuple[PoseGenerator, PoseEncoder]:
-    """Load a pose generator and its encoder, in evaluation mode.
+    """Load a pose generator and its encoder onto this device, in evaluation mode (`checkpoint.load_as`)."""
+    return checkpoint.load_as(path, {"pose_gan": from_parts}, device)
 
-    Raises
-    ------
-    UserError
-        If the file is not a ``pose_gan`` checkpoint of this version.
-    """
-    parts = checkpoint.load(path, "pose_gan")
-    try:
-        config = PoseConfig(**parts["config"] | {"styles": tuple(parts["config"]["styles"])})
-        generator, encoder = PoseGenerator(config), PoseEncoder(config)
-        generator.load_state_dict(parts["network"])
-        encoder.load_state_dict(parts["encoder"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        said = str(error).splitlines()[0]
-        raise UserError(f"{path}: not the parts of a pose GAN ({said}); was it trained by another version?") from None
+
+def from_parts(parts: dict, device: str) -> tuple[PoseGenerator, PoseEncoder]:
+    """Build a pose generator and its encoder from the parts of their checkpoint."""
+    config = PoseConfig(**parts["config"])
+    generator, encoder = PoseGenerator(config), PoseEncoder(config)
+    generator.load_state_dict(parts["network"])
+    encoder.load_state_dict(parts["encoder"])
     return generator.to(device).eval(), encoder.to(device).eval()
 
 
-def sheet(real: np.ndarray, made: np.ndarray, path: Path, board, step: int) -> None:
-    """Draw real poses (N, J, 2) above generated ones, as a PNG and in TensorBoard."""
+def validation_poses(train: np.ndarray, val: np.ndarray, style: np.ndarray, seed: int) -> tuple:
+    """Draw at most `SCORED` real poses of the val split, their styles, and the FID of as many training poses."""
+    drawn = np.random.default_rng(seed).permutation(len(val))[:SCORED]
+    alike = np.random.default_rng(seed).integers(len(train), size=len(drawn))
+    return val[drawn], style[drawn], score_poses(train[alike], val[drawn])["FID"]
+
+
+def plot_comparison(real: np.ndarray, fake: np.ndarray, path: Path):
+    """Draw real poses (N, J, 2) above generated ones, save them as a PNG, and return the figure."""
     from matplotlib.figure import Figure
 
     from learn2dance.render import animation
 
     figure = Figure(figsize=(12, 4), layout="constrained")
-    for axes, poses, title in zip(figure.subplots(2, 1), (real, made), ("real", f"made, step {step}"), strict=True):
+    for axes, poses, title in zip(figure.subplots(2, 1), (real, fake), ("real", "generated"), strict=True):
         animation.strip(axes, poses, count=len(poses), y_up=True)
         axes.set_title(title, loc="left", fontsize=9)
     with atomic(path) as temporary:
         figure.savefig(temporary, format="png", dpi=80, metadata={"Software": None})
-    board.add_figure("poses", figure, step)
+    return figure

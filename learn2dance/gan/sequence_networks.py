@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from learn2dance.gan import pose_networks
+from learn2dance.gan.losses import kl_divergence
 from learn2dance.gan.pose_networks import PoseConfig, PoseGenerator
 
 
@@ -36,27 +37,32 @@ class SequenceGenerator(nn.Module):
         super().__init__()
         self.config, self.latent = (c := config), poses.latent
         self.style = nn.Embedding(2 * poses.style_count, 16)
-        told = 16 + c.width // 2
+        condition = 16 + c.width // 2
         self.music_conv = nn.Conv1d(max(c.music, 1), c.width // 2, 2 * c.lookahead + 1)
-        self.begin = _perceptron(told + poses.latent, c.width, c.width)
-        self.cell = nn.GRUCell(told + c.noise + poses.latent, c.width)
+        self.begin = _perceptron(condition + poses.latent, c.width, c.width)
+        self.cell = nn.GRUCell(condition + c.noise + poses.latent, c.width)
         self.shift = _perceptron(c.width, c.width, poses.latent)
         with torch.no_grad():
             self.shift[-1].weight.mul_(0.1)  # at the start of training, shifts are as small as real ones
-        self.posterior = _perceptron(told + (1 + c.hold) * poses.latent + c.width, c.width, 2 * c.noise)
+        self.posterior = _perceptron(condition + (1 + c.hold) * poses.latent + c.width, c.width, 2 * c.noise)
 
     def encode_music(self, music: Tensor, style: Tensor) -> Tensor:
         """Encode music (N, lookahead + T + lookahead, M) and style int64 (N,): a vector for each step, (N, T, …)."""
         if not self.config.music:
             music = music.new_zeros((*music.shape[:2], 1))  # a constant in place of music
-        heard = functional.leaky_relu(self.music_conv(music.transpose(1, 2)), 0.2).transpose(1, 2)
-        return torch.cat([heard, self.style(style)[:, None].expand(-1, heard.shape[1], -1)], -1)
+        encoded = functional.leaky_relu(self.music_conv(music.transpose(1, 2)), 0.2).transpose(1, 2)
+        return torch.cat([encoded, self.style(style)[:, None].expand(-1, encoded.shape[1], -1)], -1)
 
-    def start(self, heard: Tensor, latent: Tensor) -> Tensor:
+    def start(self, encoded: Tensor, latent: Tensor) -> Tensor:
         """Return the initial memory (N, width) of paths that start at these latents (N, latent)."""
-        return torch.tanh(self.begin(torch.cat([heard[:, 0], latent], -1)))
+        return torch.tanh(self.begin(torch.cat([encoded[:, 0], latent], -1)))
 
-    def forward(self, heard: Tensor, noise: Tensor, latent: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def step(self, encoded: Tensor, noise: Tensor, latent: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the next latent (N, latent) and memory, for the music at this step (N, …) and noise (N, noise)."""
+        memory = self.cell(torch.cat([encoded, noise, latent], -1), memory)
+        return latent + self.shift(memory), memory
+
+    def forward(self, encoded: Tensor, noise: Tensor, latent: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Generate a path from a latent (N, latent), memory (N, width) and noise (N, ceil(T / hold), noise).
 
         Returns
@@ -66,41 +72,46 @@ class SequenceGenerator(nn.Module):
         latent, memory : Tensor
             Where the next path starts.
         """
-        noise = noise.repeat_interleave(self.config.hold, 1)[:, : heard.shape[1]]
-        told, path = torch.cat([heard, noise], -1), []
-        for step in told.unbind(1):
+        path = []
+        for t in range(encoded.shape[1]):
             path.append(latent)
-            memory = self.cell(torch.cat([step, latent], -1), memory)
-            latent = latent + self.shift(memory)
+            latent, memory = self.step(encoded[:, t], noise[:, t // self.config.hold], latent, memory)
         return torch.stack(path, 1), latent, memory
 
-    def reconstruct(self, heard: Tensor, path: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _noise_posterior(
+        self, encoded: Tensor, path: Tensor, t: int, latent: Tensor, memory: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return mean and deviation (N, noise) of the noise that leads from a latent along the path's next steps."""
+        hold = self.config.hold
+        coming = torch.cat([path[:, t + 1 : t + 1 + hold], path[:, -1:].expand(-1, hold, -1)], 1)[:, :hold]
+        shifts = (coming - latent[:, None]).flatten(1)
+        mean, spread = self.posterior(torch.cat([encoded[:, t], latent, shifts, memory], -1)).chunk(2, -1)
+        return mean, functional.softplus(spread) + 1e-3
+
+    def reconstruct(self, encoded: Tensor, path: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruct a path (N, T, latent) from its first latent, with noise from the posterior.
 
         Returns
         -------
-        followed : Tensor [shape=(N, T - 1, latent)]
-            The reconstruction, without the first latent; each step starts at the reconstructed latent before it.
+        reconstruction : Tensor [shape=(N, T - 1, latent)]
+            Without the first latent; each step starts at the reconstructed latent before it.
         divergence : Tensor [shape=(N, ceil((T - 1) / hold))]
             KL divergence of the posterior from the prior, in nats, for each noise vector.
         memory : Tensor [shape=(N, width)]
             With it `forward` continues from the last latent.
         """
-        hold, followed, divergence = self.config.hold, [], []
-        memory, latent = self.start(heard, path[:, 0]), path[:, 0]
-        coming = torch.cat([path[:, 1:], path[:, -1:].expand(-1, hold, -1)], 1)
+        reconstruction, divergence = [], []
+        memory, latent = self.start(encoded, path[:, 0]), path[:, 0]
         for t in range(path.shape[1] - 1):
-            if t % hold == 0:
-                shifts = coming[:, t : t + hold] - latent[:, None]
-                seen = torch.cat([heard[:, t], latent, shifts.flatten(1), memory], -1)
-                drawn, nats = _drawn(self.posterior(seen), noise[:, t // hold])
-                divergence.append(nats)
-            memory = self.cell(torch.cat([heard[:, t], drawn, latent], -1), memory)
-            latent = latent + self.shift(memory)
-            followed.append(latent)
-        return torch.stack(followed, 1), torch.stack(divergence, 1), memory
+            if t % self.config.hold == 0:
+                mean, deviation = self._noise_posterior(encoded, path, t, latent, memory)
+                divergence.append(kl_divergence(mean, deviation))
+                drawn = mean + deviation * noise[:, t // self.config.hold]
+            latent, memory = self.step(encoded[:, t], drawn, latent, memory)
+            reconstruction.append(latent)
+        return torch.stack(reconstruction, 1), torch.stack(divergence, 1), memory
 
-    def rollout(self, heard: Tensor, path: Tensor, known: Tensor, noise: Tensor) -> Tensor:
+    def rollout(self, encoded: Tensor, path: Tensor, known: Tensor, noise: Tensor) -> Tensor:
         """Generate the steps of a path (N, T, latent) that are not observed (``known``, bool (N, T)).
 
         The noise is the posterior's mean if the next ``hold`` steps are all observed, else ``noise``, as in `forward`.
@@ -110,30 +121,17 @@ class SequenceGenerator(nn.Module):
         Tensor [shape=(N, T, latent)]
             The predicted latents, also at observed steps; the prediction after those starts at the observed latent.
         """
-        hold, danced = self.config.hold, [path[:, 0]]
-        memory, latent = self.start(heard, path[:, 0]), path[:, 0]
-        coming = torch.cat([path[:, 1:], path[:, -1:].expand(-1, hold, -1)], 1)
-        lookahead = torch.cat([known[:, 1:], known[:, -1:].expand(-1, hold)], 1)
+        hold, predicted = self.config.hold, [path[:, 0]]
+        memory, latent = self.start(encoded, path[:, 0]), path[:, 0]
         for t in range(path.shape[1] - 1):
             if t % hold == 0:
-                shifts = coming[:, t : t + hold] - latent[:, None]
-                seen = torch.cat([heard[:, t], latent, shifts.flatten(1), memory], -1)
-                guessed = self.posterior(seen).chunk(2, -1)[0]
-                ahead_known = lookahead[:, t : t + hold].all(1, keepdim=True)
-                drawn = torch.where(ahead_known, guessed, noise[:, t // hold])
-            memory = self.cell(torch.cat([heard[:, t], drawn, latent], -1), memory)
-            led = latent + self.shift(memory)
-            danced.append(led)
+                mean, _ = self._noise_posterior(encoded, path, t, latent, memory)
+                ahead_known = known[:, t + 1 : t + 1 + hold].all(1, keepdim=True)
+                drawn = torch.where(ahead_known, mean, noise[:, t // hold])
+            led, memory = self.step(encoded[:, t], drawn, latent, memory)
+            predicted.append(led)
             latent = torch.where(known[:, t + 1, None], path[:, t + 1], led)
-        return torch.stack(danced, 1)
-
-
-def _drawn(guessed: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-    """Sample from a posterior (N, 2 D) by noise (N, D); return the sample and the KL divergence (N,) in nats."""
-    mean, spread = guessed.chunk(2, -1)
-    deviation = functional.softplus(spread) + 1e-3
-    nats = 0.5 * (mean**2 + deviation**2 - 1 - 2 * deviation.log()).sum(-1)
-    return mean + deviation * noise, nats
+        return torch.stack(predicted, 1)
 
 
 def _perceptron(size: int, width: int, out: int) -> nn.Sequential:
@@ -160,22 +158,23 @@ class SequenceCritic(nn.Module):
 
     def forward(self, poses: Tensor, music: Tensor, style: Tensor) -> Tensor:
         """Return scores (N,) for poses (N, steps, J, 2), music (N, steps, M) and styles int64 (N,)."""
-        place = ((poses - self.mean) / self.deviation).flatten(2)
-        moved = functional.pad((poses.diff(dim=1) / self.speed).flatten(2), (0, 0, 0, 1))
-        told = self.style(style)[:, None].expand(-1, poses.shape[1], -1)
-        seen = functional.leaky_relu(self.motion_conv(torch.cat([place, moved, told], -1).transpose(1, 2)), 0.2)
-        heard = torch.tanh(self.music_conv(torch.cat([music, told], -1).transpose(1, 2)))
+        position = ((poses - self.mean) / self.deviation).flatten(2)
+        velocity = functional.pad((poses.diff(dim=1) / self.speed).flatten(2), (0, 0, 0, 1))
+        label = self.style(style)[:, None].expand(-1, poses.shape[1], -1)
+        motion = self.motion_conv(torch.cat([position, velocity, label], -1).transpose(1, 2))
+        motion = functional.leaky_relu(motion, 0.2)
+        music = torch.tanh(self.music_conv(torch.cat([music, label], -1).transpose(1, 2)))
         # Their product shows whether motion matches the music (as in Miyato and Koyama's projection, ICLR 2018).
-        found = self.layers(torch.cat([seen, heard, seen * heard], 1))
+        features = self.layers(torch.cat([motion, music, motion * music], 1))
         # The minibatch standard deviation (Karras et al., ICLR 2018, 3) counters mode collapse.
-        spread = (found.var(0, correction=0) + 1e-6).sqrt().mean().expand(len(found), 1)
-        return self.score(torch.cat([found, spread], 1)).squeeze(-1)
+        spread = (features.var(0, correction=0) + 1e-6).sqrt().mean().expand(len(features), 1)
+        return self.score(torch.cat([features, spread], 1)).squeeze(-1)
 
 
 def draw_noise(config: SequenceConfig, count: int, steps: int, rng: torch.Generator, device) -> Tensor:
     """Draw the noise (N, ceil(steps / hold), noise) of N = ``count`` paths."""
-    drawn = pose_networks.draw_latents(count * -(-steps // config.hold), config.noise, rng, device)
-    return drawn.unflatten(0, (count, -1))
+    noise = pose_networks.draw_latents(count * -(-steps // config.hold), config.noise, rng, device)
+    return noise.unflatten(0, (count, -1))
 
 
 def decode_path(pose_generator: PoseGenerator, path: Tensor, style: Tensor) -> Tensor:

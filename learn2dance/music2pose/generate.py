@@ -10,50 +10,35 @@ from learn2dance.errors import UserError
 from learn2dance.motion import skeleton, windows
 from learn2dance.music import beat_grid
 from learn2dance.music import features as music_features
-from learn2dance.music.beat_grid import at_tempo, extend
+from learn2dance.music.beat_grid import extend
 from learn2dance.music.features import FPS
 from learn2dance.music2pose import dataset
 from learn2dance.music2pose.model import Music2Pose
 from learn2dance.tokens.codebook import Codebook
 
 
-def choose_style(dancer: Music2Pose, music: dict, style: str | None = None) -> tuple[dict, int]:
-    """Choose the style of a dance, and count the song's beats in half or double time if needed.
+def choose_style(model: Music2Pose, music: dict, style: str | None = None) -> tuple[dict, int]:
+    """Choose a style by name, or by the music's metre and tempo if the model has no such style; also count the beats.
 
-    The target is the median tempo of the music of the style's units. If the song is about twice as fast, it is counted
-    in half time; if it is about half as fast, in double time.
-
-    Parameters
-    ----------
-    style : str, optional
-        One of the model's styles; otherwise the style is chosen by the music's metre and tempo.
-
-    Returns
-    -------
-    music : dict
-        The song, with its beats at the chosen tempo.
-    style : int
-        Index into the model's styles plus one; 0 if unknown.
+    Returns the music and the style's index plus one: see `beat_grid.choose_style`.
     """
-    wanted = data_root.style_index(style, dancer.config.styles) or dancer.inventory.style_for(music)
-    return at_tempo(music, dancer.inventory.tempo(wanted)), wanted
+    return beat_grid.choose_style(music, data_root.style_index(style, model.styles), model.inventory.tempi)
 
 
 @torch.inference_mode()
 def select_units(
-    dancer: Music2Pose,
+    model: Music2Pose,
     music: dict,
     rng: np.random.Generator,
     style: int = 0,
     temperature: float = 1.0,
     top_k: int = 0,
-    given: np.ndarray | None = None,
+    prefix: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Select the units of a dance to a complete song.
 
     Parameters
     ----------
-    dancer : Music2Pose
     music : dict
         From `choose_style`.
     rng : np.random.Generator
@@ -64,7 +49,7 @@ def select_units(
         Below 1, likelier units are chosen more often; at 0, always the likeliest.
     top_k : int
         Number of likeliest units to draw from; 0: all.
-    given : np.ndarray [shape=(P, F)], optional
+    prefix : np.ndarray [shape=(P, F)], optional
         Windows to begin with, from `cut_prefix`.
 
     Returns
@@ -74,32 +59,31 @@ def select_units(
     motion : np.ndarray [shape=(W, F), dtype=float32]
         The units as windows, for `play_units`.
     """
-    config, device = dancer.config, next(dancer.network.parameters()).device
+    config, inventory, book = model.config, model.inventory, model.codebook
+    device = next(model.network.parameters()).device
     beats, lead = extend(music["beats"], music["duration"])
-    count = len(beats) - dancer.codebook.window_beats
-    features = dancer.music_pca(music_features.beat_features(music, config.steps_per_beat))
+    count = len(beats) - book.window_beats
+    features = model.music_pca(music_features.beat_features(music, config.steps_per_beat))
     around = dataset.music_around(features, -lead, count, config)
     bar = torch.from_numpy(beat_grid.bar_positions(count, music["downbeat"] + lead, music["beats_per_bar"]))
-    inventory, book = dancer.inventory, dancer.codebook
-    known_style = torch.tensor([style], device=device)
-    heard = dancer.network.encode_music(around[None].to(device), bar[None].to(device), known_style)
+    label = torch.tensor([style], device=device)
+    encoded = model.network.encode_music(around[None].to(device), bar[None].to(device), label)
 
-    given = None if given is None or not len(given) else given[:count]
     tokens, motion = np.zeros((count, book.columns), np.int64), np.zeros((count, book.frames * 30), np.float32)
-    begun = 0 if given is None else len(given)
+    begun = 0 if prefix is None else min(len(prefix), count)
     if begun:
-        tokens[:begun], motion[:begun] = book.encode(given), given
-    before, last, danced, past = torch.zeros(config.motion_size), None, [], []
+        tokens[:begun], motion[:begun] = book.encode(prefix[:begun]), prefix[:begun]
+    before, last, chosen, past = torch.zeros(config.motion_size), None, [], []
     for beat in range(count):
         known = torch.full((1, 1), beat > 0, device=device)
-        now = tuple(part[:, beat : beat + 1] for part in heard)
-        state = dancer.network.states(now, before[None, None].to(device), known, past)[0, 0]
+        now = tuple(part[:, beat : beat + 1] for part in encoded)
+        state = model.network.states(now, before[None, None].to(device), known, past)[0, 0]
         if beat >= begun:
-            expected = inventory.expected(dancer.network, state)
-            danced.append(inventory.choose(expected, last, danced, int(bar[beat]), style, rng, temperature, top_k))
-            tokens[beat], motion[beat] = inventory.units.tokens[danced[-1]], inventory.motion[danced[-1]]
-        before = dancer.motion_pca(windows.dct_coefficients(motion[beat : beat + 1], book.frames))[0]
-        last = inventory.ends(motion[beat : beat + 1])[1][0]
+            target = inventory.log_probabilities(model.network, state)
+            chosen.append(inventory.choose(target, last, chosen, int(bar[beat]), style, rng, temperature, top_k))
+            tokens[beat], motion[beat] = inventory.units.tokens[chosen[-1]], inventory.motion[chosen[-1]]
+        before = model.motion_pca(windows.dct_coefficients(motion[beat : beat + 1], book.frames))[0]
+        last = inventory.join_features(motion[beat : beat + 1])[1][0]
     return tokens, motion
 
 
@@ -133,7 +117,7 @@ def cut_prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
     if found["poses"].shape[1] not in (15, 25):
         raise UserError(f"{path}: {found['poses'].shape[1]} joints, expected 15 or 25 in the order of BODY_25")
     if fps is None:
-        raise UserError(f"{path}: no key 'fps', which tells how fast the poses go; save it beside them")
+        raise UserError(f"{path}: no key 'fps' (frames per second); save it with the poses")
     poses = poses if found["y_up"] else skeleton.normalise(poses, fps)
     beats, _ = extend(music["beats"], music["duration"])
     held = int(np.ceil(max(-beats[0], 0) * fps))  # frames: the first pose is repeated from the first beat to time 0
@@ -142,43 +126,26 @@ def cut_prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
     known = known[: len(known) if known.all() else int(np.argmin(known))]
     if not len(known):
         needed = beats[codebook.window_beats] + held / fps
-        raise UserError(f"{path}: no {needed:.1f} s of whole poses at its beginning to go on from; use a longer take")
+        raise UserError(f"{path}: expected {needed:.1f} s of complete poses at its beginning; use a longer recording")
     return motion[: len(known)]
 
 
 def dance(
-    dancer: Music2Pose,
+    model: Music2Pose,
     music: dict,
     seed: int,
     style: str | None = None,
     temperature: float = 1.0,
     top_k: int = 0,
-    given: str | Path | None = None,
+    prefix: str | Path | None = None,
 ) -> dict:
     """Generate a dance to a complete song: `choose_style`, `cut_prefix`, `select_units`, then `play_units`.
 
-    Parameters
-    ----------
-    music : dict
-        From `music_features.features`, or a ``music`` file.
-    seed : int
-        Each seed gives another dance.
-    given : str or Path, optional
-        A file of poses to continue: see `cut_prefix`.
-
-    Returns
-    -------
-    dict
-        The arrays of a ``dance`` file: ``poses, tokens, beats, seed, fps``.
+    ``music`` is a ``music`` file or `music_features.features`; each ``seed`` gives another dance; ``prefix`` is a file
+    of poses to continue (`cut_prefix`). Return the arrays of a ``dance`` file: ``poses, tokens, beats, seed, fps``.
     """
-    music, index = choose_style(dancer, music, style)
-    begun = None if given is None else cut_prefix(dancer.codebook, given, music)
-    tokens, motion = select_units(dancer, music, np.random.default_rng(seed), index, temperature, top_k, begun)
-    beats, _ = extend(music["beats"], music["duration"])
-    return {
-        "poses": play_units(dancer.codebook, motion, music),
-        "tokens": tokens,
-        "beats": beats,
-        "seed": seed,
-        "fps": FPS,
-    }
+    music, index = choose_style(model, music, style)
+    windows_before = None if prefix is None else cut_prefix(model.codebook, prefix, music)
+    tokens, motion = select_units(model, music, np.random.default_rng(seed), index, temperature, top_k, windows_before)
+    poses, (beats, _) = play_units(model.codebook, motion, music), extend(music["beats"], music["duration"])
+    return {"poses": poses, "tokens": tokens, "beats": beats, "seed": seed, "fps": FPS}

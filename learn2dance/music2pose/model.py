@@ -40,60 +40,48 @@ class Music2Pose:
         return UnitInventory(self.units, self.codebook)
 
 
-def save_model(path: str | Path, dancer: Music2Pose, weights: dict | None = None, **more) -> None:
-    """Save a model as a ``music2pose`` checkpoint, with further plain values ``more`` (loss, arguments, parents).
-
-    If given, ``weights`` are saved instead of the network's own.
-    """
-    book = dancer.codebook
+def save_model(path: str | Path, model: Music2Pose, **more) -> None:
+    """Save a model as a ``music2pose`` checkpoint, with further plain values ``more`` (loss, arguments, parents)."""
+    book = model.codebook
     checkpoint.save(
         path,
         "music2pose",
-        config=asdict(dancer.config),
-        network={key: value.cpu() for key, value in (weights or dancer.network.state_dict()).items()},
-        music_pca=asdict(dancer.music_pca),
-        motion_pca=asdict(dancer.motion_pca),
-        units={key: torch.from_numpy(value) for key, value in asdict(dancer.units).items()}
+        config=asdict(model.config),
+        network={key: value.cpu() for key, value in model.network.state_dict().items()},
+        music_pca=asdict(model.music_pca),
+        motion_pca=asdict(model.motion_pca),
+        units={key: torch.from_numpy(value) for key, value in asdict(model.units).items()}
         | {
-            "tokens": torch.from_numpy(dancer.units.tokens).short(),
-            "motion": torch.from_numpy(dancer.units.motion).half(),
+            "tokens": torch.from_numpy(model.units.tokens).short(),
+            "motion": torch.from_numpy(model.units.motion).half(),
         },
         # Half precision: the relative error of a centroid's values is at most 5e-4.
         codebook={
             "centroids": torch.from_numpy(book.centroids).half(),
             "mean": torch.from_numpy(book.mean),
             **{key: getattr(book, key) for key in _PLAIN},
-            "digest": dancer.codebook_digest,
+            "digest": model.codebook_digest,
         },
         **more,
     )
 
 
 def load_model(path: str | Path, device: str = "cpu") -> Music2Pose:
-    """Load a model onto this device, in evaluation mode.
+    """Load a model onto this device, in evaluation mode (`checkpoint.load_as`)."""
+    return checkpoint.load_as(path, {"music2pose": from_parts}, device)
 
-    Raises
-    ------
-    UserError
-        If the file is not a ``music2pose`` checkpoint of this version.
-    """
-    parts = checkpoint.load(path, "music2pose")
-    try:
-        config = Config(**parts["config"] | {"styles": tuple(parts["config"]["styles"])})
-        network = networks.build(config)
-        network.load_state_dict(parts["network"])
-        book = parts["codebook"]
-        arrays = {"centroids": book["centroids"].float().numpy(), "mean": book["mean"].numpy()}
-        codebook = Codebook(**arrays, **{key: book[key] for key in _PLAIN})
-        units = Units(**{f.name: parts["units"][f.name].numpy() for f in fields(Units)})
-        units = replace(units, tokens=units.tokens.astype("int64"), motion=units.motion.astype("float32"))
-        music_pca, motion_pca = Projection(**parts["music_pca"]), Projection(**parts["motion_pca"])
-        return Music2Pose(network.to(device).eval(), config, music_pca, motion_pca, units, codebook, book["digest"])
-    except (KeyError, TypeError, RuntimeError) as error:
-        first = str(error).splitlines()[0]
-        raise UserError(
-            f"{path}: not the parts of a music2pose model ({first}); was it trained by another version?"
-        ) from None
+
+def from_parts(parts: dict, device: str) -> Music2Pose:
+    """Build a model from the parts of its checkpoint."""
+    config, book = Config(**parts["config"]), parts["codebook"]
+    network = networks.build(config)
+    network.load_state_dict(parts["network"])
+    arrays = {"centroids": book["centroids"].float().numpy(), "mean": book["mean"].numpy()}
+    codebook = Codebook(**arrays, **{key: book[key] for key in _PLAIN})
+    units = Units(**{f.name: parts["units"][f.name].numpy() for f in fields(Units)})
+    units = replace(units, tokens=units.tokens.astype("int64"), motion=units.motion.astype("float32"))
+    music_pca, motion_pca = Projection(**parts["music_pca"]), Projection(**parts["motion_pca"])
+    return Music2Pose(network.to(device).eval(), config, music_pca, motion_pca, units, codebook, book["digest"])
 
 
 def check_codebook(dancer: Music2Pose, model: str | Path, clusters: str | Path) -> None:

@@ -8,9 +8,11 @@ one in the same clip is excluded if possible, so that training dances are not re
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
+from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -82,7 +84,7 @@ class UnitInventory:
     def __init__(self, units: Units, codebook: Codebook):
         self.units, self.codebook = units, codebook
         self.motion = from_dct(units.motion, codebook.frames)
-        self.openings, self.closings = self.ends(self.motion)
+        self.openings, self.closings = self.join_features(self.motion)
         self.body_tokens = torch.from_numpy(units.tokens[:, : codebook.whole])
         begun = functional.pad(self.body_tokens, (1, 0))  # with a leading zero, so that no prefix is empty
         self.prefixes = [
@@ -90,44 +92,48 @@ class UnitInventory:
         ]
         _, which, alike = torch.unique(begun, dim=0, return_inverse=True, return_counts=True)
         self.alike = alike[which].double()
-        self.ease = self._ease()
+        self.hubness = self._hubness()
 
-    def ends(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return windows (N, F) less the last beat, and less the first, scaled: distances are rms torso lengths."""
+    def join_features(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return windows (N, F) without the last beat, and without the first.
+
+        They are scaled so that the distance of a window's first part from the last part of the window before is an rms
+        distance of joints, in torso lengths: the join cost.
+        """
         frames, beat = self.codebook.frames, self.codebook.frames_per_beat
         motion = motion.reshape(len(motion), frames, -1)
-        opening, going_on = motion[:, : frames - beat : SPARSE], motion[:, beat::SPARSE]
-        scale = np.sqrt(opening.shape[1] * opening.shape[2] / 2)
-        return opening.reshape(len(motion), -1) / scale, going_on.reshape(len(motion), -1) / scale
+        first, last = motion[:, : frames - beat : SPARSE], motion[:, beat::SPARSE]
+        scale = np.sqrt(first.shape[1] * first.shape[2] / 2)
+        return first.reshape(len(motion), -1) / scale, last.reshape(len(motion), -1) / scale
 
-    def _ease(self) -> np.ndarray:
+    def _hubness(self) -> np.ndarray:
         """Return the hubness correction (N,) of the units' scores, times `HUBNESS_CORRECTION`.
 
         Units near the mean motion join well to most others and would be chosen too often (hubs: Radovanović et al.,
         JMLR 2010). The correction lowers a unit's score by the logarithm of its mean probability under join cost
         alone, until all units of a style and bar position are about equally likely.
         """
-        ease, units = np.zeros(len(self.units.bar)), self.units
+        correction, units = np.zeros(len(self.units.bar)), self.units
         for style in np.unique(units.style):
             for bar in np.unique(units.bar[units.style == style]):
                 here = np.flatnonzero((units.style == style) & (units.bar == bar))
                 before = np.flatnonzero((units.style == style) & (units.bar == _position_before(bar)))
                 if len(before) and len(here) > FEW:
-                    scores = -_squares(self.closings[before], self.openings[here]) / JOIN_SCALE**2
+                    scores = -cdist(self.closings[before], self.openings[here], "sqeuclidean") / JOIN_SCALE**2
                     scores[self._near(before[:, None], here)] = -np.inf
                     for _ in range(10):  # lowering one unit raises others: repeat until nearly equal
-                        chances = scores + ease[here]
+                        chances = scores + correction[here]
                         chances = np.exp(chances - chances.max(1, keepdims=True))
                         chances /= chances.sum(1, keepdims=True)
-                        ease[here] -= np.log(chances.mean(0) * len(here) + 1e-3)
-        return HUBNESS_CORRECTION * ease
+                        correction[here] -= np.log(chances.mean(0) * len(here) + 1e-3)
+        return HUBNESS_CORRECTION * correction
 
     def _near(self, unit: np.ndarray | int, others: np.ndarray) -> np.ndarray:
         """Tell which units are within `MIN_DISTANCE` beats of a unit in the same clip, and so would replay the clip."""
         clip, beat = self.units.clip, self.units.beat
         return (clip[unit] == clip[others]) & (np.abs(beat[unit] - beat[others]) <= MIN_DISTANCE)
 
-    def expected(self, network: nn.Module, state: Tensor) -> np.ndarray:
+    def log_probabilities(self, network: nn.Module, state: Tensor) -> np.ndarray:
         """Return each unit's log-probability (N,) for a state (width,); units with equal tokens share it."""
         total = torch.zeros(len(self.body_tokens), dtype=torch.float64)
         for level, (prefixes, which) in enumerate(self.prefixes):
@@ -137,7 +143,7 @@ class UnitInventory:
 
     def choose(
         self,
-        expected: np.ndarray,
+        target: np.ndarray,
         last: np.ndarray | None,
         danced: list[int],
         bar: int,
@@ -150,10 +156,10 @@ class UnitInventory:
 
         Parameters
         ----------
-        expected : np.ndarray [shape=(N,)]
-            Log-probabilities from `expected`.
+        target : np.ndarray [shape=(N,)]
+            From `log_probabilities`.
         last : np.ndarray [shape=(E,)], optional
-            The last window without its first beat, from `ends`.
+            The last window without its first beat, from `join_features`.
         danced : list of int
             The units of the dance so far. Units near the last one in the same clip are excluded if others remain. So
             are the most recently used units, up to half of those left.
@@ -174,23 +180,19 @@ class UnitInventory:
             lately = [unit for unit in dict.fromkeys(reversed(danced)) if allowed[unit]]
             allowed[lately[: int(allowed.sum()) // 2]] = False
         allowed = np.flatnonzero(allowed)
-        scores = TARGET_WEIGHT * expected[allowed] + self.ease[allowed]
+        scores = TARGET_WEIGHT * target[allowed] + self.hubness[allowed]
         if last is not None:
-            scores -= _squares(last[None], self.openings[allowed])[0] / JOIN_SCALE**2
+            scores -= cdist(last[None], self.openings[allowed], "sqeuclidean")[0] / JOIN_SCALE**2
         return int(allowed[sample(scores, rng, temperature, top_k)])
 
-    def style_for(self, music: dict) -> int:
-        """Return the style (index plus one) whose units' music has the same metre, if any, and the nearest tempo."""
-        units = self.units
-        metre = (units.bar < 3) == (music["beats_per_bar"] == 3)
-        metre = metre if metre.any() else np.ones(len(metre), bool)
-        styles = np.unique(units.style[metre])
-        tempi = np.array([self.tempo(style) for style in styles])
-        return int(styles[np.abs(np.log(tempi / music["tempo"])).argmin()])
-
-    def tempo(self, style: int) -> float:
-        """Return the median tempo (beats per minute) of the music of a style's units (index plus one; 0: unknown)."""
-        return float(np.median(self.units.tempo[self.units.style == style]))
+    @cached_property
+    def tempi(self) -> tuple[tuple[int, float, int], ...]:
+        """The style, median tempo and beats per bar of the units' music, for `beat_grid.choose_style`."""
+        units, metre = self.units, np.where(self.units.bar < 3, 3, 4)
+        return tuple(
+            (int(style), float(np.median(units.tempo[units.style == style])), int(beats))
+            for style, beats in np.unique(np.stack([units.style, metre]), axis=1).T
+        )
 
 
 def sample(scores: np.ndarray, rng: np.random.Generator, temperature: float, top_k: int) -> int:
@@ -201,11 +203,6 @@ def sample(scores: np.ndarray, rng: np.random.Generator, temperature: float, top
         scores = np.where(scores < np.partition(scores, -top_k)[-top_k], -np.inf, scores)
     chances = np.exp((scores - scores.max()) / temperature).cumsum()
     return int(np.searchsorted(chances, rng.random() * chances[-1], side="right"))
-
-
-def _squares(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the squared distances (N, M) between points (N, D) and (M, D)."""
-    return np.maximum((a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T, 0)
 
 
 def _position_before(bar: int) -> int:

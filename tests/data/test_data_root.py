@@ -37,7 +37,7 @@ def test_two_files_for_one_clip_are_that_clips_fault_alone(tmp_path):
     assert (list(root.keypoints), list(root.audio), list(root.videos)) == (["b"], ["a"], ["a"])
     assert root.one("audio", "a").name == "a.mp3" and root.one("audio", "c") is None
     for kind, clip, names in (("keypoints", "a", "a, a.tar"), ("audio", "b", "b.mp3, b.wav"), ("videos", "b", "b.mov")):
-        with pytest.raises(UserError, match=f"{kind}: {names}.*would be the same clip"):
+        with pytest.raises(UserError, match=f"{kind}: {names}.*have the same clip name"):
             root.one(kind, clip)
 
 
@@ -94,7 +94,7 @@ def test_given_splits(tmp_path):
     (tmp_path / "splits").mkdir()
     (tmp_path / "splits" / "train.txt").write_text("b\n\n a \nc\n")
     assert root.split("train", ["a", "b", "d"]) == ["a", "b"]
-    with pytest.raises(UserError, match="none of its 3 clips is there"):
+    with pytest.raises(UserError, match="none of its 3 clips exists"):
         root.split("train", ["d"])
     with pytest.raises(UserError, match=r"val.txt: no such split"):
         root.split("val", ["a"])

@@ -7,20 +7,29 @@ from conftest import QUICK
 from test_gan_generate import untaught
 
 import train
-from learn2dance import generation
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
 from learn2dance.evaluation import baselines, gan_report, scoring
 from learn2dance.gan import completion, generate
 from learn2dance.tokens.tokenize import load_codebook
 
-ROWS = {"real", "real, spliced", "frozen", "white noise", "tokens alone", "BiLSTM", "no network", "wrong song", "model"}
+ROWS = {
+    "real",
+    "spliced",
+    "frozen",
+    "white noise",
+    "reconstruction",
+    "BiLSTM",
+    "no network",
+    "mismatched song",
+    "model",
+}
 
 
 def test_the_report_without_a_baseline_names_what_is_left_out(root, run_stage):
     ended = run_stage("eval.py", root, "--split", "test", "--report", "--n", 1)
     assert ended.returncode == 0, ended.stderr
-    assert "lstm.pt: no baseline" in ended.stderr
+    assert "lstm.pt: no such model, so the report has no row BiLSTM" in ended.stderr
     assert set(json.loads((root / "dances" / "music2pose" / "scores.json").read_text())["rows"]) == ROWS - {"BiLSTM"}
 
 
@@ -36,8 +45,12 @@ def test_the_report_of_a_split(root, run_stage):
     assert all(name in ended.stdout for name in ROWS)
     real, model = rows["real"], rows["model"]
     assert real["jerk_ratio"] == real["top_speed_ratio"] == real["limb_ratio"] == 1
-    assert rows["frozen"]["frozen"] == 1 and rows["frozen"]["lock"] == 0 and real["frozen"] < 0.2
-    assert rows["real, spliced"]["copying"] < real["copying"] < rows["white noise"]["copying"]
+    assert rows["frozen"]["frozen"] == 1 and rows["frozen"]["bar_locking"] == 0 and real["frozen"] < 0.2
+    assert (
+        rows["spliced"]["nearest_training_distance"]
+        < real["nearest_training_distance"]
+        < rows["white noise"]["nearest_training_distance"]
+    )
     assert rows["white noise"]["jerk_ratio"] > 5 and rows["white noise"]["FID_k"][0] > 10 * real["FID_k"][0]
     assert model["FID_k"][1] <= model["FID_k"][0] <= model["FID_k"][2]
     assert model["windows"] >= 2 * real["windows"]  # two seeds, and no joint unknown
@@ -57,14 +70,14 @@ def test_the_report_of_a_gan(root, run_stage, gan):
     assert set(card["rows"]) == ROWS - {"BiLSTM", "no network"} | {"music2pose"}
     assert (out / "report.png").read_bytes()[:4] == b"\x89PNG" and not list(out.glob("*.mp4"))
     # What hardly learned is worse than music2pose, and its poses are no better than real ones.
-    assert card["rows"]["model"]["FID_k"][0] > card["rows"]["real, spliced"]["FID_k"][0]
+    assert card["rows"]["model"]["FID_k"][0] > card["rows"]["spliced"]["FID_k"][0]
     assert card["train poses"]["FID"] < card["pose GAN"]["FID"]
     assert card["train poses"]["precision"] > card["pose GAN"]["precision"]
-    assert set(card["filled"]) == {"gap", "continuation"}
-    for rivals_ in card["filled"].values():
-        assert set(rivals_) == {"GAN", "straight lines", "last pose", "nearest"} and rivals_["GAN"]["off"] > 0
+    assert set(card["completion"]) == {"gap", "continuation"}
+    for methods in card["completion"].values():
+        assert set(methods) == {"GAN", "interpolation", "last pose", "nearest"} and methods["GAN"]["given_error"] > 0
     assert all(
-        said in ended.stdout for said in ("a second filled in, gap:", "straight lines", "pose GAN", "music2pose")
+        said in ended.stdout for said in ("one second completed, gap:", "interpolation", "pose GAN", "music2pose")
     )
 
 
@@ -86,28 +99,32 @@ def test_what_is_judged_of_a_gan_beside_its_dances_whatever_its_joints(root, gan
     clips = data.split("test", data.have("poses", "music"))
     card = gan_report.make(data, dancer, clips, 0)
     assert card["train poses"]["FID"] < card["pose GAN"]["FID"] and np.isfinite(card["pose GAN"]["FID_g"])
-    found = [row["error"] for task in card["filled"].values() for row in task.values()]
+    found = [row["error"] for task in card["completion"].values() for row in task.values()]
     assert len(found) == 8 and np.isfinite(found).all() and "continuation" in gan_report.table(card)
 
 
-@pytest.mark.parametrize(("joints", "said"), [(9, "have 9 joints; --report"), (25, "25 joints, those in .*poses 15;")])
+@pytest.mark.parametrize(
+    ("joints", "said"),
+    [(9, "the dances have 9 joints, .* has 15; --report needs"), (25, "the dances have 25 joints, .*poses has 15;")],
+)
 def test_a_gan_of_other_joints_is_not_judged(trained, joints, said):
     with pytest.raises(UserError, match=said):
-        generation.rivals(data_root.open_root(trained), trained / "models" / "seq_gan.pt", untaught(joints))
+        gan_report.check_joints(data_root.open_root(trained), trained / "models" / "seq_gan.pt", untaught(joints))
 
 
-def test_the_report_of_a_gan_needs_music2pose(root, gan):
-    import eval as stage_of_dances
-
+def test_the_report_of_a_gan_does_not_need_music2pose(root, run_stage, gan):
     (root / "models" / "music2pose.pt").unlink()
-    with pytest.raises(UserError, match="music2pose.pt: no such model"):
-        stage_of_dances.main([str(root), "--model", str(gan), "--report", "--n", "1", "--quiet"])
+    ended = run_stage("eval.py", root, "--model", gan, "--report", "--n", 1, "--quiet")
+    assert ended.returncode == 0 and ended.stderr.count("\n") == 1, ended.stderr
+    assert "music2pose.pt: no such model, so the report has no row music2pose" in ended.stderr
+    card = json.loads((root / "dances" / "seq_gan" / "scores.json").read_text())
+    assert set(card["rows"]) == ROWS - {"BiLSTM", "no network"}
 
 
 @pytest.mark.parametrize("wrong", [["--audio", "song.mp3"], ["data", "--split", "train"], ["data", "--style", "tango"]])
 def test_the_report_refuses_what_it_cannot_judge(run_stage, wrong):
     ended = run_stage("eval.py", *wrong, "--report")
-    assert ended.returncode == 2 and "--report judges" in ended.stderr
+    assert ended.returncode == 2 and "--report needs DATA" in ended.stderr
 
 
 def test_no_frame_is_on_both_sides_of_a_deal():

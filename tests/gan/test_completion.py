@@ -111,7 +111,8 @@ def test_dances_filled_together_are_filled_as_each_alone(danced):
 
 
 def complete(who, path, frames, joints=None, **more):
-    return completion.complete(who, path, frames, joints, None, None, **({"seed": 0} | more))
+    dance, error = completion.complete(who, path, None, known=frames, known_joints=joints, **({"seed": 0} | more))
+    return dance | {"error": error}
 
 
 @pytest.fixture
@@ -175,7 +176,7 @@ def test_given_poses_that_will_not_do(tmp_path):
     np.savez(tmp_path / "a.npz", poses=pixels(), fps=25.0)
     with pytest.raises(UserError, match="9 joints, expected 15"):
         complete(untaught(15), tmp_path / "a.npz", ["0:"])
-    with pytest.raises(UserError, match=r"no joint is known in the frames and joints given; .*there are 100 frames"):
+    with pytest.raises(UserError, match=r"no observed joint in what is given; .*there are 100 frames"):
         complete(untaught(), tmp_path / "a.npz", ["200:"])
     with pytest.raises(UserError, match="no joint 40; there are 9, counted from 0"):
         complete(untaught(), tmp_path / "a.npz", ["0:"], [40])

@@ -98,9 +98,11 @@ def test_whole_sequences_begin_where_enough_is_known():
 
 
 def test_a_folder_without_music(tmp_path):
-    reader = dataset.DanceReader(pose_folder.open_folder(folder(tmp_path / "x", frames=90)), 15.0)
+    opened = pose_folder.open_folder(folder(tmp_path / "x", frames=90))
+    reader = dataset.DanceReader(opened, 15.0)
     take = reader("dance 1")
-    assert reader.music_pca is None and reader.heard == 0 and reader.digest() == "" and reader.tempi() == ()
+    assert reader.music_pca is None and reader.music_size == 0 and reader.tempi() == ()
+    assert reader.parents(opened.file("dance 1"))["music"] == ""
     assert take.poses.shape == (45, 7, 2) and take.music.shape == (45, 0) and take.style == 0
 
 
@@ -108,7 +110,9 @@ def test_the_dances_of_a_data_root(trained):
     opened = pose_folder.open_folder(trained / "poses")
     reader = dataset.DanceReader(opened, 15.0)
     styles = {row["clip"]: row["style"] for row in csv.DictReader((trained / "clips.csv").open())}
-    assert reader.heard == MUSIC_SIZE + conditioning.GRID_SIZE and reader.digest()
+    assert (
+        reader.music_size == MUSIC_SIZE + conditioning.GRID_SIZE and reader.parents(trained / "clusters.npz")["music"]
+    )
     for name in opened.train:
         take = reader(name)
         assert opened.names()[take.style - 1] == styles[name]
@@ -126,7 +130,7 @@ def test_a_dance_without_its_music_is_danced_in_silence(root):
     (root / "music" / f"{opened.train[0]}.npz").unlink()
     reader = dataset.DanceReader(opened, 15.0)
     silent, heard = (reader(name).music for name in opened.train[:2])
-    assert silent.shape[1] == heard.shape[1] == reader.heard and (silent == 0).all() and (heard[:, -1] == 1).all()
+    assert silent.shape[1] == heard.shape[1] == reader.music_size and (silent == 0).all() and (heard[:, -1] == 1).all()
 
 
 def test_so_many_bytes_are_held_at_a_time():

@@ -61,7 +61,7 @@ def test_checkpoints_of_other_shapes_are_refused(gan, trained, tmp_path):
         {"music_pca": {"mean": 0}},
     ):
         torch.save(parts | changed, tmp_path / "other.pt")
-        with pytest.raises(UserError, match="not the parts of a sequence GAN") as fault:
+        with pytest.raises(UserError, match="not the parts of a 'seq_gan' model") as fault:
             generate.load(tmp_path / "other.pt")
         assert "\n" not in str(fault.value)
     with pytest.raises(UserError, match="expected a 'seq_gan' checkpoint, found 'music2pose'"):
@@ -125,15 +125,15 @@ def test_the_style_is_that_of_the_metre_and_the_tempo_unless_it_is_asked_for(son
     who = untaught(styles=("rumba", "samba", "waltz"), tempi=((1, 100.0, 4), (2, 130.0, 4), (3, 90.0, 3)))
 
     def chosen(tempo, metre, style=None):
-        return who.count_in(songs[0] | {"tempo": tempo, "beats_per_bar": metre}, style)[1]
+        return who.choose_style(songs[0] | {"tempo": tempo, "beats_per_bar": metre}, style)[1]
 
     assert [chosen(105.0, 4), chosen(125.0, 4), chosen(130.0, 3), chosen(105.0, 4, "samba")] == [1, 2, 3, 2]
     assert chosen(105.0, 4, "polka") == 1  # never learned
     fast = songs[0] | {"tempo": 190.0, "beats_per_bar": 4, "downbeat": 2}
-    np.testing.assert_array_equal(who.count_in(fast, "rumba")[0]["beats"], fast["beats"][::2])  # in half time
+    np.testing.assert_array_equal(who.choose_style(fast, "rumba")[0]["beats"], fast["beats"][::2])  # in half time
     deaf = dataclasses.replace(who, tempi=())
-    assert deaf.count_in(fast, "samba")[1] == 2 and deaf.count_in(fast, None)[1] == 1
-    assert untaught().count_in(fast, None)[1] == 0
+    assert deaf.choose_style(fast, "samba")[1] == 2 and deaf.choose_style(fast, None)[1] == 1
+    assert untaught().choose_style(fast, None)[1] == 0
 
 
 def test_one_that_never_heard_music_dances_to_it_all_the_same(songs):

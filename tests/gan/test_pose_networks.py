@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from learn2dance.errors import UserError
-from learn2dance.gan import pose_networks, pose_training
+from learn2dance.gan import losses, pose_training
 from learn2dance.gan.pose_networks import PoseConfig
 
 
@@ -13,23 +13,21 @@ def test_a_linear_critic_is_punished_for_its_slope(slope):
     direction = torch.randn(6, generator=torch.Generator().manual_seed(0))
     direction = slope * direction / direction.norm()
     real, made = torch.randn(20, 3, 2), torch.randn(20, 3, 2)
-    penalty = pose_networks.gradient_penalty(
-        lambda x: x.flatten(1) @ direction, real, made, torch.Generator().manual_seed(0)
-    )
+    penalty = losses.gradient_penalty(lambda x: x.flatten(1) @ direction, real, made, torch.Generator().manual_seed(0))
     assert penalty.item() == pytest.approx((slope - 1) ** 2, abs=1e-5)
 
 
 def test_the_penalty_is_taken_between_real_and_made():
     """A critic of x² has the slope 2x: between 0 and 1 that is even in 0 … 2, and its mean square off one is 1/3."""
     real, made = torch.zeros(200_000, 1), torch.ones(200_000, 1)
-    penalty = pose_networks.gradient_penalty(lambda x: (x**2).sum(1), real, made, torch.Generator().manual_seed(0))
+    penalty = losses.gradient_penalty(lambda x: (x**2).sum(1), real, made, torch.Generator().manual_seed(0))
     assert penalty.item() == pytest.approx(1 / 3, abs=5e-3)
 
 
 def test_the_critic_learns_from_its_penalty():
     critic = nn.Linear(4, 1, bias=False)
     nn.init.constant_(critic.weight, 2.0)
-    pose_networks.gradient_penalty(
+    losses.gradient_penalty(
         lambda x: critic(x).squeeze(1), torch.zeros(3, 4), torch.ones(3, 4), torch.Generator()
     ).backward()
     # d/dw (|w| - 1)² = 2 (|w| - 1) w / |w|, w = (2, 2, 2, 2)
@@ -135,5 +133,5 @@ def test_saved_and_loaded_it_makes_the_same(tmp_path):
         for found, expected in zip(encoder(poses, torch.arange(3)), pair.encoder(poses, torch.arange(3)), strict=True):
             torch.testing.assert_close(found, expected, rtol=0, atol=0)
     torch.save(torch.load(tmp_path / "p.pt", weights_only=True) | {"config": {"joints": 3}}, tmp_path / "q.pt")
-    with pytest.raises(UserError, match="not the parts of a pose GAN"):
+    with pytest.raises(UserError, match="not the parts of a 'pose_gan' model"):
         pose_training.load_poses(tmp_path / "q.pt")

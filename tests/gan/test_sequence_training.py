@@ -171,7 +171,7 @@ def test_the_critic_is_told_real_dances_to_other_music(pair, takes):
             pair, optimisers.critic, drawer.advance(paths, rng), torch.Generator().manual_seed(step)
         )
     where = drawer.advance(sampler.RolloutState(600, 3, 16), np.random.default_rng(5))
-    music, other = (sequence_training.crop_context(heard, CONFIG) for heard in (where.music, where.other))
+    music, other = (pair.crop_context(heard) for heard in (where.music, where.other))
     swapped = (music != other).all(2).all(1)
     with torch.no_grad():
         right, wrong = (pair.critic["music"](where.poses, heard, where.style)[swapped] for heard in (music, other))

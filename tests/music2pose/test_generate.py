@@ -148,7 +148,7 @@ def test_a_dance_goes_on_from_given_poses(dancer, music, trained, tmp_path):
     frames = int(4 * taken["fps"])
     np.savez(tmp_path / "take.npz", poses=taken["poses"][:frames], fps=taken["fps"])
     given = generate.cut_prefix(dancer.codebook, tmp_path / "take.npz", generate.choose_style(dancer, music)[0])
-    dance = generate.dance(dancer, music, 0, given=tmp_path / "take.npz")
+    dance = generate.dance(dancer, music, 0, prefix=tmp_path / "take.npz")
     assert (dance["tokens"][: len(given)] == dancer.codebook.encode(given)).all()
     expected = skeleton.normalise(taken["poses"][:frames, :15], taken["fps"])
     end = dance["beats"][len(given)]  # from there on the first window of its own fades in

@@ -39,7 +39,7 @@ def held(poses):
 def choices(known, last, draws=1, seed=0, temperature=1.0, **told):
     """Draw the unit after unit ``last`` so often, the network holding all units as likely."""
     rng = np.random.default_rng(seed)
-    how = {"expected": np.zeros(len(known.ease)), "danced": [last], "bar": 3, "style": 0} | told
+    how = {"target": np.zeros(len(known.hubness)), "danced": [last], "bar": 3, "style": 0} | told
     after = known.closings[last]
     return [known.choose(last=after, rng=rng, temperature=temperature, **how) for _ in range(draws)]
 
@@ -116,7 +116,7 @@ def test_position_in_the_bar_and_style_are_kept():
     known = inventory(0.01 * swaying(count), bar=bar, style=style)  # which all join
     wanted = np.where((bar == 1) & (style == 1), 1000.0, 0.0)  # by a network that does not know what was asked for
     for asked_bar, asked_style in ((4, 2), (0, 1)):
-        for chosen in choices(known, 0, 100, expected=wanted, bar=asked_bar, style=asked_style):
+        for chosen in choices(known, 0, 100, target=wanted, bar=asked_bar, style=asked_style):
             assert bar[chosen] == asked_bar and style[chosen] == asked_style
     assert {style[chosen] for chosen in choices(known, 0, 300, bar=2)} == {1, 2}  # any style
     chosen = choices(known, 0, 100, bar=6, style=2)  # danced nowhere
@@ -126,7 +126,7 @@ def test_position_in_the_bar_and_style_are_kept():
 def shares(known, before, draws=40):
     """How often each unit at place 4 of the bar is drawn after the units at place 3."""
     drawn = [choice for last in before for choice in choices(known, last, draws, seed=last, bar=4)]
-    return np.bincount(drawn, minlength=len(known.ease))[known.units.bar == 4] / len(drawn)
+    return np.bincount(drawn, minlength=len(known.hubness))[known.units.bar == 4] / len(drawn)
 
 
 @pytest.mark.parametrize("followed", [False, True])
@@ -172,7 +172,7 @@ def test_expected_is_the_product_of_the_levels_chances_shared_among_words_alike(
     codes[4, :2], codes[5:, :2] = [3, 2], np.where(codes[5:, :2] == 3, 4, codes[5:, :2])
     net = Table()
     for state in (1.0, -0.5):
-        found = inventory(swaying(40), codes).expected(net, torch.tensor([state, 7.0]))
+        found = inventory(swaying(40), codes).log_probabilities(net, torch.tensor([state, 7.0]))
         for unit, (first, second) in enumerate(codes[:, :2]):
             chance = softmax(state * net.first.numpy())[first] * softmax(state * net.second[first].numpy())[second]
             alike = (codes[:, :2] == [first, second]).all(1).sum()
@@ -190,12 +190,16 @@ def test_the_chances_of_all_that_can_be_danced_add_up_to_one(model):
     figures = np.array([*product(range(5), range(5)), (4, 4), (0, 1)])  # all, and two of them twice
     codes = np.concatenate([figures, np.zeros((27, 5), np.int64)], axis=1)
     with torch.inference_mode():
-        found = inventory(swaying(27), codes).expected(net, torch.randn(16 if model == "transformer" else 48))
+        found = inventory(swaying(27), codes).log_probabilities(net, torch.randn(16 if model == "transformer" else 48))
     assert np.exp(found).sum() == pytest.approx(1, abs=1e-5)
     assert found[0] != pytest.approx(found[7], abs=1e-3)
 
 
 def test_the_style_is_of_the_music_s_metre_and_then_the_nearest_in_tempo():
+    def chosen(beats_per_bar, tempo, known):
+        song = {"beats_per_bar": beats_per_bar, "tempo": tempo, "beats": np.arange(9.0), "downbeat": 0}
+        return beat_grid.choose_style(song, 0, known.tempi)[1]
+
     styles = np.repeat([1, 2, 3, 4], 10)
     tempo = np.repeat([90.0, 128.0, 100.0, 180.0], 10)
     tempo[:3] = 400  # what a median does not mind
@@ -203,10 +207,10 @@ def test_the_style_is_of_the_music_s_metre_and_then_the_nearest_in_tempo():
     # Between 100 and 128 half-way is 113.1, their geometric mean.
     songs = {(3, 100): 1, (3, 170): 4, (4, 90): 3, (4, 178): 2, (4, 112.5): 3, (4, 113.7): 2, (3, 127): 1, (3, 128): 4}
     for (beats_per_bar, tempo), style in songs.items():
-        assert known.style_for({"beats_per_bar": beats_per_bar, "tempo": tempo}) == style
-    assert [known.tempo(style) for style in (1, 2, 3, 4)] == [90, 128, 100, 180]
+        assert chosen(beats_per_bar, tempo, known) == style
+    assert {style: tempo for style, tempo, _ in known.tempi} == {1: 90, 2: 128, 3: 100, 4: 180}
     fours = inventory(swaying(20), style=np.repeat([1, 2], 10), tempo=np.repeat([90.0, 160.0], 10))
-    assert fours.style_for({"beats_per_bar": 3, "tempo": 150}) == 2  # no units in bars of three: by tempo alone
+    assert chosen(3, 150, fours) == 2  # no units in bars of three: by tempo alone
 
 
 def clips(counts, **told):

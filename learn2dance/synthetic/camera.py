@@ -6,15 +6,12 @@ import numpy as np
 
 WIDTH, HEIGHT = 1280, 720  # pixels
 
-# Detection errors, about as large as those of real detectors.
+# Detection errors, about as large as those of real detectors. Runs are in frames, on average.
 JITTER = 0.005  # mean position error of a detected joint, as a fraction of the dancer's height
-LOST = 0.01  # fraction of joints not detected, in runs of `LOST_FOR` frames
-LOST_FOR = 3.0  # frames, mean
-EMPTY = 0.006  # fraction of frames in which nobody is detected, in runs of `EMPTY_FOR` frames
-EMPTY_FOR = 1.5  # frames, mean
 SPIKES = 0.001  # fraction of joints detected far from their true position, for one frame
-PASSING = 0.85  # fraction of frames in which the bystander is detected, in runs of `PASSING_FOR` frames
-PASSING_FOR = 60.0  # frames, mean
+LOST, LOST_RUN = 0.01, 3.0  # fraction of joints not detected
+EMPTY, EMPTY_RUN = 0.006, 1.5  # fraction of frames in which nobody is detected
+PASSING, PASSING_RUN = 0.85, 60.0  # fraction of frames in which the bystander is detected
 
 
 @dataclass(frozen=True)
@@ -26,38 +23,28 @@ class Camera:
     height: float
     focal: float  # focal length, pixels
 
+    def project(self, joints: np.ndarray) -> np.ndarray:
+        """Project joints (T, J, 3) in metres (axes as in `body`) to pixels (T, J, 2), x right, y down."""
+        sin, cos = np.sin(self.azimuth), np.cos(self.azimuth)
+        x, z = joints[..., 0] * cos - joints[..., 2] * sin, joints[..., 0] * sin + joints[..., 2] * cos
+        tilt = np.arctan2(self.height - 0.95, self.distance)  # aimed at hips (0.95 m) in the middle of the floor
+        ahead, up = self.distance - z, joints[..., 1] - self.height
+        depth = ahead * np.cos(tilt) - up * np.sin(tilt)
+        up = up * np.cos(tilt) + ahead * np.sin(tilt)
+        return np.stack([WIDTH / 2 + self.focal * x / depth, HEIGHT / 2 - self.focal * up / depth], axis=-1)
 
-def place(dancer_height: float, rng: np.random.Generator) -> Camera:
+
+def random_camera(dancer_height: float, rng: np.random.Generator) -> Camera:
     """Draw a camera in whose picture a dancer of this height in metres is about half as high as the picture."""
     distance, azimuth, height = rng.uniform((5.5, -0.2, 1.0), (7.5, 0.2, 1.7))
     focal = rng.uniform(0.47, 0.55) * HEIGHT * distance / dancer_height
     return Camera(distance, azimuth, height, focal)
 
 
-def view(camera: Camera, joints: np.ndarray) -> np.ndarray:
-    """Project joints (T, J, 3) in metres (axes as in `body`) to pixels (T, J, 2), x right, y down."""
-    sin, cos = np.sin(camera.azimuth), np.cos(camera.azimuth)
-    x, z = joints[..., 0] * cos - joints[..., 2] * sin, joints[..., 0] * sin + joints[..., 2] * cos
-    tilt = np.arctan2(camera.height - 0.95, camera.distance)  # aimed at hips (0.95 m) in the middle of the floor
-    ahead, up = camera.distance - z, joints[..., 1] - camera.height
-    depth = ahead * np.cos(tilt) - up * np.sin(tilt)
-    up = up * np.cos(tilt) + ahead * np.sin(tilt)
-    return np.stack([WIDTH / 2 + camera.focal * x / depth, HEIGHT / 2 - camera.focal * up / depth], axis=-1)
-
-
 def detect(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Simulate a pose detector: jitter, missing joints and rare outliers.
+    """Simulate a pose detector on true joints (T, J, 2) in pixels: jitter, missing joints and rare outliers.
 
-    Parameters
-    ----------
-    pixels : np.ndarray [shape=(T, J, 2)]
-        True joint positions.
-    rng : np.random.Generator
-
-    Returns
-    -------
-    np.ndarray [shape=(T, J, 3)]
-        x, y, confidence; all zero for a joint that is not detected, as in OpenPose.
+    Returns x, y, confidence (T, J, 3); all zero for a joint that is not detected, as in OpenPose.
     """
     frames, count, _ = pixels.shape
     height = np.median(np.ptp(pixels[..., 1], axis=1))
@@ -74,14 +61,14 @@ def detect(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     result = np.concatenate([found, confidence[..., None]], axis=-1)
     result[(found < 0).any(-1) | (found >= (WIDTH, HEIGHT)).any(-1)] = 0
     for joint in range(count):
-        result[spells(frames, LOST, LOST_FOR, rng), joint] = 0
+        result[random_runs(frames, LOST, LOST_RUN, rng), joint] = 0
     return result
 
 
-def spells(frames: int, share: float, last: float, rng: np.random.Generator) -> np.ndarray:
+def random_runs(frames: int, share: float, length: float, rng: np.random.Generator) -> np.ndarray:
     """Draw a mask (T,) that is true for this fraction of frames, in runs of this mean length (a Markov chain)."""
     on = rng.random() < share
-    start, stop = rng.random(frames) < share / (last * (1 - share)), rng.random(frames) < 1 / last
+    start, stop = rng.random(frames) < share / (length * (1 - share)), rng.random(frames) < 1 / length
     mask = np.empty(frames, bool)
     for frame in range(frames):
         mask[frame] = on
@@ -89,24 +76,15 @@ def spells(frames: int, share: float, last: float, rng: np.random.Generator) -> 
     return mask
 
 
-def film(dancer: np.ndarray, bystander: np.ndarray | None, rng: np.random.Generator) -> list[list[np.ndarray]]:
-    """Detect the people in every frame.
+def detect_people(dancer: np.ndarray, bystander: np.ndarray | None, rng: np.random.Generator) -> list[list[np.ndarray]]:
+    """Return the people detected in each frame, in random order: x, y in pixels, and confidence (25, 3).
 
-    Parameters
-    ----------
-    dancer, bystander : np.ndarray [shape=(T, 25, 2)]
-        Pixels; bystander may be None.
-    rng : np.random.Generator
-
-    Returns
-    -------
-    list of list of np.ndarray [shape=(25, 3)]
-        For each frame the people detected in it, in random order: x, y in pixels, and confidence.
+    The dancer's and the bystander's true joints are (T, 25, 2) in pixels.
     """
     frames = len(dancer)
-    nobody = spells(frames, EMPTY, EMPTY_FOR, rng)
-    cast = [(detect(dancer, rng), ~nobody)]
+    nobody = random_runs(frames, EMPTY, EMPTY_RUN, rng)
+    detections = [(detect(dancer, rng), ~nobody)]
     if bystander is not None:
-        cast.append((detect(bystander, rng), spells(frames, PASSING, PASSING_FOR, rng) & ~nobody))
-    people = [[found[t] for found, seen in cast if seen[t]] for t in range(frames)]
+        detections.append((detect(bystander, rng), random_runs(frames, PASSING, PASSING_RUN, rng) & ~nobody))
+    people = [[found[t] for found, seen in detections if seen[t]] for t in range(frames)]
     return [crowd[::-1] if rng.random() < 0.5 else crowd for crowd in people]

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from learn2dance.synthetic.figures import Style
+
 RATE = 22050  # Hz, sample rate
 _SECTION = 4  # bars in a section
+_MAJOR = (0, 2, 4, 5, 7, 9, 11)  # semitones above the key of the degrees of the major scale
 
 
 @dataclass(frozen=True)
@@ -60,104 +63,66 @@ BANDS = {
 
 @dataclass(frozen=True)
 class Song:
-    """A song's plan: everything that the dance needs."""
+    """A song's plan: all that the dance depends on."""
 
-    style: str
-    beats_per_bar: int
+    style: Style
     beat: float  # seconds per beat
     downbeat: float  # seconds: start of the first bar that starts in the song
     beats: np.ndarray  # seconds (B,), all beats in the song
     energies: np.ndarray  # 0 calm or 1 full (bars,), from two bars before `downbeat` on to the end
     key: int  # MIDI note of the key
 
-    @property
-    def opening(self) -> int:
-        """Index into `beats` of the first beat that starts a bar."""
-        return int(np.argmin(np.abs(self.beats - self.downbeat)))
 
-
-def plan(style: str, beats_per_bar: int, tempo: tuple[float, float], seconds: float, rng: np.random.Generator) -> Song:
-    """Draw a song: tempo (beats per minute) from this range, position in the bar at time 0, sections and key."""
-    beat = 60 / rng.uniform(*tempo)
-    downbeat = rng.uniform(0, beats_per_bar) * beat
+def random_song(style: Style, seconds: float, rng: np.random.Generator) -> Song:
+    """Draw a song of this duration: tempo, position in the bar at time 0, sections and key."""
+    beat = 60 / rng.uniform(*style.tempo)
+    downbeat = rng.uniform(0, style.beats_per_bar) * beat
     numbers = np.arange(np.ceil(-downbeat / beat), np.ceil((seconds - downbeat) / beat))
-    bars = int(np.ceil((seconds - downbeat) / beat / beats_per_bar)) + 2
-    section = np.arange(-2, bars - 2) // _SECTION + int(rng.integers(2))
-    return Song(style, beats_per_bar, beat, downbeat, downbeat + numbers * beat, section % 2, int(rng.integers(48, 60)))
+    bars = int(np.ceil((seconds - downbeat) / beat / style.beats_per_bar))
+    section = np.arange(-2, bars) // _SECTION + int(rng.integers(2))
+    return Song(style, beat, downbeat, downbeat + numbers * beat, section % 2, int(rng.integers(48, 60)))
 
 
-def play(song: Song, seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """Synthesise a song.
-
-    Parameters
-    ----------
-    song : Song
-    seconds : float
-        Duration.
-    rng : np.random.Generator
-
-    Returns
-    -------
-    np.ndarray [shape=(seconds * RATE,), dtype=int16]
-        Mono, at `RATE` Hz.
-    """
-    band, sound = BANDS[song.style], np.zeros(round(seconds * RATE))
+def synthesise(song: Song, seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """Play a song: int16 samples (seconds * RATE,), mono, at `RATE` Hz."""
+    band, beats_per_bar = BANDS[song.style.name], song.style.beats_per_bar
+    sound = np.zeros(round(seconds * RATE))
     drums = {name: make(rng) for name, make in _DRUMS.items()}
     verse = band.progressions[rng.integers(len(band.progressions))]
     bright = rng.uniform(0.6, 0.95)  # timbre of the chords
 
     def add(bar: int, at: float, note: np.ndarray, loudness: float) -> None:
         """Mix a note in; parts before the start or after the end of the song are cut off."""
-        begin = round((song.downbeat + (bar * song.beats_per_bar + at) * song.beat) * RATE)
+        begin = round((song.downbeat + (bar * beats_per_bar + at) * song.beat) * RATE)
         part = note[max(0, -begin) : max(0, len(sound) - begin)]
         begin = max(0, begin)
         sound[begin : begin + len(part)] += loudness * rng.uniform(0.92, 1.08) * part
 
-    for index, full in enumerate(song.energies):
-        bar = index - 2
-        chord = [song.key + _degree(verse[bar % len(verse)] + step) for step in (0, 2, 4, 7)]
+    for bar, full in enumerate(song.energies, start=-2):
+        degrees = [verse[bar % len(verse)] + step for step in (0, 2, 4, 7)]
+        chord = [song.key + 12 * (degree // 7) + _MAJOR[degree % 7] for degree in degrees]
         for at, name, loudness in band.drums + (band.full if full else ()):
             add(bar, at, drums[name], loudness)
         for at, step, loudness in band.bass:
-            add(bar, at, _note(chord[step] - 12, 0.9 * song.beat, 3.0, 5), 0.5 * loudness)
-        for at, last, loudness in band.chords:
+            add(bar, at, _note(chord[step] - 12, 0.9 * song.beat, 5, decay=3), 0.5 * loudness)
+        for at, beats, loudness in band.chords:
             for pitch in chord[:3]:
-                add(bar, at, _note(pitch + 12, last * song.beat, 5.0, 6, bright), 0.16 * loudness * (1 + 0.3 * full))
+                note = _note(pitch + 12, beats * song.beat, 6, bright, decay=5)
+                add(bar, at, note, 0.16 * loudness * (1 + 0.3 * full))
         for pitch in chord[:3]:
-            add(bar, 0, _pad(pitch + 12, song.beats_per_bar * song.beat), 0.3 * band.pad)
-    loudest = np.abs(sound).max()
-    return np.round(sound / loudest * 0.8 * 32767).astype(np.int16)
-
-
-def _degree(step: int) -> int:
-    """Return semitones above the key of a degree of the major scale; degrees above 6 are an octave higher."""
-    return 12 * (step // 7) + (0, 2, 4, 5, 7, 9, 11)[step % 7]
+            add(bar, 0, _note(pitch + 12, beats_per_bar * song.beat, 4, fade=(0.08, 0.12)), 0.3 * band.pad)
+    return np.round(sound / np.abs(sound).max() * 0.8 * 32767).astype(np.int16)
 
 
 def _time(seconds: float) -> np.ndarray:
     return np.arange(int(seconds * RATE)) / RATE
 
 
-def _harmonics(pitch: int, t: np.ndarray, count: int, bright: float = 1.0) -> np.ndarray:
-    """Return the sum of the first harmonics of a MIDI pitch, each weaker than the one before."""
-    frequency = 440 * 2 ** ((pitch - 69) / 12)
-    return sum(bright ** (k - 1) / k * np.sin(2 * np.pi * k * frequency * t) for k in range(1, count + 1))
-
-
-def _note(pitch: int, seconds: float, decay: float, count: int, bright: float = 1.0) -> np.ndarray:
-    """Return a plucked note: a sharp onset, then exponential decay, damped at its end."""
-    t = _time(seconds)
-    return (
-        _harmonics(pitch, t, count, bright)
-        * np.exp(-decay * t)
-        * np.clip(np.minimum(t / 0.004, (t[-1] - t) / 0.02), 0, 1)
-    )
-
-
-def _pad(pitch: int, seconds: float) -> np.ndarray:
-    """Return a bowed note: slow attack, slow release."""
-    t = _time(seconds)
-    return _harmonics(pitch, t, 4) * np.clip(np.minimum(t / 0.08, (t[-1] - t) / 0.12), 0, 1)
+def _note(pitch: int, seconds: float, count: int, bright=1.0, decay=0.0, fade=(0.004, 0.02)) -> np.ndarray:
+    """Return a note of a MIDI pitch with this many harmonics; `fade` is the seconds of attack and release."""
+    t, frequency = _time(seconds), 440 * 2 ** ((pitch - 69) / 12)
+    sound = sum(bright ** (k - 1) / k * np.sin(2 * np.pi * k * frequency * t) for k in range(1, count + 1))
+    return sound * np.exp(-decay * t) * np.clip(np.minimum(t / fade[0], (t[-1] - t) / fade[1]), 0, 1)
 
 
 def _noise(rng: np.random.Generator, seconds: float, decay: float) -> np.ndarray:

@@ -44,7 +44,7 @@ class Clip(NamedTuple):
 
 
 def make(path: str | Path, clips: int = 24, seconds: float = 20.0, seed: int = 0, jobs: int = 1) -> list[str]:
-    """Make a data root of so many clips, each so long; the same arguments give the same bytes, whatever ``jobs`` is.
+    """Make a data root of toy clips of `seconds` each; the same arguments give the same bytes, whatever ``jobs`` is.
 
     The root is a folder that does not exist or holds toy data. The first clips do not depend on the number of clips.
     Returns the names of the clips generated now: those that were missing or generated with other arguments.

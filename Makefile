@@ -1,4 +1,4 @@
-# The stages in order. Each does only what is missing or stale, so every target can be run again.
+# The stages in order. Stages skip what is up to date; only the report is computed each time.
 
 DATA ?= data
 PYTHON ?= python3

@@ -13,7 +13,7 @@ from learn2dance.cli import log
 from learn2dance.data import npz
 from learn2dance.data.temporary import atomic, atomic_folder
 from learn2dance.errors import UserError
-from learn2dance.motion import kinematics, skeleton, sync
+from learn2dance.motion import skeleton, sync
 
 ARCHIVES = (".tar.gz", ".tar", ".zip", ".tgz")
 AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
@@ -228,9 +228,8 @@ def typical_peaks(root: DataRoot, clips: list[str]) -> np.ndarray:
     found: dict[int, list[float]] = {3: [], 4: []}
     for clip in clips:
         music, (moved, fps) = npz.load(root.file("music", clip), "music"), normalised(root, clip)
-        if fps > 2 * kinematics.CUTOFF_HZ and len(music["beats"]) > 1:
-            swings = sync.bar_rhythm(kinematics.low_pass(moved, fps), music)
-            found[int(music["beats_per_bar"])].append(sync.best_rate(swings, len(moved) / fps)[1])
+        if rate_and_peak := sync.dance_rate(moved, fps, music):
+            found[int(music["beats_per_bar"])].append(rate_and_peak[1])
     return np.array([sync.circular_mean(np.array(found[metre])) for metre in (3, 4)])
 
 

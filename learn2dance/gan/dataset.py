@@ -103,12 +103,8 @@ class DanceReader:
         music = np.zeros((len(poses), self.music_size), np.float32)
         if self.music_pca and name in self.paired:
             song = self.song(name)
-            if fps > 2 * kinematics.CUTOFF_HZ and len(song["beats"]) > 1:
-                found = sync.best_rate(sync.bar_rhythm(kinematics.low_pass(moved[:, :15], fps), song), len(moved) / fps)
-                laid = sync.align(song, *found, self.peaks[int(song["beats_per_bar"]) - 3])
-            else:
-                laid = None
-            music = condition(song, len(poses), self.clock, self.music_pca, laid)
+            beats = sync.correct_beats(moved[:, :15], fps, song, self.peaks)
+            music = condition(song, len(poses), self.clock, self.music_pca, beats)
         return Dance(name, poses, music, self.folder.style(name))
 
 

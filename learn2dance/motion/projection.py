@@ -30,8 +30,8 @@ def fit_projection(rows: np.ndarray, size: int, alike: bool = False) -> Projecti
     """
     rows = rows[:: -(-len(rows) // MOST)]
     spread = np.maximum(rows.std(0), 1e-3) if alike else np.ones(rows.shape[1])  # limits the gain of constant columns
-    found = PCA(min(size, *rows.shape), svd_solver="randomized", random_state=0).fit(rows / spread)
-    scale = np.sqrt(np.maximum(found.explained_variance_, 1e-9))
+    pca = PCA(min(size, *rows.shape), svd_solver="randomized", random_state=0).fit(rows / spread)
+    scale = np.sqrt(np.maximum(pca.explained_variance_, 1e-9))
     scale = np.maximum(scale, scale[0] / 100)  # smaller ones are rounding errors
-    components = found.components_.T / scale / spread[:, None]
-    return Projection(torch.from_numpy(found.mean_ * spread).float(), torch.from_numpy(components).float())
+    components = pca.components_.T / scale / spread[:, None]
+    return Projection(torch.from_numpy(pca.mean_ * spread).float(), torch.from_numpy(components).float())

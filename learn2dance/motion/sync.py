@@ -1,8 +1,12 @@
-"""Synchronise a dance with the beats of its music, if the two were not recorded together.
+"""Beat correction: synchronise a dance with the beats of its music, if the two were not recorded together.
 
-Music is often added to a capture by hand, and the stated frame rate may be inexact: after a minute the dance can be a
-beat off, and a model cannot learn how movement and beat relate. Speed has a bar rhythm (`metrics.beat.bar_locking`):
-the rate at which it is strongest, and the phase of its peak, give the alignment.
+Music is often added to a capture by hand, and the stated frame rate may be inexact: after a minute, dance and music can
+differ by a beat, and a model cannot learn how movement and beat relate. Beat correction assumes that
+
+- dance and music start within half a bar of each other and differ by a constant factor in speed, at most 5%;
+- the metre and the downbeats of the music are right;
+- the speed of the body varies with the bar (`metrics.beat.bar_locking`): the best rate is where it does so most;
+- all dances in a metre are fastest at about the same phase of the bar (`data_root.typical_peaks`).
 """
 
 import numpy as np
@@ -10,7 +14,7 @@ import numpy as np
 from learn2dance.motion import kinematics
 
 RATES = np.linspace(0.95, 1.05, 41)  # candidates: seconds of music per second of dance
-BELIEVED = 2.0  # minimum of lock x sqrt(seconds), a lock of 0.26 in a minute; the best rate of noise seldom has it
+SIGNIFICANT = 2.0  # minimum of lock x sqrt(seconds), a lock of 0.26 in a minute; the best rate of noise seldom has it
 GAIN = 0.02  # minimum gain in lock for a rate other than 1
 
 
@@ -24,38 +28,48 @@ def bar_rhythm(motion: np.ndarray, music: dict) -> np.ndarray:
     """
     speed = kinematics.detrended_speed(kinematics.body_speed(motion))
     times, beats = kinematics.speed_times(len(speed)), music["beats"]
-    found = np.zeros(len(RATES), complex)
+    rhythm = np.zeros(len(RATES), complex)
     for r, rate in enumerate(RATES):
-        heard = times * rate
-        judged = np.isfinite(speed) & (heard >= beats[0]) & (heard <= beats[-1])
-        bar = (np.interp(heard[judged], beats, np.arange(len(beats))) - music["downbeat"]) / music["beats_per_bar"]
-        total = np.abs(speed[judged]).sum()
-        found[r] = (speed[judged] * np.exp(2j * np.pi * bar)).sum() / total if total > 0 else 0
-    return found
+        song_times = times * rate
+        used = np.isfinite(speed) & (song_times >= beats[0]) & (song_times <= beats[-1])
+        bar = (np.interp(song_times[used], beats, np.arange(len(beats))) - music["downbeat"]) / music["beats_per_bar"]
+        total = np.abs(speed[used]).sum()
+        rhythm[r] = (speed[used] * np.exp(2j * np.pi * bar)).sum() / total if total > 0 else 0
+    return rhythm
 
 
-def best_rate(found: np.ndarray, seconds: float) -> tuple[float, float]:
-    """Return the rate with the strongest bar rhythm, and the bar phase (0-1) at which the dance is then fastest.
+def best_rate(rhythm: np.ndarray, seconds: float) -> tuple[float, float]:
+    """Return the rate with the strongest `bar_rhythm`, and the bar phase (0-1) at which the dance is then fastest.
 
-    Parameters
-    ----------
-    found : np.ndarray [shape=(R,)]
-        From `bar_rhythm`.
-    seconds : float
-        Length of the dance: a shorter one needs a stronger bar rhythm.
-
-    Returns
-    -------
-    rate, peak : float
-        (1, NaN) if there is no clear bar rhythm.
+    It is (1, NaN) if there is no clear bar rhythm; a dance of fewer ``seconds`` needs a stronger one.
     """
-    size, as_said = np.abs(found), int(np.abs(RATES - 1).argmin())
-    best = int(size.argmax())
-    at_the_edge = best in (0, len(found) - 1)  # no peak: the rhythm may be stronger beyond
-    if size[best] * np.sqrt(seconds) < BELIEVED or at_the_edge:
+    lock, stated = np.abs(rhythm), int(np.abs(RATES - 1).argmin())
+    best = int(lock.argmax())
+    at_the_edge = best in (0, len(rhythm) - 1)  # no peak: the rhythm may be stronger beyond
+    if lock[best] * np.sqrt(seconds) < SIGNIFICANT or at_the_edge:
         return 1.0, np.nan
-    best = best if size[best] >= size[as_said] + GAIN else as_said
-    return float(RATES[best]), float(np.angle(found[best]) / (2 * np.pi) % 1)
+    best = best if lock[best] >= lock[stated] + GAIN else stated
+    return float(RATES[best]), float(np.angle(rhythm[best]) / (2 * np.pi) % 1)
+
+
+def dance_rate(poses: np.ndarray, fps: float, music: dict) -> tuple[float, float] | None:
+    """Return the `best_rate` of normalised poses (T, 15, 2).
+
+    None if the frame rate is too low for `kinematics.low_pass` or the music has fewer than two beats.
+    """
+    if fps <= 2 * kinematics.CUTOFF_HZ or len(music["beats"]) < 2:
+        return None
+    return best_rate(bar_rhythm(kinematics.low_pass(poses, fps), music), len(poses) / fps)
+
+
+def correct_beats(poses: np.ndarray, fps: float, music: dict, peaks: np.ndarray) -> np.ndarray | None:
+    """Return the beats (B,) of the music in seconds of the dance (normalised poses (T, 15, 2)).
+
+    ``peaks`` (2,) are the usual bar phases of fastest motion in 3/4 and in 4/4, NaN if unknown. None where `dance_rate`
+    is None.
+    """
+    found = dance_rate(poses, fps, music)
+    return found and align(music, *found, peaks[int(music["beats_per_bar"]) - 3])
 
 
 def circular_mean(peaks: np.ndarray) -> float:
@@ -67,12 +81,7 @@ def circular_mean(peaks: np.ndarray) -> float:
 def align(music: dict, rate: float, peak: float, usual: float) -> np.ndarray:
     """Return a song's beats (B,) in seconds of the dance, shifted so that the dance is fastest at the usual bar phase.
 
-    Parameters
-    ----------
-    rate, peak : float
-        From `best_rate`.
-    usual : float
-        Bar phase, from `circular_mean`. If peak or usual is NaN, the beats are only scaled by the rate.
+    ``rate`` and ``peak`` come from `best_rate`. If ``peak`` or ``usual`` is NaN, the beats are only scaled by the rate.
     """
     beats = music["beats"]
     late = (peak - usual + 0.5) % 1 - 0.5 if np.isfinite(peak + usual) else 0.0  # bars, from -0.5 to 0.5

@@ -14,75 +14,43 @@ from learn2dance.motion import skeleton
 def cut(
     poses: np.ndarray, fps: float, beats: np.ndarray, frames_per_beat: int = 24, window_beats: int = 2
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Cut normalised poses into windows on the beat grid.
-
-    Parameters
-    ----------
-    poses : np.ndarray [shape=(T, J, 2)]
-        Normalised; frame 0 at time 0; NaN where missing.
-    fps : float
-        Frames per second.
-    beats : np.ndarray [shape=(B,)]
-        Seconds, increasing.
-    frames_per_beat, window_beats : int
-        Frames in each beat, and beats in each window.
+    """Cut normalised poses (T, J, 2), frame 0 at time 0, into windows on beats (B,), in seconds, increasing.
 
     Returns
     -------
-    windows : np.ndarray [shape=(W, D), dtype=float32]
-        One for each beat from which a complete window is within the poses; missing joints are interpolated.
+    windows : np.ndarray [shape=(W, F), dtype=float32]
+        F = frames_per_beat * window_beats * J * 2, in torso lengths. One for each beat from which a complete window is
+        within the poses; missing joints (NaN) are interpolated.
     known : np.ndarray [shape=(W,), dtype=bool]
         Whether no joint is missing in the window.
     start : int
         Index of the first window's first beat.
     """
-    length = (len(poses) - 1) / fps
-    inside = np.flatnonzero((beats >= 0) & (beats <= length))
-    start = int(inside[0]) if len(inside) else 0
-    beats = beats[inside]
+    frame_times, size = np.arange(len(poses)) / fps, frames_per_beat * window_beats
+    inside = np.flatnonzero((beats >= 0) & (beats <= (len(poses) - 1) / fps))
+    start, beats = int(inside[0]) if len(inside) else 0, beats[inside]
     count = max(len(beats) - window_beats, 0)
     flat = poses.reshape(len(poses), -1).copy()  # a copy, since gaps are filled below
-    lost = np.isnan(flat).any(1)
-    if count == 0 or np.isnan(flat).all(0).any():
-        return (
-            np.zeros((count, frames_per_beat * window_beats * flat.shape[1]), np.float32),
-            np.zeros(count, bool),
-            start,
-        )
-    positions = np.arange((len(beats) - 1) * frames_per_beat) / frames_per_beat
-    times = np.interp(positions, np.arange(len(beats)), beats)
-    clock = np.arange(len(poses)) / fps
-    for column in flat.T if lost.any() else ():
-        gaps = np.isnan(column)
-        column[gaps] = np.interp(clock[gaps], clock[~gaps], column[~gaps])
-    sampled = make_interp_spline(clock, flat, k=min(3, len(poses) - 1))(times).astype(np.float32)
-    lost = np.interp(times, clock, lost) > 0
-    size = frames_per_beat * window_beats
+    missing = np.isnan(flat)
+    if count == 0 or missing.all(0).any():
+        return np.zeros((count, size * flat.shape[1]), np.float32), np.zeros(count, bool), start
+    for column, gaps in zip(flat.T, missing.T, strict=True):
+        column[gaps] = np.interp(frame_times[gaps], frame_times[~gaps], column[~gaps])
+    times = np.interp(np.arange((len(beats) - 1) * frames_per_beat) / frames_per_beat, np.arange(len(beats)), beats)
+    sampled = make_interp_spline(frame_times, flat, k=min(3, len(poses) - 1))(times).astype(np.float32)
+    incomplete = np.interp(times, frame_times, missing.any(1)) > 0
     index = np.arange(count)[:, None] * frames_per_beat + np.arange(size)
-    return sampled[index].reshape(count, -1), ~lost[index].any(1), start
+    return sampled[index].reshape(count, -1), ~incomplete[index].any(1), start
 
 
 def overlap_add(
     windows: np.ndarray, beats: np.ndarray, times: np.ndarray, frames_per_beat: int, window_beats: int
 ) -> np.ndarray:
-    """Join windows by overlap-add on beats, and sample the motion at these times.
+    """Join windows (W, F) by overlap-add on beats (W + window_beats,), and sample the poses at times (T,), in seconds.
 
     Window w starts at ``beats[w]``. Each window is weighted by sin² over its length, so that it is cross-faded with its
-    neighbours; the weights of two-beat windows one beat apart add up to one.
-
-    Parameters
-    ----------
-    windows : np.ndarray [shape=(W, D)]
-        Motion in torso lengths.
-    beats : np.ndarray [shape=(W + window_beats,)]
-        Seconds, increasing.
-    times : np.ndarray [shape=(T,)]
-        Seconds; outside the beats, the first or last pose is held.
-
-    Returns
-    -------
-    np.ndarray [shape=(T, J, 2), dtype=float32]
-        Normalised poses.
+    neighbours; the weights of two-beat windows one beat apart add up to one. Outside the beats, the first or last pose
+    is held. Returns float32 (T, J, 2).
     """
     size = frames_per_beat * window_beats
     windows = windows.reshape(len(windows), size, -1)
@@ -105,16 +73,16 @@ def dct_coefficients(windows: np.ndarray, frames: int) -> np.ndarray:
     beat the upper half is 12 and more half-cycles per beat: at 60 to 130 beats per minute above 6 to 13 Hz, which is
     detector noise rather than motion.
     """
-    moving = dct(windows.reshape(len(windows), frames, -1), axis=1, norm="ortho")
-    return moving[:, : frames // 2].reshape(len(windows), -1).astype(np.float32)
+    spectra = dct(windows.reshape(len(windows), frames, -1), axis=1, norm="ortho")
+    return spectra[:, : frames // 2].reshape(len(windows), -1).astype(np.float32)
 
 
 def from_dct(spectra: np.ndarray, frames: int) -> np.ndarray:
     """Return the windows float32 (W, F) of these `dct_coefficients` (W, D)."""
-    slow = spectra.reshape(len(spectra), frames // 2, -1)
-    return idct(slow, n=frames, axis=1, norm="ortho").reshape(len(spectra), -1).astype(np.float32)
+    lower = spectra.reshape(len(spectra), frames // 2, -1)
+    return idct(lower, n=frames, axis=1, norm="ortho").reshape(len(spectra), -1).astype(np.float32)
 
 
-def mirror(windows: np.ndarray, joints: int = 15) -> np.ndarray:
-    """Mirror windows (W, D) left to right."""
-    return skeleton.mirror(windows.reshape(-1, joints, 2)).reshape(windows.shape)
+def mirror(windows: np.ndarray) -> np.ndarray:
+    """Mirror windows (W, F) of 15 joints left to right."""
+    return skeleton.mirror(windows.reshape(-1, 15, 2)).reshape(windows.shape)

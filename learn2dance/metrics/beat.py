@@ -18,19 +18,19 @@ SMOOTH = 5 / 60  # seconds: standard deviation of Bailando's smoothing of speed,
 
 def kinematic_beats(motion: np.ndarray) -> np.ndarray:
     """Return the kinematic beats, in seconds, of `kinematics.low_pass` motion: the minima of its smoothed speed."""
-    moved = body_speed(motion)
-    known = np.isfinite(moved)
+    body = body_speed(motion)
+    known = np.isfinite(body)
     if known.sum() < 3:
         return np.zeros(0)
-    times = speed_times(len(moved))
-    smooth = gaussian_filter1d(np.interp(times, times[known], moved[known]), SMOOTH * METRIC_FPS)
-    lowest = find_peaks(-smooth, prominence=1e-4)[0]  # less is rounding error: standing still has no beats
-    around = np.convolve(known, np.ones(3), "same") == 3
-    return times[lowest[around[lowest]]]
+    times = speed_times(len(body))
+    smooth = gaussian_filter1d(np.interp(times, times[known], body[known]), SMOOTH * METRIC_FPS)
+    minima = find_peaks(-smooth, prominence=1e-4)[0]  # less is rounding error: standing still has no beats
+    observed = np.convolve(known, np.ones(3), "same") == 3  # the neighbours too
+    return times[minima[observed[minima]]]
 
 
-def alignment(from_beats: np.ndarray, to_beats: np.ndarray, sigma: float = SIGMA) -> float:
-    """Return the mean over ``from_beats`` of exp(-d² / 2 sigma²); d: seconds to the nearest of ``to_beats``.
+def alignment(from_beats: np.ndarray, to_beats: np.ndarray) -> float:
+    """Return the mean over ``from_beats`` of exp(-d² / 2 `SIGMA`²); d: seconds to the nearest of ``to_beats``.
 
     From music to motion it is Bailando's beat alignment score (Siyao et al., CVPR 2022), from motion to music FACT's
     (Li et al., ICCV 2021). 1 if all d are 0; 0 if only ``to_beats`` is empty; NaN if ``from_beats`` is empty.
@@ -38,17 +38,17 @@ def alignment(from_beats: np.ndarray, to_beats: np.ndarray, sigma: float = SIGMA
     if not len(from_beats) or not len(to_beats):
         return 0.0 if len(from_beats) else np.nan
     nearest = np.abs(from_beats[:, None] - to_beats[None]).min(1)
-    return float(np.exp(-(nearest**2) / (2 * sigma**2)).mean())
+    return float(np.exp(-(nearest**2) / (2 * SIGMA**2)).mean())
 
 
-def hits(music: np.ndarray, motion: np.ndarray, tolerance: float = TOLERANCE) -> int:
-    """Count the pairs of a musical and a kinematic beat within ``tolerance`` seconds; each beat is in one pair at most.
+def hits(music: np.ndarray, motion: np.ndarray) -> int:
+    """Count the pairs of a musical and a kinematic beat within `TOLERANCE` seconds; each beat is in one pair at most.
 
     Both arrays must increase. Greedy matching in order of time gives the most pairs, since all tolerances are equal.
     """
     i = j = count = 0
     while i < len(music) and j < len(motion):
-        if abs(music[i] - motion[j]) <= tolerance:
+        if abs(music[i] - motion[j]) <= TOLERANCE:
             i, j, count = i + 1, j + 1, count + 1
         elif music[i] < motion[j]:
             i += 1
@@ -58,16 +58,9 @@ def hits(music: np.ndarray, motion: np.ndarray, tolerance: float = TOLERANCE) ->
 
 
 def beat_scores(motion: np.ndarray, beats: np.ndarray, shifts: int = 20) -> dict[str, float]:
-    """Score a dance against a song's beats.
+    """Score `kinematics.low_pass` motion (T, 15, 2), from the song's start, against the song's beats (B,) in seconds.
 
-    Parameters
-    ----------
-    motion : np.ndarray [shape=(T, 15, 2)]
-        From `kinematics.low_pass`, its first frame at the start of the song.
-    beats : np.ndarray [shape=(B,)]
-        Seconds, increasing.
-    shifts : int
-        The chance level is the mean score over this number of evenly spaced shifts of the beats within one beat.
+    The chance level is the mean score over ``shifts`` evenly spaced shifts of the beats within one beat.
 
     Returns
     -------
@@ -78,11 +71,11 @@ def beat_scores(motion: np.ndarray, beats: np.ndarray, shifts: int = 20) -> dict
         coverage, with the suffix ``_chance``.
     """
     dance = kinematic_beats(motion)
-    length = len(motion) / METRIC_FPS
-    inside = (beats >= 0) & (beats <= length)
 
-    def judge(song: np.ndarray) -> dict[str, float]:
-        song = song[(song >= 0) & (song <= length)]
+    def inside(song: np.ndarray) -> np.ndarray:
+        return song[(song >= 0) & (song <= len(motion) / METRIC_FPS)]
+
+    def score(song: np.ndarray) -> dict[str, float]:
         return {
             "music_to_motion": alignment(song, dance),
             "motion_to_music": alignment(dance, song),
@@ -90,37 +83,27 @@ def beat_scores(motion: np.ndarray, beats: np.ndarray, shifts: int = 20) -> dict
         }
 
     index = np.arange(len(beats))
-    moved = [judge(np.interp(index[:-1] + k / shifts, index, beats)) for k in range(shifts)]
-    chance = {f"{key}_chance": float(np.mean([m[key] for m in moved])) for key in moved[0]}
-    return judge(beats) | {"coverage": len(dance) / max(inside.sum(), 1)} | chance
+    shifted = [score(inside(np.interp(index[:-1] + k / shifts, index, beats))) for k in range(shifts)]
+    chance = {f"{key}_chance": float(np.mean([scores[key] for scores in shifted])) for key in shifted[0]}
+    song = inside(beats)
+    return score(song) | {"coverage": len(dance) / max(len(song), 1)} | chance
 
 
 def bar_locking(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> float:
-    """Measure how much the body's speed varies periodically with the bar.
+    """Measure how much the body's speed varies periodically with the bar, from 0 to 1.
+
+    Takes `kinematics.low_pass` motion (T, 15, 2), from the song's start, and beats (B,) in seconds, increasing. Only
+    motion from the first to the last beat counts.
 
     lock = | mean(s · exp(2πi · b / n)) | / mean(|s|), where s is the detrended speed, b the beat number (with fraction)
     at that time, and n the number of beats in a bar. It is π/4 for a sine with the period of a bar, and 1 at most; the
     phase makes no difference. Motion unrelated to the bar has about 1/√(number of independent samples), not 0, so less
     the longer it lasts; a dance without motion has 0.
-
-    Parameters
-    ----------
-    motion : np.ndarray [shape=(T, 15, 2)]
-        From `kinematics.low_pass`, its first frame at the start of the song.
-    beats : np.ndarray [shape=(B,)]
-        Seconds, increasing; only motion from the first to the last beat is measured.
-    beats_per_bar : int
-        Number of beats in a bar.
-
-    Returns
-    -------
-    float
-        lock, 0 to 1.
     """
     s = detrended_speed(body_speed(motion))
     times = speed_times(len(s))
-    judged = np.isfinite(s) & (times >= beats[0]) & (times <= beats[-1])
-    s, times = s[judged], times[judged]
+    used = np.isfinite(s) & (times >= beats[0]) & (times <= beats[-1])
+    s, times = s[used], times[used]
     norm = np.abs(s).mean() if len(s) else 0.0
     if norm < 1e-6:  # torso lengths a second: rounding error, not motion
         return 0.0
@@ -131,20 +114,9 @@ def bar_locking(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> fl
 def song_specificity(motion: np.ndarray, own: tuple[np.ndarray, int], others: list[tuple[np.ndarray, int]]) -> float:
     """Return the `bar_locking` of a dance to its own song minus the mean of its `bar_locking` to other songs.
 
-    Parameters
-    ----------
-    motion : np.ndarray [shape=(T, 15, 2)]
-        As for `bar_locking`.
-    own, others : (np.ndarray, int), list of (np.ndarray, int)
-        Beats (seconds) and beats in a bar, of its song and of other songs of its style.
-
-    Returns
-    -------
-    float
-        About 0 for a dance unrelated to its song; NaN if there are no other songs.
+    A song is its beats and beats per bar, as for `bar_locking`; the others should be of the same style. About 0 for a
+    dance unrelated to its song; NaN if there are no other songs.
     """
-    return (
-        bar_locking(motion, *own) - float(np.mean([bar_locking(motion, *song) for song in others]))
-        if others
-        else np.nan
-    )
+    if not others:
+        return np.nan
+    return bar_locking(motion, *own) - float(np.mean([bar_locking(motion, *song) for song in others]))

@@ -1,7 +1,7 @@
 """Compare dances with real ones: distance between distributions, diversity, precision and recall, plausibility.
 
-Inputs are features from `motion_features`, motion from `kinematics.low_pass`, or poses. The tests in
-tests/metrics/test_distribution.py show what each metric rewards. Metrics of dance against music are in `metrics.beat`.
+Inputs are features from `motion_features`, motion from `kinematics.low_pass`, or poses. The tests show what each metric
+rewards. Metrics of dance against music are in `metrics.beat`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from scipy.spatial.distance import cdist, pdist
 from learn2dance.motion import skeleton
 from learn2dance.motion.kinematics import METRIC_FPS, speed
 from learn2dance.motion.skeleton import MOVING
+from learn2dance.motion.windows import mirror
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -25,13 +26,7 @@ def scale(reference: np.ndarray, least: float = 0.01) -> tuple[np.ndarray, np.nd
     """Return the mean and standard deviation (D,) of reference features (W, D), used to standardise all features.
 
     Kinetic features of wrist and hip differ by a factor of 100. Unscaled, the wrists alone would determine distances.
-
-    Parameters
-    ----------
-    reference : np.ndarray [shape=(W, D)]
-        Features of real windows.
-    least : float
-        Minimal deviation, for a relation that never holds in the reference: one frame of a window of 100.
+    A relation that never holds in the reference gets the deviation ``least``: one frame of a window of 100.
     """
     return reference.mean(0), np.maximum(reference.std(0), least)
 
@@ -41,11 +36,7 @@ def frechet(a: np.ndarray, b: np.ndarray) -> float:
 
     |m_a - m_b|² + tr(C_a + C_b - 2 (C_a C_b)^½): Dowson and Landau 1982; Heusel et al., NeurIPS 2017. It is biased
     upwards, more so with fewer windows: compare only equal numbers of windows, and with the value of real against real.
-
-    Returns
-    -------
-    float
-        In squared standard deviations of the features; 0 for equal sets, NaN if one has fewer than two windows.
+    In squared standard deviations of the features; 0 for equal sets, NaN if one has fewer than two windows.
     """
     if min(len(a), len(b)) < 2:
         return np.nan
@@ -69,17 +60,8 @@ def diversity(features: np.ndarray) -> float:
 def multimodality(dances: list[np.ndarray]) -> float:
     """Return the mean distance between windows of different dances to one song, over all pairs of dances.
 
-    After Lee et al., NeurIPS 2019, "multimodality". Windows are compared at the same position in the song.
-
-    Parameters
-    ----------
-    dances : list of np.ndarray [shape=(W, D)]
-        Scaled features of each dance; window w starts at the same time in all of them.
-
-    Returns
-    -------
-    float
-        NaN for fewer than two dances.
+    After Lee et al., NeurIPS 2019, "multimodality". The scaled features (W, D) of window w of each dance start at the
+    same time in the song. NaN for fewer than two dances.
     """
     pairs = [
         np.linalg.norm(a[:least] - b[:least], axis=1).mean()
@@ -90,33 +72,22 @@ def multimodality(dances: list[np.ndarray]) -> float:
     return float(np.mean(pairs)) if pairs else np.nan
 
 
-def precision_recall(real: np.ndarray, made: np.ndarray, k: int = 3) -> tuple[float, float]:
+def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = 3) -> tuple[float, float]:
     """Return precision and recall: fractions of generated points in the real manifold, and of real in the generated.
 
     Kynkäänniemi et al., NeurIPS 2019: a point is in the manifold of a set if it is no farther from one of the set's
     points than that point's k-th nearest neighbour. Both grow with the number of points: compare equal numbers only.
-
-    Parameters
-    ----------
-    real, made : np.ndarray [shape=(W, D)], [shape=(V, D)]
-        Poses or scaled features, real and generated.
-    k : int
-        3 in the paper.
-
-    Returns
-    -------
-    precision, recall : float
-        0 to 1; NaN if either set has no more than k points.
+    Takes poses or scaled features (W, D) and (V, D); NaN if either set has no more than k points.
     """
-    if min(len(real), len(made)) <= k:
+    if min(len(real), len(generated)) <= k:
         return np.nan, np.nan
-    between = cdist(real, made)
+    between = cdist(real, generated)
 
     def radii(points: np.ndarray) -> np.ndarray:
         return np.partition(cdist(points, points), k, axis=1)[:, k]  # index 0 is the point itself
 
     precision = (between <= radii(real)[:, None]).any(0).mean()
-    recall = (between <= radii(made)[None]).any(1).mean()
+    recall = (between <= radii(generated)[None]).any(1).mean()
     return float(precision), float(recall)
 
 
@@ -148,19 +119,14 @@ def top_speed(motion: np.ndarray) -> float:
 def frozen(motion: np.ndarray) -> float:
     """Return the fraction of valid frames in which no joint is faster than `STILL`."""
     fastest = speed(motion).max(1)
-    known = np.isfinite(fastest)
-    return float((fastest[known] < STILL).mean()) if known.any() else np.nan
+    fastest = fastest[np.isfinite(fastest)]
+    return float((fastest < STILL).mean()) if len(fastest) else np.nan
 
 
 def limb_lengths(poses: np.ndarray) -> np.ndarray:
-    """Measure one length for each bone of dances (T, 15, 2), NaN where not observed, in torso lengths.
+    """Measure the length of each of ``skeleton.bones(15)`` in poses (T, 15, 2), NaN where missing: (14,) torso lengths.
 
     A limb that points towards the camera looks shorter, so the 95th percentile over frames is taken as its length.
-
-    Returns
-    -------
-    np.ndarray [shape=(14,)]
-        In the order of ``skeleton.bones(15)``.
     """
     ends = np.array(skeleton.bones(poses.shape[1]))
     return np.nanpercentile(np.linalg.norm(poses[:, ends[:, 0]] - poses[:, ends[:, 1]], axis=-1), 95, axis=0)
@@ -169,18 +135,11 @@ def limb_lengths(poses: np.ndarray) -> np.ndarray:
 def nearest_training_distance(windows: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Return each window's (W, D) distance to the nearest training window (V, D) or mirrored training window.
 
-    Windows are from `windows.cut`, on the beat grid, so that copies at another tempo are found too.
-
-    Returns
-    -------
-    np.ndarray [shape=(W,)]
-        Torso lengths: root mean square distance over frames and joints. Compare with real dances outside the training
-        set: values far below theirs mean that training data was copied.
+    Windows are from `windows.cut`, on the beat grid, so that copies at another tempo are found too. The distances (W,)
+    are root mean squares over frames and joints, in torso lengths. Compare with real dances outside the training set:
+    values far below theirs mean that training data was copied.
     """
-    from learn2dance.motion.windows import mirror
+    from sklearn.metrics import pairwise_distances_argmin_min  # unlike cdist, without the matrix of all distances
 
-    nearest = np.full(len(windows), np.inf)
-    for known in (train, mirror(train)):
-        squares = (windows**2).sum(1)[:, None] + (known**2).sum(1) - 2 * windows @ known.T
-        nearest = np.minimum(nearest, squares.min(1))
-    return np.sqrt(np.maximum(nearest, 0) / (windows.shape[1] / 2))
+    nearest = [pairwise_distances_argmin_min(windows, known)[1] for known in (train, mirror(train))]
+    return np.min(nearest, axis=0) / np.sqrt(windows.shape[1] / 2)

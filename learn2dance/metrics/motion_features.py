@@ -15,20 +15,15 @@ SECONDS, HOP = 4.0, 2.0  # seconds: length of a window, and distance between the
 
 
 def cut(motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Cut `kinematics.low_pass` motion (T, J, 2) into windows.
+    """Cut `kinematics.low_pass` motion (T, J, 2) into windows (W, N, J, 2), N = `SECONDS` x `METRIC_FPS` frames.
 
-    Returns
-    -------
-    windows : np.ndarray [shape=(W, N, J, 2)]
-        Those in which every joint is observed; N is `SECONDS` times `METRIC_FPS`.
-    starts : np.ndarray [shape=(W,)]
-        Start of each window in seconds.
+    Only windows in which every joint is observed are returned, with the start (W,) of each in seconds.
     """
     size, hop = round(SECONDS * METRIC_FPS), round(HOP * METRIC_FPS)
     starts = np.arange(0, len(motion) - size + 1, hop)
     windows = motion[starts[:, None] + np.arange(size)]
-    whole = np.isfinite(windows).all((1, 2, 3))
-    return windows[whole], starts[whole] / METRIC_FPS
+    observed = np.isfinite(windows).all((1, 2, 3))
+    return windows[observed], starts[observed] / METRIC_FPS
 
 
 def kinetic(windows: np.ndarray, joints: np.ndarray = MOVING) -> np.ndarray:
@@ -39,17 +34,8 @@ def kinetic(windows: np.ndarray, joints: np.ndarray = MOVING) -> np.ndarray:
     acceleration, by differences between frames: v(t) = (x(t) - x(t-1)) / dt, a(t) = (x(t+1) - 2 x(t) + x(t-1)) / dt².
     (The commonly used implementation misplaces a parenthesis in the acceleration, and so measures position.)
 
-    Parameters
-    ----------
-    windows : np.ndarray [shape=(W, N, 15, 2)]
-        Torso lengths, y up, at `METRIC_FPS`.
-    joints : np.ndarray
-        Indices of the joints to measure.
-
-    Returns
-    -------
-    np.ndarray [shape=(W, 42)]
-        14 horizontal and 14 vertical ((torso lengths / s)²), 14 accelerations (torso lengths / s²).
+    Takes windows (W, N, 15, 2) in torso lengths, y up, at `METRIC_FPS`. Returns (W, 42): 14 horizontal and 14 vertical
+    ((torso lengths / s)²), 14 accelerations (torso lengths / s²).
     """
     moving = windows[:, :, joints]
     energy = (np.diff(moving, axis=1) ** 2).mean(1) * METRIC_FPS**2  # (W, 14, 2)
@@ -62,17 +48,9 @@ def geometric(windows: np.ndarray) -> np.ndarray:
 
     After Müller, Röder and Clausen, "Efficient content-based retrieval of motion capture data" (SIGGRAPH 2005, Table
     1): those of their relations that a 2-D projection shows. Planes through the body become lines in the image, "in
-    front" cannot be measured, and angles are those in the image. Lengths are in torso lengths.
+    front" cannot be measured, and angles are those in the image.
 
-    Parameters
-    ----------
-    windows : np.ndarray [shape=(W, N, 15, 2)]
-        Torso lengths, y up.
-
-    Returns
-    -------
-    np.ndarray [shape=(W, 24)]
-        0 to 1, in the order of `relations`.
+    Takes windows (W, N, 15, 2) in torso lengths, y up. Returns (W, 24), 0 to 1, in the order of `relations`.
     """
     return np.stack(list(relations(windows).values()), axis=-1).mean(1)
 
@@ -89,8 +67,8 @@ def relations(poses: np.ndarray) -> dict[str, np.ndarray]:
             f"{side} hand above head": wrist[..., 1] > at["Nose"][..., 1],
             f"{side} arm raised": elbow[..., 1] > shoulder[..., 1],
             f"{side} elbow bent": angle(shoulder, elbow, wrist) < 120,
-            f"{side} hand at hip": _apart(wrist, hip) < 0.4,
-            f"{side} hand out": _apart(wrist, shoulder) > 0.8,
+            f"{side} hand at hip": _distance(wrist, hip) < 0.4,
+            f"{side} hand out": _distance(wrist, shoulder) > 0.8,
             f"{side} knee bent": angle(hip, knee, ankle) < 150,
             f"{side} foot raised": ankle[..., 1] - at[other + "Ankle"][..., 1] > 0.2,
         }
@@ -98,9 +76,9 @@ def relations(poses: np.ndarray) -> dict[str, np.ndarray]:
     return found | {
         "hands crossed": (at["LWrist"][..., 0] - at["RWrist"][..., 0]) * across < 0,
         "feet crossed": (at["LAnkle"][..., 0] - at["RAnkle"][..., 0]) * (at["LHip"] - at["RHip"])[..., 0] < 0,
-        "hands together": _apart(at["LWrist"], at["RWrist"]) < 0.4,
-        "hands apart": _apart(at["LWrist"], at["RWrist"]) > 1.6,
-        "feet apart": _apart(at["LAnkle"], at["RAnkle"]) > 0.6,
+        "hands together": _distance(at["LWrist"], at["RWrist"]) < 0.4,
+        "hands apart": _distance(at["LWrist"], at["RWrist"]) > 1.6,
+        "feet apart": _distance(at["LAnkle"], at["RAnkle"]) > 0.6,
         "leaning": np.abs(poses[..., NECK, 0]) > 0.15,
         "facing the camera": across > 0,
         "sideways": np.abs(across) < 0.25,
@@ -114,5 +92,5 @@ def angle(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
     return np.degrees(np.abs(np.arctan2(cross, dot)))
 
 
-def _apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.linalg.norm(a - b, axis=-1)

@@ -6,20 +6,10 @@ BAR_POSITIONS = 7  # number of values of `bar_positions`: 0-2 in a bar of three 
 
 
 def phases(times: np.ndarray, grid: dict) -> dict[str, np.ndarray]:
-    """Return the beat phase and the bar phase at each time, as sin and cos.
+    """Return ``beat_phase`` and ``bar_phase`` at these times (T,), in seconds: float32 (T, 2) each.
 
-    Parameters
-    ----------
-    times : np.ndarray [shape=(T,)]
-        Seconds.
-    grid : dict
-        As `beats.track` returns it. It is extended by one beat at each end, as long as the beat next to it.
-
-    Returns
-    -------
-    dict of str to np.ndarray [shape=(T, 2), dtype=float32]
-        ``beat_phase`` and ``bar_phase``: sin and cos of 2 pi x the elapsed fraction of the beat and of the bar; (0, 1)
-        on a beat and on a downbeat.
+    They are sin and cos of 2 pi x the elapsed fraction of the beat and of the bar: (0, 1) on a beat and on a downbeat.
+    The grid, as `beats.track` returns it, is extended by one beat at each end, as long as the beat next to it.
     """
     beats = grid["beats"]
     wider = np.concatenate([[2 * beats[0] - beats[1]], beats, [2 * beats[-1] - beats[-2]]])
@@ -37,12 +27,7 @@ def bar_positions(beats: int, downbeat: int, beats_per_bar: int) -> np.ndarray:
 def extend(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
     """Extend beats, at their first and last interval, until they cover the song from 0 s to ``duration`` seconds.
 
-    Returns
-    -------
-    beats : np.ndarray [shape=(B,)]
-        Seconds.
-    lead : int
-        Number of beats added in front.
+    Returns the beats (B,) in seconds and the number of beats added in front.
     """
     first, last = beats[1] - beats[0], beats[-1] - beats[-2]
     lead = max(int(np.ceil(beats[0] / first - 1e-9)), 0)

@@ -32,34 +32,24 @@ _STIFF = 20.0  # weight of second differences in the smoothing of tracked beats
 def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
     """Find the beat grid of a song, its metre and its first downbeat.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,), dtype=float32]
-        Samples at 22050 Hz, with a root mean square of about 0.1.
-    chroma : np.ndarray [shape=(T, 12)]
-        Chroma of the same song at any frame rate; used because chords tend to change on downbeats.
-    name : str
-        Name of the song in warnings.
-
-    Returns
-    -------
-    dict
-        ``beats`` (B,) in seconds, increasing, from less than a beat after the start to less than a beat before the
-        end; ``downbeat``, the index of the first downbeat; ``beats_per_bar``, 3 or 4; ``tempo``, beats a minute.
+    Takes samples float32 (n,) at 22050 Hz with a root mean square of about 0.1, and the chroma (T, 12) of the song at
+    any frame rate: chords tend to change on downbeats. Returns ``beats`` (B,) in seconds, increasing, from less than a
+    beat after the start to less than a beat before the end; ``downbeat``, the index of the first downbeat;
+    ``beats_per_bar``, 3 or 4; ``tempo``, beats a minute.
     """
     duration = len(y) / SR
-    level, rise = _hear(y)
+    level, rise = _log_mel(y)
     if rise.max() < 0.01:
-        log.warning("%s: nothing is struck in it; its beats are a uniform grid of %g a minute", name, SILENT)
+        log.warning("%s: found no onsets; its beats are a uniform grid of %g a minute", name, SILENT)
         return {"beats": np.arange(0, duration, 60 / SILENT), "downbeat": 0, "beats_per_bar": 4, "tempo": SILENT}
     groups = np.stack([bands.mean(axis=1) for bands in np.split(rise, _GROUPS, axis=1)], axis=1)
     groups = gaussian_filter1d(groups, 1.0, axis=0)
     groups /= groups.std(axis=0) + 1e-3  # all groups have equal weight
     strength = groups.mean(axis=1)
     period = _periods(groups)
-    grid, uniform = _follow(strength, period), _uniform(strength, float(np.median(period)))
-    loose = gaussian_filter1d(strength, 2.0)  # tolerates errors of about 20 ms in the uniform grid
-    if _struck(loose, uniform) > _STEADY * _struck(loose, grid):
+    grid, uniform = _track_beats(strength, period), _uniform(strength, float(np.median(period)))
+    blurred = gaussian_filter1d(strength, 2.0)  # tolerates errors of about 20 ms in the uniform grid
+    if _mean_strength(blurred, uniform) > _STEADY * _mean_strength(blurred, grid):
         grid = uniform
     grid = _fold(strength, grid)
     grid = grid[(grid >= -_EARLY * _RATE) & (grid < (duration - _EARLY) * _RATE)]
@@ -69,7 +59,7 @@ def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
     return {"beats": beats, "downbeat": downbeat, "beats_per_bar": beats_per_bar, "tempo": float(tempo)}
 
 
-def _hear(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _log_mel(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the log-mel level (T, 40) at 90 frames a second, and its increase (T, 40) since the frame before."""
     librosa = load_librosa()
 
@@ -95,11 +85,11 @@ def _periods(groups: np.ndarray) -> np.ndarray:
     score = -0.2 * np.log2(_TEMPI / 100) ** 2 + np.zeros((len(starts), 1))
     for group in groups.T:
         windows = np.stack([group[start : start + size] for start in starts])
-        again = librosa.autocorrelate(windows - windows.mean(axis=1, keepdims=True), max_size=below.max() + 2)
-        again = again / (again[:, :1] + 1e-9) * size / (size - np.arange(again.shape[1]))
-        again = np.pad(again, ((0, 0), (0, below.max() + 2 - again.shape[1])))  # a clip may be shorter than the lags
-        heard = again[:, below] * (1 - part) + again[:, below + 1] * part  # (windows, 4, tempi)
-        score += np.einsum("wkt,k->wt", heard, _COMB) / _COMB.sum() / groups.shape[1]
+        corr = librosa.autocorrelate(windows - windows.mean(axis=1, keepdims=True), max_size=below.max() + 2)
+        corr = corr / (corr[:, :1] + 1e-9) * size / (size - np.arange(corr.shape[1]))
+        corr = np.pad(corr, ((0, 0), (0, below.max() + 2 - corr.shape[1])))  # a clip may be shorter than the lags
+        at_lags = corr[:, below] * (1 - part) + corr[:, below + 1] * part  # (windows, 4, tempi)
+        score += np.einsum("wkt,k->wt", at_lags, _COMB) / _COMB.sum() / groups.shape[1]
     score *= 5  # weight relative to the cost of a tempo change
     change = np.maximum(-np.square(np.log(_TEMPI[:, None] / _TEMPI) / 0.02) / 2, -20)
     total, came_from = score[0], []
@@ -113,7 +103,7 @@ def _periods(groups: np.ndarray) -> np.ndarray:
     return np.interp(np.arange(len(groups)), starts + size / 2, 60 * _RATE / _TEMPI[path[::-1]])
 
 
-def _follow(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
+def _track_beats(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
     """Track the beats (B,), in frames, at a changing tempo, smooth them, and extend them beyond both ends.
 
     Smoothing is a least-squares fit of the distances to the tracked onsets and of the beats' second differences. Strong
@@ -121,30 +111,28 @@ def _follow(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
     """
     librosa = load_librosa()
 
-    tempi = 60 * _RATE / period
-    _, found = librosa.beat.beat_track(
-        onset_envelope=strength, sr=SR, hop_length=_HOP, bpm=tempi, tightness=300, trim=False
-    )
+    settings = {"sr": SR, "hop_length": _HOP, "bpm": 60 * _RATE / period, "tightness": 300, "trim": False}
+    _, found = librosa.beat.beat_track(onset_envelope=strength, **settings)
     if len(found) < 4:
         return _uniform(strength, float(np.median(period)))
     near = np.clip(found[:, None] + np.arange(-4, 5), 1, len(strength) - 2)
     at = near[np.arange(len(near)), strength[near].argmax(axis=1)]
     left, middle, right = strength[at - 1], strength[at], strength[at + 1]
-    seen = at + np.clip((left - right) / (2 * np.minimum(left - 2 * middle + right, -1e-9)), -0.5, 0.5)  # parabola fit
+    onsets = at + np.clip((left - right) / (2 * np.minimum(left - 2 * middle + right, -1e-9)), -0.5, 0.5)  # of parabola
     trust = np.minimum(middle / (middle.mean() + 1e-9), 2)
     ends = int(found[0] / period[0]) + 2, int((len(strength) - found[-1]) / period[-1]) + 2
-    seen, trust = np.pad(seen, ends), np.pad(trust, ends)  # nothing is tracked beyond the ends: weight 0
-    bend = np.zeros((3, len(seen)))  # the upper diagonals of D'D, D the second differences
-    bend[0, 2:] = 1
-    bend[1, 1:-1] -= 2
-    bend[1, 2:] -= 2
-    bend[2] = np.convolve(np.ones(len(seen) - 2), [1, 4, 1])
+    onsets, trust = np.pad(onsets, ends), np.pad(trust, ends)  # nothing is tracked beyond the ends: weight 0
+    squares = np.zeros((3, len(onsets)))  # the upper diagonals of D'D, D the second differences
+    squares[0, 2:] = 1
+    squares[1, 1:-1] -= 2
+    squares[1, 2:] -= 2
+    squares[2] = np.convolve(np.ones(len(onsets) - 2), [1, 4, 1])
     weight = trust
     for _ in range(5):
-        system = _STIFF * bend
+        system = _STIFF * squares
         system[2] += weight
-        beats = solveh_banded(system, weight * seen)
-        weight = trust / (1 + np.square((beats - seen) / (0.03 * _RATE)))
+        beats = solveh_banded(system, weight * onsets)
+        weight = trust / (1 + np.square((beats - onsets) / (0.03 * _RATE)))
     return beats
 
 
@@ -165,7 +153,7 @@ def _uniform(strength: np.ndarray, period: float) -> np.ndarray:
     return first + period * np.arange(-1, int(count / period) + 2)
 
 
-def _struck(strength: np.ndarray, grid: np.ndarray) -> float:
+def _mean_strength(strength: np.ndarray, grid: np.ndarray) -> float:
     """Return the mean onset strength on the beats of a grid."""
     inside = grid[(grid >= 0) & (grid < len(strength))]
     return float(np.interp(inside, np.arange(len(strength)), strength).mean())
@@ -175,7 +163,7 @@ def _fold(strength: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Halve or double the tempo of a grid if it is just outside the range."""
     tempo = 60 * _RATE / np.median(np.diff(grid))
     if tempo > FASTEST:
-        return max(grid[::2], grid[1::2], key=lambda half: _struck(strength, half))
+        return max(grid[::2], grid[1::2], key=lambda half: _mean_strength(strength, half))
     if tempo < SLOWEST:
         return np.interp(np.arange(2 * len(grid) - 1) / 2, np.arange(len(grid)), grid)
     return grid
@@ -188,33 +176,33 @@ def _metre(grid: np.ndarray, level: np.ndarray, groups: np.ndarray, chroma: np.n
         return 0, 4
     eighths = np.interp(np.arange(8 * beats) / 8, np.arange(beats + 1), grid)
     patterns = np.stack([np.interp(eighths, frames, group) for group in groups.T], axis=1)  # (8 B, G)
-    strikes = patterns[::8]  # (B, G)
+    onsets = patterns[::8]  # onset strength on the beats (B, G)
     patterns = patterns.reshape(beats, -1)
 
-    def again(lag: int) -> float:
+    def autocorrelation(lag: int) -> float:
         """Return the autocorrelation of the beats at a lag in beats."""
-        total = 0.0
-        for heard in (strikes - strikes.mean(axis=0), patterns - patterns.mean(axis=0)):
-            if lag < beats:
-                total += np.mean(heard[lag:] * heard[:-lag]) / (np.mean(heard**2) + 1e-9)
-        return total
+        if lag >= beats:
+            return 0.0
+        both = onsets - onsets.mean(axis=0), patterns - patterns.mean(axis=0)
+        return sum(np.mean(rows[lag:] * rows[:-lag]) / (np.mean(rows**2) + 1e-9) for rows in both)
 
     # The longer lags are for songs whose grid is twice as fast as the beat: a bar then has 6 or 8 of the grid's beats.
-    score = {bar: max(again(bar) + again(2 * bar), again(2 * bar) + again(4 * bar)) for bar in (3, 4)}
+    bars = {bar: [autocorrelation(n * bar) for n in (1, 2, 4)] for bar in (3, 4)}
+    score = {bar: max(one + two, two + four) for bar, (one, two, four) in bars.items()}
     bar = 3 if score[3] > score[4] + 0.2 else 4  # 4 if in doubt
 
     # Evidence for a downbeat: a bass onset, a strong onset, a rise in level, and a chord change.
-    swell = np.diff(_beat_means(level, grid / len(level)), axis=0, prepend=0)
+    rises = np.diff(_beat_means(level, grid / len(level)), axis=0, prepend=0)
     chords = _beat_means(chroma, grid / len(level))
     chords /= np.linalg.norm(chords, axis=1, keepdims=True) + 1e-9
-    kept = np.sum(chords[1:] * chords[:-1], axis=1)
-    signs = (
-        (1.0, strikes[:, 0]),
-        (0.5, strikes.mean(axis=1)),
-        (1.0, np.maximum(swell, 0).mean(axis=1)),
-        (1.0, 1 - np.append(kept.mean(), kept)),
+    similarity = np.sum(chords[1:] * chords[:-1], axis=1)
+    evidence = (
+        (1.0, onsets[:, 0]),
+        (0.5, onsets.mean(axis=1)),
+        (1.0, np.maximum(rises, 0).mean(axis=1)),
+        (1.0, 1 - np.append(similarity.mean(), similarity)),
     )
-    total = sum(weight * np.clip((sign - sign.mean()) / (sign.std() + 1e-3), -2, 3) for weight, sign in signs)
+    total = sum(weight * np.clip((x - x.mean()) / (x.std() + 1e-3), -2, 3) for weight, x in evidence)
     return int(np.argmax([total[first::bar].mean() for first in range(bar)])), bar
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from learn2dance import cli, parallel
 from learn2dance.cli import log
 from learn2dance.data import npz
-from learn2dance.data.data_root import DataRoot
+from learn2dance.data.data_root import AUDIO, DataRoot
 from learn2dance.errors import UserError
 from learn2dance.media import audio
 from learn2dance.media.audio import SR
@@ -31,21 +31,12 @@ _PER_FRAME = ("mel", "tempogram", "chroma", "onset", "rms")
 def features(y: np.ndarray, name: str = "the song") -> dict:
     """Compute the content of a song's ``music`` file: its features and beat grid.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,), dtype=float32]
-        Samples at 22050 Hz, as `audio.load` returns them.
-    name : str
-        Name of the song in warnings.
-
-    Returns
-    -------
-    dict
-        The schema ``music``. Arrays over T = ceil(30 n / 22050) frames, float32, frame t centred at t/30 s: ``mel``
-        (T, 128), log1p(`MEL_GAIN` x librosa's mel power), low bands first; ``tempogram`` (T, 384), log1p of the
-        autocorrelation of the onset strength in windows of 12.8 s, by lag from 0; ``chroma`` (T, 12) from C; ``onset``
-        (T,), onset strength; ``rms`` (T,); ``beat_phase`` and ``bar_phase`` (T, 2). Also ``beats``, ``downbeat``,
-        ``beats_per_bar``, ``tempo``, ``duration`` (seconds), ``fps``.
+    Takes samples float32 (n,) at 22050 Hz, as `audio.load` returns them; warnings call the song ``name``. Returns the
+    schema ``music``: arrays over T = ceil(30 n / 22050) frames, float32, frame t centred at t/30 s: ``mel`` (T, 128),
+    log1p(`MEL_GAIN` x librosa's mel power), low bands first; ``tempogram`` (T, 384), log1p of the autocorrelation of
+    the onset strength in windows of 12.8 s, by lag from 0; ``chroma`` (T, 12) from C; ``onset`` (T,), onset strength;
+    ``rms`` (T,); ``beat_phase`` and ``bar_phase`` (T, 2). Also ``beats``, ``downbeat``, ``beats_per_bar``, ``tempo``,
+    ``duration`` (seconds), ``fps``.
     """
     librosa = load_librosa()
 
@@ -79,17 +70,7 @@ def features(y: np.ndarray, name: str = "the song") -> dict:
 def process(root: DataRoot, processes: int = 1) -> list[str]:
     """Compute the features of every new or changed song in a data root's audio/, and write music/<clip>.npz.
 
-    Parameters
-    ----------
-    root : DataRoot
-        As `data_root.open_root` returns it.
-    processes : int
-        Number of processes to run in parallel.
-
-    Returns
-    -------
-    list of str
-        The clips that have a file in music/ now, sorted.
+    Returns the clips that have a file in music/ now, sorted.
 
     Raises
     ------
@@ -98,19 +79,19 @@ def process(root: DataRoot, processes: int = 1) -> list[str]:
     """
     twice = list(root.twice["audio"].values())
     if not root.audio and not twice:
-        raise UserError(f"{root.path / 'audio'}: no songs, expected audio/<clip>.wav, .flac, .ogg, .mp3, .m4a or .opus")
+        raise UserError(f"{root.path / 'audio'}: found no songs, expected audio/<clip>{', '.join(AUDIO)}")
     librosa_loader.prepare()  # before the workers start: they would wait for each other
     jobs = {clip: (root, clip) for clip in root.audio}
-    results = dict(cli.progress(parallel.run(_hear, jobs, processes), "music", len(jobs)))
+    results = dict(cli.progress(parallel.run(_write, jobs, processes), "music", len(jobs)))
     total, written = len(twice) + len(jobs), sum(result is True for result in results.values())
     faults = twice + [str(result) for result in results.values() if isinstance(result, UserError)]
-    there = total - written - len(faults)
-    log.info("%d songs: %d written to %s, %d there already", total, written, root.path / "music", there)
+    rest = total - written - len(faults)
+    log.info("%d songs: %d written to %s, %d up to date", total, written, root.path / "music", rest)
     cli.raise_faults(faults, total, "songs left out")
     return sorted(results)
 
 
-def _hear(job: tuple[DataRoot, str]) -> bool:
+def _write(job: tuple[DataRoot, str]) -> bool:
     """Write one clip's file in music/; return False if it is up to date."""
     root, clip = job
     source, target = root.audio[clip], root.file("music", clip)
@@ -125,20 +106,9 @@ def _hear(job: tuple[DataRoot, str]) -> bool:
 def beat_features(music: dict, steps_per_beat: int) -> np.ndarray:
     """Resample the features to the beat grid: each step is their mean over an equal part of a beat.
 
-    Features are interpolated linearly between frames, so a step may be shorter or longer than a frame.
-
-    Parameters
-    ----------
-    music : dict
-        A ``music`` file as `npz.load` or `features` returns it, with B beats.
-    steps_per_beat : int
-        Number of equal steps in each beat.
-
-    Returns
-    -------
-    np.ndarray [shape=(B-1, steps_per_beat, 526), dtype=float32]
-        Step s of beat b covers beats[b] + (s, s+1) / steps_per_beat x (beats[b+1] - beats[b]). The last axis is, in
-        order: mel 128, tempogram 384, chroma 12, onset 1, rms 1.
+    Features are interpolated linearly between frames, so a step may be shorter or longer than a frame. Returns float32
+    (B-1, steps_per_beat, 526) for B beats; step s of beat b covers beats[b] + (s, s+1) / steps_per_beat x (beats[b+1] -
+    beats[b]). The last axis is, in order: mel 128, tempogram 384, chroma 12, onset 1, rms 1.
     """
     frames = np.concatenate([music[key].reshape(len(music["rms"]), -1) for key in _PER_FRAME], axis=1)
     frames = np.concatenate([frames, frames[-1:]])  # repeat the last frame until the song's end
@@ -146,11 +116,11 @@ def beat_features(music: dict, steps_per_beat: int) -> np.ndarray:
     edges = np.interp(steps, np.arange(len(grid)), grid) * music["fps"]  # in frames
     # Integral of the linear interpolation up to each edge: the sum of complete frames, then a part of the next.
     edges = np.clip(edges, 0, len(frames) - 1)
-    whole = np.minimum(edges.astype(int), len(frames) - 2)
-    part = (edges - whole)[:, None]
+    before = np.minimum(edges.astype(int), len(frames) - 2)
+    part = (edges - before)[:, None]
     slope = np.diff(frames, axis=0)
     total = np.zeros((len(frames), frames.shape[1]))
     np.cumsum((frames[1:] + frames[:-1]) / 2, axis=0, dtype=np.float64, out=total[1:])
-    integral = total[whole] + part * frames[whole] + part**2 / 2 * slope[whole]
+    integral = total[before] + part * frames[before] + part**2 / 2 * slope[before]
     mean = np.diff(integral, axis=0) / np.maximum(np.diff(edges), 1e-9)[:, None]
     return mean.reshape(-1, steps_per_beat, frames.shape[1]).astype(np.float32)

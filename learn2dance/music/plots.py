@@ -22,10 +22,10 @@ def summary_table(root: DataRoot, clips: list[str]) -> str:
     """Return a table with one line a clip: style, length, tempo, metre, number of beats and first downbeat."""
     lines = [f"{'song':16} {'style':10} {'length':>8} {'tempo':>7} {'metre':>6} {'beats':>6}  first downbeat"]
     for clip in clips:
-        heard = npz.load(root.file("music", clip), "music")
+        music = npz.load(root.file("music", clip), "music")
         lines.append(
-            f"{clip:16} {root.styles.get(clip, ''):10} {heard['duration']:7.1f}s {heard['tempo']:7.1f} "
-            f"{heard['beats_per_bar']:>4}/4 {len(heard['beats']):6}  {heard['beats'][heard['downbeat']]:.2f} s"
+            f"{clip:16} {root.styles.get(clip, ''):10} {music['duration']:7.1f}s {music['tempo']:7.1f} "
+            f"{music['beats_per_bar']:>4}/4 {len(music['beats']):6}  {music['beats'][music['downbeat']]:.2f} s"
         )
     return "\n".join(lines)
 
@@ -37,35 +37,35 @@ def plot(root: DataRoot, clip: str, start: float = 0.0, length: float = 15.0) ->
     """
     import matplotlib.pyplot as plt
 
-    heard, y = npz.load(root.file("music", clip), "music"), audio.load(root.audio[clip])
-    shown = slice(int(start * heard["fps"]), int((start + length) * heard["fps"]))
-    edges = (start, start + len(heard["rms"][shown]) / heard["fps"])
+    music, y = npz.load(root.file("music", clip), "music"), audio.load(root.audio[clip])
+    shown = slice(int(start * music["fps"]), int((start + length) * music["fps"]))
+    edges = (start, start + len(music["rms"][shown]) / music["fps"])
     figure, rows = plt.subplots(
         5, 1, figsize=(12, 9), sharex=True, layout="constrained", height_ratios=(1.3, 1, 2, 1.3, 2)
     )
     piece = y[int(edges[0] * SR) : int(edges[1] * SR)]
     rows[0].plot(np.arange(len(piece)) / SR + edges[0], piece, color="#4c6a92", lw=0.3)
     rows[0].set(ylabel="waveform", yticks=[])
-    times = np.arange(*shown.indices(len(heard["rms"]))) / heard["fps"]
-    rows[1].fill_between(times, heard["onset"][shown], color="#4c6a92", lw=0)
+    times = np.arange(*shown.indices(len(music["rms"]))) / music["fps"]
+    rows[1].fill_between(times, music["onset"][shown], color="#4c6a92", lw=0)
     rows[1].set(ylabel="onset\nstrength", yticks=[], ylim=(0, None))
     images = (
         (rows[2], "mel", (0, 128), "mel band", "magma"),
         (rows[3], "chroma", (0, 12), "chroma", "Greys"),
-        (rows[4], "tempogram", (0, 384 / heard["fps"]), "tempogram:\nlag (s)", "magma"),
+        (rows[4], "tempogram", (0, 384 / music["fps"]), "tempogram:\nlag (s)", "magma"),
     )
     for row, key, (low, high), name, colours in images:
-        image = heard[key][shown].T
+        image = music[key][shown].T
         row.imshow(image, origin="lower", aspect="auto", extent=(*edges, low, high), cmap=colours, vmax=_peak(image))
         row.set_ylabel(name)
     rows[3].set_yticks(np.arange(12)[::2] + 0.5, "C D E F♯ G♯ A♯".split())
     rows[4].set(ylim=(0, 4), xlabel="seconds", xlim=edges)
-    beats, bar = heard["beats"], heard["beats_per_bar"]
+    beats, bar = music["beats"], music["beats_per_bar"]
     for row, colour in zip(rows, (BEAT, BEAT, "white", BEAT, "white"), strict=True):
         for index in np.flatnonzero((beats >= edges[0]) & (beats <= edges[1])):
-            opens = index % bar == heard["downbeat"] % bar
+            opens = index % bar == music["downbeat"] % bar
             row.axvline(beats[index], color=DOWNBEAT if opens and colour == BEAT else colour, lw=2 if opens else 0.7)
-    rows[0].set_title(f"{clip}: {heard['tempo']:.1f} beats a minute, {bar}/4", loc="left")
+    rows[0].set_title(f"{clip}: {music['tempo']:.1f} beats a minute, {bar}/4", loc="left")
     return figure
 
 
@@ -78,9 +78,9 @@ def with_clicks(root: DataRoot, clip: str, length: float = 20.0) -> np.ndarray:
     """Return the first seconds of a song with a click on each beat, higher on downbeats: float32 (n,) at 22050 Hz."""
     librosa = load_librosa()
 
-    heard, y = npz.load(root.file("music", clip), "music"), audio.load(root.audio[clip])[: int(length * SR)]
-    beats = heard["beats"][heard["beats"] < len(y) / SR]
-    opens = np.arange(len(beats)) % heard["beats_per_bar"] == heard["downbeat"] % heard["beats_per_bar"]
+    music, y = npz.load(root.file("music", clip), "music"), audio.load(root.audio[clip])[: int(length * SR)]
+    beats = music["beats"][music["beats"] < len(y) / SR]
+    opens = np.arange(len(beats)) % music["beats_per_bar"] == music["downbeat"] % music["beats_per_bar"]
     clicks = [
         librosa.clicks(times=beats[which], sr=SR, click_freq=pitch, click_duration=0.03, length=len(y))
         for which, pitch in ((opens, 1760), (~opens, 880))

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.cluster.vq import vq
 
+from learn2dance import cli
 from learn2dance.errors import UserError
 from learn2dance.motion.kinematics import limit_speed
 from learn2dance.motion.skeleton import LIMBS
@@ -23,28 +25,14 @@ FEWEST = 4  # training windows per centroid: with fewer, centroids become copies
 
 @dataclass(frozen=True)
 class Codebook:
-    """Centroids of residual k-means.
+    """Centroids of residual k-means, for windows of ``window_beats`` beats that start one beat apart."""
 
-    Attributes
-    ----------
-    centroids : np.ndarray [shape=(L, K, D), dtype=float32]
-        DCT coefficients of motion (`windows.dct_coefficients`) in torso lengths.
-    whole : int
-        Number of whole-body levels, which come first. In the other levels, each limb has its own token.
-    mean : np.ndarray [shape=(D,), dtype=float32]
-        Mean DCT coefficients of the train split.
-    frames_per_beat, window_beats : int
-        Frames per beat and beats per window. Windows start one beat apart.
-    top_speed : float
-        Torso lengths per second: upper limit for the fastest joint of a decoded dance.
-    """
-
-    centroids: np.ndarray
-    whole: int
-    mean: np.ndarray
+    centroids: np.ndarray  # float32 (L, K, D): DCT coefficients (`windows.dct_coefficients`), torso lengths
+    whole: int  # number of whole-body levels, which come first; in the others, each limb has its own token
+    mean: np.ndarray  # float32 (D,): mean DCT coefficients of the train split
     frames_per_beat: int = 24
     window_beats: int = 2
-    top_speed: float = np.inf
+    top_speed: float = np.inf  # torso lengths per second: upper limit for the fastest joint of a decoded dance
 
     @property
     def columns(self) -> int:
@@ -58,20 +46,19 @@ class Codebook:
 
     def encode(self, windows: np.ndarray) -> np.ndarray:
         """Return the tokens int64 (W, C) of windows (W, F): each is the centroid nearest to the residual."""
-        left = dct_coefficients(windows, self.frames) - self.mean
+        residual = dct_coefficients(windows, self.frames) - self.mean
         tokens = np.empty((len(windows), self.columns), np.int64)
-        for column, level, part in parts(len(self.centroids), self.whole, left.shape[1]):
+        for column, level, part in parts(len(self.centroids), self.whole, len(self.mean)):
             centroids = self.centroids[level][:, part]
-            tokens[:, column] = nearest_centroids(left[:, part], centroids)
-            left[:, part] -= centroids[tokens[:, column]]
+            tokens[:, column] = vq(residual[:, part], centroids)[0]
+            residual[:, part] -= centroids[tokens[:, column]]
         return tokens
 
     def spectra(self, tokens: np.ndarray) -> np.ndarray:
         """Return the DCT coefficients float32 (W, D) of tokens int64 (W, C); fewer columns give a coarser result."""
         total = np.tile(self.mean, (len(tokens), 1))
-        for column, level, part in parts(len(self.centroids), self.whole, len(self.mean)):
-            if column < tokens.shape[1]:
-                total[:, part] += self.centroids[level][:, part][tokens[:, column]]
+        for column, level, part in parts(len(self.centroids), self.whole, len(self.mean))[: tokens.shape[1]]:
+            total[:, part] += self.centroids[level][:, part][tokens[:, column]]
         return total
 
     def decode(self, tokens: np.ndarray) -> np.ndarray:
@@ -81,66 +68,34 @@ class Codebook:
     def play(self, motion: np.ndarray, beats: np.ndarray, count: int, fps: float, start: float = 0.0) -> np.ndarray:
         """Render windows (W, F) on beats (W + window_beats,): `windows.overlap_add`, then `kinematics.limit_speed`.
 
-        Returns
-        -------
-        np.ndarray [shape=(count, J, 2), dtype=float32]
-            Normalised poses; frame t is at ``start + t / fps`` seconds.
+        Returns normalised poses float32 (count, J, 2); frame t is at ``start + t / fps`` seconds.
         """
         times = start + np.arange(count) / fps
-        joined = overlap_add(motion, beats, times, self.frames_per_beat, self.window_beats)
-        return limit_speed(joined, self.top_speed / fps)
+        poses = overlap_add(motion, beats, times, self.frames_per_beat, self.window_beats)
+        return limit_speed(poses, self.top_speed / fps)
 
 
 def parts(levels: int, whole: int, size: int) -> list[tuple[int, int, np.ndarray]]:
     """List for each token its column, its level, and the indices int64 (P,) of its DCT coefficients (size,)."""
-    numbers = np.arange(size).reshape(-1, sum(map(len, LIMBS)), 2)
-    seen = [(level, numbers.ravel()) for level in range(whole)]
-    seen += [(level, numbers[:, list(limb)].ravel()) for level in range(whole, levels) for limb in LIMBS]
-    return [(column, level, part) for column, (level, part) in enumerate(seen)]
-
-
-def nearest_centroids(windows: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """Return the index int64 (W,) of the centroid (K, D) nearest to each window (W, D)."""
-    return np.argmin((centroids**2).sum(1) - 2 * windows @ centroids.T, axis=1)
+    indices = np.arange(size).reshape(-1, sum(map(len, LIMBS)), 2)
+    tokens = [(level, indices.ravel()) for level in range(whole)]
+    tokens += [(level, indices[:, list(limb)].ravel()) for level in range(whole, levels) for limb in LIMBS]
+    return [(column, level, part) for column, (level, part) in enumerate(tokens)]
 
 
 def fit(
-    read: Callable[[], Iterable[np.ndarray]],
-    frames: int,
-    levels: int,
-    whole: int,
-    codes: int,
-    seed: int,
-    progress: Callable = iter,
-) -> tuple:
-    """Fit residual k-means.
+    read: Callable[[], Iterable[np.ndarray]], frames: int, levels: int, whole: int, codes: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit residual k-means (`sklearn.cluster.KMeans`, initialised by k-means++ with ``seed``).
 
-    Parameters
-    ----------
-    read : callable
-        Yields the same windows (W, F) at every call, piece by piece (one clip at a time).
-    frames : int
-        Frames per window.
-    levels, whole, codes : int
-        Number of levels L, of whole-body levels among them, and of centroids K per level.
-    seed : int
-        Of the k-means++ initialisation.
-    progress : callable
-        Wraps the iterable of k-means fits to show a progress bar.
-
-    Returns
-    -------
-    centroids : np.ndarray [shape=(L, K, D), dtype=float32]
-    mean : np.ndarray [shape=(D,), dtype=float32]
+    ``read`` yields the same windows (W, F) of ``frames`` frames at every call, piece by piece (one clip at a time).
+    There are L levels, ``whole`` of them for the whole body, with K = ``codes`` centroids each. Returns the centroids,
+    float32 (L, K, D), and the mean, float32 (D,).
 
     Raises
     ------
     UserError
         If there are fewer than `FEWEST` windows per centroid.
-
-    See Also
-    --------
-    sklearn.cluster.KMeans
     """
     from sklearn.cluster import KMeans
 
@@ -148,35 +103,33 @@ def fit(
     for piece in read():
         count, size = count + len(piece), piece.shape[1] // 2 * 4
     if count < FEWEST * codes:
-        fewer = f" or fewer codes (-p CODES {count // FEWEST})" if count >= 2 * FEWEST else ""
-        raise UserError(f"{count} windows are too few for {codes} codes; give more dances{fewer}")
+        fewer = f", or set fewer codes (-p CODES {count // FEWEST})" if count >= 2 * FEWEST else ""
+        raise UserError(
+            f"found {count} windows, expected {FEWEST * codes} or more for {codes} codes; add dances{fewer}"
+        )
     every = -(-count * size // IN_MEMORY)  # only every n-th window is used
-    left = np.concatenate([dct_coefficients(piece[::every], frames) for piece in read()])
-    mean = left.mean(0, dtype=np.float64).astype(np.float32)
-    left -= mean
+    residual = np.concatenate([dct_coefficients(piece[::every], frames) for piece in read()])
+    mean = residual.mean(0, dtype=np.float64).astype(np.float32)
+    residual -= mean
     centroids = np.zeros((levels, codes, len(mean)), np.float32)
-    for column, level, part in progress(parts(levels, whole, len(mean))):
-        seen = left[:, part]
-        found = KMeans(codes, n_init=1, max_iter=50, random_state=seed + column).fit(seen)
-        centroids[level][:, part] = found.cluster_centers_
-        left[:, part] = seen - found.cluster_centers_[found.labels_]
+    for column, level, part in cli.progress(parts(levels, whole, len(mean)), "k-means"):
+        kmeans = KMeans(codes, n_init=1, max_iter=50, random_state=seed + column).fit(residual[:, part])
+        centroids[level][:, part] = kmeans.cluster_centers_
+        residual[:, part] -= kmeans.cluster_centers_[kmeans.labels_]
     return centroids, mean
 
 
 def reconstruction_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np.ndarray:
-    """Measure the reconstruction error of windows (W, F), given piece by piece, after each level.
+    """Measure the reconstruction error (L,) of windows (W, F), given piece by piece, after each level.
 
-    Returns
-    -------
-    np.ndarray [shape=(L,)]
-        Sum of squared residuals after each level, as a fraction of the sum of squared deviations from the train
-        split's mean; NaN if there are no windows.
+    It is the sum of squared residuals as a fraction of the sum of squared deviations from the train split's mean; NaN
+    if there are no windows.
     """
     levels = len(codebook.centroids)
     squares = np.zeros(levels + 1)
     for windows in pieces:
         tokens = codebook.encode(windows)
         for level in range(levels + 1):
-            upto = min(level, codebook.whole) + len(LIMBS) * max(level - codebook.whole, 0)
-            squares[level] += ((windows - codebook.decode(tokens[:, :upto])) ** 2).sum(dtype=np.float64)
+            columns = min(level, codebook.whole) + len(LIMBS) * max(level - codebook.whole, 0)
+            squares[level] += ((windows - codebook.decode(tokens[:, :columns])) ** 2).sum(dtype=np.float64)
     return squares[1:] / squares[0] if squares[0] else np.full(levels, np.nan)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,23 +38,16 @@ class Settings:
         least_of = {"levels": 1, "whole": 1, "codes": 2, "frames_per_beat": 2, "window_beats": 2}
         for name, least in least_of.items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
-                raise UserError(
-                    f"{name.upper()} is {getattr(self, name)!r}, expected a whole number of at least {least}"
-                )
+                raise UserError(f"{name.upper()} is {getattr(self, name)!r}, expected an integer of at least {least}")
         if self.whole > self.levels:
             raise UserError(f"WHOLE is {self.whole}, more than the {self.levels} LEVELS")
 
 
 def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = NO_PEAKS) -> dict:
-    """Cut one clip's poses into windows on its music's beats, re-synchronised (`sync`) if ``settings.align``.
+    """Cut one clip's poses into windows on its music's beats, corrected (`sync`) if ``settings.align``.
 
-    ``peaks`` come from `typical_peaks`.
-
-    Returns
-    -------
-    dict
-        ``windows`` float32 (W, F), ``known`` bool (W,) and ``start`` int, as `windows.cut` returns them, and ``beats``
-        (B,), in seconds of the dance.
+    ``peaks`` come from `typical_peaks`. Returns ``windows`` float32 (W, F), ``known`` bool (W,) and ``start`` int, as
+    `windows.cut` returns them, and ``beats`` (B,), in seconds of the dance.
 
     Raises
     ------
@@ -65,19 +57,17 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = 
     poses, music = npz.load(root.file("poses", clip), "poses"), npz.load(root.file("music", clip), "music")
     joints = poses["poses"].shape[1]
     if joints not in (15, 25):
-        raise UserError(f"{root.file('poses', clip)}: {joints} joints, expected 15 or 25 in the order of BODY_25")
+        raise UserError(f"{root.file('poses', clip)}: found {joints} joints, expected 15 or 25 in the order of BODY_25")
     seconds = len(poses["poses"]) / poses["fps"]
     lengths = f"{clip}: {seconds:.1f} s of poses and {music['duration']:.1f} s of music"
     if not 0.5 < seconds / music["duration"] < 2:
         raise UserError(f"{lengths}; is the fps in clips.csv right, and is it the same clip?")
     if not 0.97 < seconds / music["duration"] < 1.03:
-        log.warning("%s; where the fps is not right, dance and music drift apart", lengths)
-    moved, fps = normalised(root, clip)
-    beats = music["beats"]
-    if settings.align and fps > 2 * kinematics.CUTOFF_HZ and len(beats) > 1:
-        found = sync.best_rate(sync.bar_rhythm(kinematics.low_pass(moved, fps), music), seconds)
-        beats = sync.align(music, *found, peaks[int(music["beats_per_bar"]) - 3])
-    cut, known, start = windows.cut(moved, fps, beats, settings.frames_per_beat, settings.window_beats)
+        log.warning("%s; is the fps in clips.csv right? If not, the dance drifts from its music", lengths)
+    normal, fps = normalised(root, clip)
+    corrected = sync.correct_beats(normal, fps, music, peaks) if settings.align else None
+    beats = music["beats"] if corrected is None else corrected
+    cut, known, start = windows.cut(normal, fps, beats, settings.frames_per_beat, settings.window_beats)
     return {"windows": cut, "known": known, "start": start, "beats": beats}
 
 
@@ -94,22 +84,18 @@ def known_windows(
     """Yield the valid windows (W, F) of each clip; with ``mirror``, also their mirror images."""
     for clip in clips:
         found = cut_clip(root, clip, settings, peaks)
-        whole = found["windows"][found["known"]]
-        if len(whole):
-            yield whole
+        valid = found["windows"][found["known"]]
+        if len(valid):
+            yield valid
             if mirror:
-                yield windows.mirror(whole)
+                yield windows.mirror(valid)
 
 
 def tokenize(root: DataRoot, settings: Settings) -> dict:
     """Fit the codebook on the train split and encode all clips: ``clusters.npz``, ``tokens/<clip>.npz``.
 
-    Only files that are missing or stale are written.
-
-    Returns
-    -------
-    dict
-        ``codebook`` (`codebook.Codebook`), ``error`` (L, 2) on train and val, and ``clips``, all that have tokens.
+    Only files that are missing or stale are written. Returns ``codebook`` (`codebook.Codebook`), ``error`` (L, 2) on
+    train and val, and ``clips``, all that have tokens.
 
     Raises
     ------
@@ -120,21 +106,23 @@ def tokenize(root: DataRoot, settings: Settings) -> dict:
     clips = root.have("poses", "music")
     train, val = root.split("train", clips), root.split("val", clips)
     for clip in root.in_no_split(clips):
-        log.warning("%s: in none of %s/*.txt, so neither learned from nor judged by", clip, root.path / "splits")
+        log.warning("%s: in none of %s/*.txt, so not used for training or evaluation", clip, root.path / "splits")
     arguments = asdict(settings) | {"version": VERSION}
-    seen = sorted({*train, *val})
-    parents = {kind: npz.digest(*(root.file(kind, clip) for clip in seen)) for kind in ("poses", "music")}
+    used = sorted({*train, *val})
+    parents = {kind: npz.digest(*(root.file(kind, clip) for clip in used)) for kind in ("poses", "music")}
     parents |= {"train": train, "val": val}
     path = root.path / "clusters.npz"
     if npz.is_up_to_date(path, "clusters", arguments, parents):
-        log.info("%s: fresh", path)
+        log.info("%s: up to date", path)
     else:
-        save = partial(npz.save, path, "clusters", STAGE, arguments, parents)
-        _fit(root, train, val, settings, save)
-    codebook, peaks, digest = load_codebook(path), npz.load(path, "clusters")["peaks"], npz.digest(path)
-    written = sum(_label(root, clip, codebook, settings, peaks, digest) for clip in cli.progress(clips, "tokens"))
-    log.info("%d clips: %d labelled to %s, %d fresh", len(clips), written, root.path / "tokens", len(clips) - written)
-    return {"codebook": codebook, "error": npz.load(path, "clusters")["error"], "clips": clips}
+        npz.save(path, "clusters", STAGE, arguments, parents, **_fit(root, train, val, settings))
+    codebook, saved, digest = load_codebook(path), npz.load(path, "clusters"), npz.digest(path)
+    written = sum(
+        _encode(root, clip, codebook, settings, saved["peaks"], digest) for clip in cli.progress(clips, "tokens")
+    )
+    rest = len(clips) - written
+    log.info("%d clips: %d written to %s, %d up to date", len(clips), written, root.path / "tokens", rest)
+    return {"codebook": codebook, "error": saved["error"], "clips": clips}
 
 
 def load_codebook(path: Path) -> Codebook:
@@ -144,38 +132,26 @@ def load_codebook(path: Path) -> Codebook:
     return Codebook(*(saved[key] for key in keys))
 
 
-def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings, save) -> None:
-    peaks = typical_peaks(root, train) if settings.align else NO_PEAKS
+def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings) -> dict:
+    """Fit the codebook; return the content of clusters.npz."""
+    s, peaks = settings, typical_peaks(root, train) if settings.align else NO_PEAKS
 
     def read() -> Iterator[np.ndarray]:
-        return known_windows(root, train, settings, peaks, settings.mirror)
+        return known_windows(root, train, s, peaks, s.mirror)
 
-    def bar(fits):
-        return cli.progress(fits, "k-means")
-
-    frames = settings.frames_per_beat * settings.window_beats
-    centroids, mean = tokens_codebook.fit(
-        read, frames, settings.levels, settings.whole, settings.codes, settings.seed, bar
-    )
-    codebook = Codebook(centroids, settings.whole, mean, settings.frames_per_beat, settings.window_beats)
+    centroids, mean = tokens_codebook.fit(read, s.frames_per_beat * s.window_beats, s.levels, s.whole, s.codes, s.seed)
+    codebook = Codebook(centroids, s.whole, mean, s.frames_per_beat, s.window_beats)
     errors = [
-        tokens_codebook.reconstruction_error(codebook, known_windows(root, split, settings, peaks))
-        for split in (train, val)
+        tokens_codebook.reconstruction_error(codebook, known_windows(root, split, s, peaks)) for split in (train, val)
     ]
-    save(
-        centroids=centroids,
-        whole=settings.whole,
-        mean=mean,
-        peaks=peaks,
-        frames_per_beat=settings.frames_per_beat,
-        window_beats=settings.window_beats,
-        mirror=settings.mirror,
-        align=settings.align,
-        top_speed=top_speed(root, train),
-        error=np.stack(errors, axis=1),
+    log.info(
+        "%d levels of %d codes: reconstruction error %.3f of the variance on train, %.3f on val",
+        *centroids.shape[:2],
+        *(error[-1] for error in errors),
     )
-    left = [float(error[-1]) for error in errors]
-    log.info("%d levels of %d codes leave %.3f of the variance on train, %.3f on val", *centroids.shape[:2], *left)
+    found = {"centroids": centroids, "whole": s.whole, "mean": mean, "peaks": peaks}
+    found |= {key: getattr(s, key) for key in ("frames_per_beat", "window_beats", "mirror", "align")}
+    return found | {"top_speed": top_speed(root, train), "error": np.stack(errors, axis=1)}
 
 
 def top_speed(root: DataRoot, clips: list[str]) -> float:
@@ -184,7 +160,7 @@ def top_speed(root: DataRoot, clips: list[str]) -> float:
     return float(np.nanpercentile(np.concatenate(speeds), 99.5))
 
 
-def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, peaks: np.ndarray, digest: str) -> bool:
+def _encode(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, peaks: np.ndarray, digest: str) -> bool:
     """Write one clip's tokens unless they are up to date; return whether they were written."""
     path = root.file("tokens", clip)
     parents = {"clusters": digest} | {kind: npz.digest(root.file(kind, clip)) for kind in ("poses", "music")}
@@ -199,20 +175,10 @@ def _label(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, pe
 
 
 def token_counts(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
-    """Count how often each token occurs.
-
-    Returns
-    -------
-    np.ndarray [shape=(C, K), dtype=int64]
-        Over the valid windows of these clips.
-    """
-    codes = codebook.centroids.shape[1]
-    counts = np.zeros((codebook.columns, codes), np.int64)
-    for clip in clips:
-        saved = npz.load(root.file("tokens", clip), "tokens")
-        for c, column in enumerate(saved["tokens"][saved["known"]].T):
-            counts[c] += np.bincount(column, minlength=codes)
-    return counts
+    """Count how often each token occurs in the valid windows of these clips: int64 (C, K)."""
+    saved = [npz.load(root.file("tokens", clip), "tokens") for clip in clips]
+    tokens = np.concatenate([clip["tokens"][clip["known"]] for clip in saved])
+    return np.stack([np.bincount(column, minlength=codebook.centroids.shape[1]) for column in tokens.T])
 
 
 def perplexity(counts: np.ndarray) -> np.ndarray:
@@ -229,18 +195,15 @@ def reconstruct(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarr
     saved, (real, fps) = npz.load(root.file("tokens", clip), "tokens"), normalised(root, clip)
     beats = saved["beats"][saved["start"] :][: len(saved["tokens"]) + codebook.window_beats]
     first, last = int(np.ceil(beats[0] * fps)), int(np.floor(beats[-1] * fps))
-    played = codebook.play(codebook.decode(saved["tokens"]), beats, last + 1 - first, fps, first / fps)
-    return real[first : last + 1], played
+    decoded = codebook.play(codebook.decode(saved["tokens"]), beats, last + 1 - first, fps, first / fps)
+    return real[first : last + 1], decoded
 
 
 def largest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple[float, float]:
-    """Measure whether decoding causes jumps between windows.
+    """Measure whether decoding causes jumps between windows: how far the fastest joint moves between frames.
 
-    Returns
-    -------
-    decoded, real : float
-        Distance that the fastest joint moves between frames (torso lengths): the maximum over all decoded frames of
-        these clips, and the 99.9th percentile over the real frames.
+    Returns, in torso lengths, the maximum over all decoded frames of these clips, and the 99.9th percentile over the
+    real frames.
     """
     clips = [clip for clip in clips if len(npz.load(root.file("tokens", clip), "tokens")["tokens"])]
     real, decoded = zip(*(map(kinematics.steps, reconstruct(root, clip, codebook)) for clip in clips), strict=True)

@@ -60,33 +60,26 @@ def hits(music: np.ndarray, motion: np.ndarray) -> int:
 def beat_scores(motion: np.ndarray, beats: np.ndarray, shifts: int = 20) -> dict[str, float]:
     """Score `kinematics.low_pass` motion (T, 15, 2), from the song's start, against the song's beats (B,) in seconds.
 
-    The chance level is the mean score over ``shifts`` evenly spaced shifts of the beats within one beat.
-
-    Returns
-    -------
-    dict
-        ``music_to_motion``, ``motion_to_music`` (`alignment`); ``coverage``, the number of kinematic beats over the
-        number of musical beats; ``hit_rate``, the fraction of kinematic beats that hit a musical beat (Lee et al.,
-        "Dancing to Music", NeurIPS 2019; here each musical beat is hit once at most); and the chance levels of all but
-        coverage, with the suffix ``_chance``.
+    Returns ``music_to_motion``, ``motion_to_music`` (`alignment`); ``coverage``, the number of kinematic beats over the
+    number of musical beats; ``hit_rate``, the fraction of kinematic beats that hit a musical beat (Lee et al., "Dancing
+    to Music", NeurIPS 2019; here each musical beat is hit once at most); and with the suffix ``_chance`` the chance
+    levels of all but coverage: the mean score over ``shifts`` evenly spaced shifts of the beats within one beat.
     """
     dance = kinematic_beats(motion)
 
-    def inside(song: np.ndarray) -> np.ndarray:
-        return song[(song >= 0) & (song <= len(motion) / METRIC_FPS)]
-
     def score(song: np.ndarray) -> dict[str, float]:
+        song = song[(song >= 0) & (song <= len(motion) / METRIC_FPS)]
         return {
             "music_to_motion": alignment(song, dance),
             "motion_to_music": alignment(dance, song),
             "hit_rate": hits(song, dance) / len(dance) if len(dance) else np.nan,
+            "coverage": len(dance) / max(len(song), 1),
         }
 
     index = np.arange(len(beats))
-    shifted = [score(inside(np.interp(index[:-1] + k / shifts, index, beats))) for k in range(shifts)]
-    chance = {f"{key}_chance": float(np.mean([scores[key] for scores in shifted])) for key in shifted[0]}
-    song = inside(beats)
-    return score(song) | {"coverage": len(dance) / max(len(song), 1)} | chance
+    shifted = [score(np.interp(index[:-1] + k / shifts, index, beats)) for k in range(shifts)]
+    scored = ("music_to_motion", "motion_to_music", "hit_rate")
+    return score(beats) | {f"{key}_chance": float(np.mean([one[key] for one in shifted])) for key in scored}
 
 
 def bar_locking(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> float:
@@ -103,19 +96,17 @@ def bar_locking(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> fl
     s = detrended_speed(body_speed(motion))
     times = speed_times(len(s))
     used = np.isfinite(s) & (times >= beats[0]) & (times <= beats[-1])
-    s, times = s[used], times[used]
+    s, beat = s[used], np.interp(times[used], beats, np.arange(len(beats)))
     norm = np.abs(s).mean() if len(s) else 0.0
     if norm < 1e-6:  # torso lengths a second: rounding error, not motion
         return 0.0
-    beat = np.interp(times, beats, np.arange(len(beats)))
     return float(np.abs(np.mean(s * np.exp(2j * np.pi * beat / beats_per_bar))) / norm)
 
 
 def song_specificity(motion: np.ndarray, own: tuple[np.ndarray, int], others: list[tuple[np.ndarray, int]]) -> float:
     """Return the `bar_locking` of a dance to its own song minus the mean of its `bar_locking` to other songs.
 
-    A song is its beats and beats per bar, as for `bar_locking`; the others should be of the same style. About 0 for a
-    dance unrelated to its song; NaN if there are no other songs.
+    A song is its beats and beats per bar. About 0 for a dance unrelated to its song; NaN if there are no other songs.
     """
     if not others:
         return np.nan

@@ -12,18 +12,10 @@ DRIFT = 1.0  # seconds: standard deviation of the Gaussian mean that counts as d
 
 
 def low_pass(poses: np.ndarray, fps: float, to: float = METRIC_FPS) -> np.ndarray:
-    """Low-pass normalised poses (T, J, 2) without lag, and resample them to ``to`` frames per second.
+    """Low-pass normalised poses (T, J, 2) without lag, and resample them to ``to`` frames per second: float64.
 
-    Returns
-    -------
-    np.ndarray [shape=(T', J, 2), dtype=float64]
-        Frame t at t / to seconds. If a joint is missing, all joints of the frame are NaN, so that motion is never
-        measured on interpolated joints.
-
-    Raises
-    ------
-    ValueError
-        If fps is not above twice `CUTOFF_HZ`.
+    Frame t is at t / to seconds. If a joint is missing, all joints of the frame are NaN, so that motion is never
+    measured on interpolated joints. Raises a ValueError if ``fps`` is not above twice `CUTOFF_HZ`.
     """
     if fps <= 2 * CUTOFF_HZ:
         raise ValueError(f"{fps} frames a second do not hold motion up to {CUTOFF_HZ} Hz; record at 25 or more")
@@ -47,10 +39,7 @@ def speed(motion: np.ndarray) -> np.ndarray:
 
 
 def body_speed(motion: np.ndarray) -> np.ndarray:
-    """Return the mean speed of all joints but MidHip in `low_pass` motion (T, 15, 2), at `speed_times`.
-
-    It is (T - 1,), in torso lengths per second; NaN where missing.
-    """
+    """Return the mean `speed` (T - 1,) of all joints but MidHip in `low_pass` motion (T, 15, 2); NaN where missing."""
     return speed(motion)[:, MOVING].mean(1)
 
 
@@ -91,8 +80,7 @@ def limit_speed(poses: np.ndarray, most: float) -> np.ndarray:
 def resample(poses: np.ndarray, fps: float, to: float) -> np.ndarray:
     """Resample poses (T, J, 2) from ``fps`` to ``to`` frames per second by linear interpolation.
 
-    Returns (round(T * to / fps), J, 2), at least one frame, frame t at t / to seconds; NaN where either neighbouring
-    frame is missing.
+    Frame t of the result, which has at least one, is at t / to seconds; NaN where either neighbouring frame is missing.
     """
     if fps == to:
         return poses

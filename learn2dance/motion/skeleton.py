@@ -14,9 +14,7 @@ BODY_25 = (
 ).split()
 BODY_15 = BODY_25[:15]
 # OpenPose's COCO-18, without a MidHip, and the COCO-17 of the COCO key-point challenge, without a Neck.
-COCO_18 = (
-    "Nose Neck RShoulder RElbow RWrist LShoulder LElbow LWrist RHip RKnee RAnkle LHip LKnee LAnkle REye LEye REar LEar"
-).split()
+COCO_18 = [name for name in BODY_25[:19] if name != "MidHip"]
 COCO_17 = (
     "Nose LEye REye LEar REar LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee RKnee LAnkle RAnkle"
 ).split()
@@ -63,10 +61,7 @@ def mirror(poses: np.ndarray) -> np.ndarray:
 
 
 def gaussian_mean(values: np.ndarray, sigma: float, truncate: float = 4.0) -> np.ndarray:
-    """Smooth values (T,) with a Gaussian of ``sigma`` frames, cut off at ``truncate`` sigma, over those not NaN.
-
-    NaN where no value is near.
-    """
+    """Smooth values (T,) with a Gaussian of ``sigma`` frames over those that are not NaN; NaN where none is near."""
     known = np.isfinite(values)
     weight = gaussian_filter1d(known.astype(float), sigma, mode="nearest", truncate=truncate)
     total = gaussian_filter1d(np.where(known, values, 0), sigma, mode="nearest", truncate=truncate)

@@ -19,12 +19,9 @@ GAIN = 0.02  # minimum gain in lock for a rate other than 1
 
 
 def bar_rhythm(motion: np.ndarray, music: dict) -> np.ndarray:
-    """Measure the bar rhythm in the speed of `kinematics.low_pass` motion, at each of `RATES`.
+    """Measure the bar rhythm in the speed of `kinematics.low_pass` motion, at each of `RATES`: complex128 (R,).
 
-    Returns
-    -------
-    np.ndarray [shape=(R,), dtype=complex128]
-        The magnitude is the lock; the angle, in turns, is the bar phase (0-1) at which the dance is fastest.
+    The magnitude is the lock; the angle, in turns, is the bar phase (0-1) at which the dance is fastest.
     """
     speed = kinematics.detrended_speed(kinematics.body_speed(motion))
     times, beats = kinematics.speed_times(len(speed)), music["beats"]
@@ -53,10 +50,7 @@ def best_rate(rhythm: np.ndarray, seconds: float) -> tuple[float, float]:
 
 
 def dance_rate(poses: np.ndarray, fps: float, music: dict) -> tuple[float, float] | None:
-    """Return the `best_rate` of normalised poses (T, 15, 2).
-
-    None if the frame rate is too low for `kinematics.low_pass` or the music has fewer than two beats.
-    """
+    """Return the `best_rate` of normalised poses (T, 15, 2); None if fps is too low or there are not two beats."""
     if fps <= 2 * kinematics.CUTOFF_HZ or len(music["beats"]) < 2:
         return None
     return best_rate(bar_rhythm(kinematics.low_pass(poses, fps), music), len(poses) / fps)
@@ -65,8 +59,7 @@ def dance_rate(poses: np.ndarray, fps: float, music: dict) -> tuple[float, float
 def correct_beats(poses: np.ndarray, fps: float, music: dict, peaks: np.ndarray) -> np.ndarray | None:
     """Return the beats (B,) of the music in seconds of the dance (normalised poses (T, 15, 2)).
 
-    ``peaks`` (2,) are the usual bar phases of fastest motion in 3/4 and in 4/4, NaN if unknown. None where `dance_rate`
-    is None.
+    ``peaks`` (2,) are the usual bar phases of fastest motion in 3/4 and 4/4, NaN if unknown. None if `dance_rate` is.
     """
     found = dance_rate(poses, fps, music)
     return found and align(music, *found, peaks[int(music["beats_per_bar"]) - 3])
@@ -86,7 +79,6 @@ def align(music: dict, rate: float, peak: float, usual: float) -> np.ndarray:
     beats = music["beats"]
     late = (peak - usual + 0.5) % 1 - 0.5 if np.isfinite(peak + usual) else 0.0  # bars, from -0.5 to 0.5
     index = np.arange(len(beats)) + late * music["beats_per_bar"]
-    inside = np.clip(index, 0, len(beats) - 1)
     first, last = beats[1] - beats[0], beats[-1] - beats[-2]
     beyond = np.where(index < 0, index * first, np.maximum(index - (len(beats) - 1), 0) * last)
-    return (np.interp(inside, np.arange(len(beats)), beats) + beyond) / rate
+    return (np.interp(index, np.arange(len(beats)), beats) + beyond) / rate

@@ -16,15 +16,9 @@ def cut(
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Cut normalised poses (T, J, 2), frame 0 at time 0, into windows on beats (B,), in seconds, increasing.
 
-    Returns
-    -------
-    windows : np.ndarray [shape=(W, F), dtype=float32]
-        F = frames_per_beat * window_beats * J * 2, in torso lengths. One for each beat from which a complete window is
-        within the poses; missing joints (NaN) are interpolated.
-    known : np.ndarray [shape=(W,), dtype=bool]
-        Whether no joint is missing in the window.
-    start : int
-        Index of the first window's first beat.
+    Returns the windows, float32 (W, F), F = frames_per_beat * window_beats * J * 2; whether no joint is missing in
+    each, bool (W,); and the index of the first window's first beat. There is one window for each beat from which it is
+    within the poses. Missing joints (NaN) are interpolated.
     """
     frame_times, size = np.arange(len(poses)) / fps, frames_per_beat * window_beats
     inside = np.flatnonzero((beats >= 0) & (beats <= (len(poses) - 1) / fps))

@@ -25,10 +25,7 @@ def bar_positions(beats: int, downbeat: int, beats_per_bar: int) -> np.ndarray:
 
 
 def extend(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
-    """Extend beats, at their first and last interval, until they cover the song from 0 s to ``duration`` seconds.
-
-    Returns the beats (B,) in seconds and the number of beats added in front.
-    """
+    """Extend beats (B,), in seconds, until they cover 0 s to ``duration``; return the number added in front too."""
     first, last = beats[1] - beats[0], beats[-1] - beats[-2]
     lead = max(int(np.ceil(beats[0] / first - 1e-9)), 0)
     tail = max(int(np.ceil((duration - beats[-1]) / last - 1e-9)), 0)

@@ -62,7 +62,6 @@ def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
 def _log_mel(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the log-mel level (T, 40) at 90 frames a second, and its increase (T, 40) since the frame before."""
     librosa = load_librosa()
-
     basis = librosa.filters.mel(sr=SR, n_fft=_N_FFT, n_mels=40)
     mel = [basis @ power for power in spectra(y, _N_FFT, _HOP, -(-len(y) // _HOP))]
     level = np.log1p(1000 * np.concatenate(mel, axis=1)).T
@@ -77,7 +76,6 @@ def _periods(groups: np.ndarray) -> np.ndarray:
     cent from one to the next (Viterbi).
     """
     librosa = load_librosa()
-
     size = min(len(groups), int(12 * _RATE))
     starts = np.linspace(0, len(groups) - size, 1 + round((len(groups) - size) / _RATE)).astype(int)
     lags = np.outer(np.arange(1, 5), 60 * _RATE / _TEMPI)  # (4, tempi)
@@ -110,7 +108,6 @@ def _track_beats(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
     onsets have more weight; outliers get less by reweighting.
     """
     librosa = load_librosa()
-
     settings = {"sr": SR, "hop_length": _HOP, "bpm": 60 * _RATE / period, "tightness": 300, "trim": False}
     _, found = librosa.beat.beat_track(onset_envelope=strength, **settings)
     if len(found) < 4:
@@ -124,8 +121,7 @@ def _track_beats(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
     onsets, trust = np.pad(onsets, ends), np.pad(trust, ends)  # nothing is tracked beyond the ends: weight 0
     squares = np.zeros((3, len(onsets)))  # the upper diagonals of D'D, D the second differences
     squares[0, 2:] = 1
-    squares[1, 1:-1] -= 2
-    squares[1, 2:] -= 2
+    squares[1, 1:] = np.convolve(np.ones(len(onsets) - 2), [-2, -2])
     squares[2] = np.convolve(np.ones(len(onsets) - 2), [1, 4, 1])
     weight = trust
     for _ in range(5):

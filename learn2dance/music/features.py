@@ -18,10 +18,8 @@ from learn2dance.music.librosa_loader import load_librosa
 HOP = 735  # samples between frames
 FPS = SR / HOP  # 30 frames a second
 VERSION = 3  # raised when the same song gives other numbers: files in music/ are then stale
-
 LOUDNESS = 0.1  # root mean square (-20 dB of full scale) to which each song is normalised
 QUIETEST = 1e-4  # root mean square (-80 dB) below which a song counts as silence and is not amplified
-
 MEL_GAIN = 1000.0  # makes log1p logarithmic above a power of 1/1000 (60-70 dB below a song's peaks) and linear below
 
 _N_FFT = 2048  # samples in a frame's window: 93 ms
@@ -39,7 +37,6 @@ def features(y: np.ndarray, name: str = "the song") -> dict:
     ``duration`` (seconds), ``fps``.
     """
     librosa = load_librosa()
-
     loudness = np.sqrt(np.mean(np.square(y, dtype=np.float64)))
     if loudness > QUIETEST:
         y = (y * (LOUDNESS / loudness)).astype(np.float32)
@@ -62,20 +59,15 @@ def features(y: np.ndarray, name: str = "the song") -> dict:
         "rms": np.concatenate(rms),
     }
     found = {key: np.ascontiguousarray(value, np.float32) for key, value in found.items()}
-    duration = len(y) / SR
     grid = beats.track(y, found["chroma"], name)
-    return found | grid | beat_grid.phases(np.arange(frames) / FPS, grid) | {"duration": duration, "fps": FPS}
+    return found | grid | beat_grid.phases(np.arange(frames) / FPS, grid) | {"duration": len(y) / SR, "fps": FPS}
 
 
 def process(root: DataRoot, processes: int = 1) -> list[str]:
     """Compute the features of every new or changed song in a data root's audio/, and write music/<clip>.npz.
 
-    Returns the clips that have a file in music/ now, sorted.
-
-    Raises
-    ------
-    UserError
-        If audio/ holds no song; or, after all others were written, if some songs could not be processed.
+    Returns the clips that have a file in music/ now, sorted. Raises a UserError if audio/ holds no song; or, after all
+    others were written, if some songs could not be processed.
     """
     twice = list(root.twice["audio"].values())
     if not root.audio and not twice:

@@ -40,9 +40,8 @@ def plot(root: DataRoot, clip: str, start: float = 0.0, length: float = 15.0) ->
     music, y = npz.load(root.file("music", clip), "music"), audio.load(root.audio[clip])
     shown = slice(int(start * music["fps"]), int((start + length) * music["fps"]))
     edges = (start, start + len(music["rms"][shown]) / music["fps"])
-    figure, rows = plt.subplots(
-        5, 1, figsize=(12, 9), sharex=True, layout="constrained", height_ratios=(1.3, 1, 2, 1.3, 2)
-    )
+    heights = (1.3, 1, 2, 1.3, 2)
+    figure, rows = plt.subplots(5, 1, figsize=(12, 9), sharex=True, layout="constrained", height_ratios=heights)
     piece = y[int(edges[0] * SR) : int(edges[1] * SR)]
     rows[0].plot(np.arange(len(piece)) / SR + edges[0], piece, color="#4c6a92", lw=0.3)
     rows[0].set(ylabel="waveform", yticks=[])
@@ -56,7 +55,8 @@ def plot(root: DataRoot, clip: str, start: float = 0.0, length: float = 15.0) ->
     )
     for row, key, (low, high), name, colours in images:
         image = music[key][shown].T
-        row.imshow(image, origin="lower", aspect="auto", extent=(*edges, low, high), cmap=colours, vmax=_peak(image))
+        top = np.percentile(image, 99.5) or 1.0  # few points saturate
+        row.imshow(image, origin="lower", aspect="auto", extent=(*edges, low, high), cmap=colours, vmax=top)
         row.set_ylabel(name)
     rows[3].set_yticks(np.arange(12)[::2] + 0.5, "C D E F♯ G♯ A♯".split())
     rows[4].set(ylim=(0, 4), xlabel="seconds", xlim=edges)
@@ -69,15 +69,9 @@ def plot(root: DataRoot, clip: str, start: float = 0.0, length: float = 15.0) ->
     return figure
 
 
-def _peak(image: np.ndarray) -> float:
-    """Return the value at the end of the colour scale: the 99.5th percentile, so that few points saturate."""
-    return float(np.percentile(image, 99.5)) or 1.0
-
-
 def with_clicks(root: DataRoot, clip: str, length: float = 20.0) -> np.ndarray:
     """Return the first seconds of a song with a click on each beat, higher on downbeats: float32 (n,) at 22050 Hz."""
     librosa = load_librosa()
-
     music, y = npz.load(root.file("music", clip), "music"), audio.load(root.audio[clip])[: int(length * SR)]
     beats = music["beats"][music["beats"] < len(y) / SR]
     opens = np.arange(len(beats)) % music["beats_per_bar"] == music["downbeat"] % music["beats_per_bar"]

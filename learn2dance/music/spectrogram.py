@@ -13,7 +13,6 @@ def spectra(y: np.ndarray, n_fft: int, hop: int, frames: int, block: int = 4096)
     Frame t is centred at sample t x hop; the song is padded with silence at both ends.
     """
     librosa = load_librosa()
-
     padded = np.pad(y, (n_fft // 2, n_fft // 2 + hop))
     for start in range(0, frames, block):
         piece = padded[start * hop : (min(start + block, frames) - 1) * hop + n_fft]

@@ -19,7 +19,6 @@ from learn2dance.motion.skeleton import LIMBS
 from learn2dance.motion.windows import dct_coefficients, from_dct, overlap_add
 
 IN_MEMORY = 1 << 30  # bytes of DCT coefficients that k-means is fitted on; of more, every n-th window is used
-
 FEWEST = 4  # training windows per centroid: with fewer, centroids become copies of single windows
 
 
@@ -90,23 +89,18 @@ def fit(
 
     ``read`` yields the same windows (W, F) of ``frames`` frames at every call, piece by piece (one clip at a time).
     There are L levels, ``whole`` of them for the whole body, with K = ``codes`` centroids each. Returns the centroids,
-    float32 (L, K, D), and the mean, float32 (D,).
-
-    Raises
-    ------
-    UserError
-        If there are fewer than `FEWEST` windows per centroid.
+    float32 (L, K, D), and the mean, float32 (D,). Raises a UserError if there are fewer than `FEWEST` windows per
+    centroid.
     """
     from sklearn.cluster import KMeans
 
     count, size = 0, 0
     for piece in read():
         count, size = count + len(piece), piece.shape[1] // 2 * 4
-    if count < FEWEST * codes:
-        fewer = f", or set fewer codes (-p CODES {count // FEWEST})" if count >= 2 * FEWEST else ""
-        raise UserError(
-            f"found {count} windows, expected {FEWEST * codes} or more for {codes} codes; add dances{fewer}"
-        )
+    least = FEWEST * codes
+    if count < least:
+        fewer = f" or set -p CODES {count // FEWEST}" if count >= 2 * FEWEST else ""
+        raise UserError(f"found {count} windows, expected at least {least} for {codes} codes; add dances{fewer}")
     every = -(-count * size // IN_MEMORY)  # only every n-th window is used
     residual = np.concatenate([dct_coefficients(piece[::every], frames) for piece in read()])
     mean = residual.mean(0, dtype=np.float64).astype(np.float32)
@@ -122,8 +116,7 @@ def fit(
 def reconstruction_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np.ndarray:
     """Measure the reconstruction error (L,) of windows (W, F), given piece by piece, after each level.
 
-    It is the sum of squared residuals as a fraction of the sum of squared deviations from the train split's mean; NaN
-    if there are no windows.
+    It is the sum of squared residuals over that of squared deviations from the train split's mean; NaN without windows.
     """
     levels = len(codebook.centroids)
     squares = np.zeros(levels + 1)

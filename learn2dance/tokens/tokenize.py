@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from scipy.special import entr
 
 from learn2dance import cli
 from learn2dance.cli import log
@@ -47,16 +49,11 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = 
     """Cut one clip's poses into windows on its music's beats, corrected (`sync`) if ``settings.align``.
 
     ``peaks`` come from `typical_peaks`. Returns ``windows`` float32 (W, F), ``known`` bool (W,) and ``start`` int, as
-    `windows.cut` returns them, and ``beats`` (B,), in seconds of the dance.
-
-    Raises
-    ------
-    UserError
-        If the clip does not have 15 or 25 joints, or if its poses or its music are at least twice as long as the other.
+    `windows.cut` returns them, and ``beats`` (B,), in seconds of the dance. Raises a UserError if the clip does not
+    have 15 or 25 joints, or if its poses or its music are at least twice as long as the other.
     """
     poses, music = npz.load(root.file("poses", clip), "poses"), npz.load(root.file("music", clip), "music")
-    joints = poses["poses"].shape[1]
-    if joints not in (15, 25):
+    if (joints := poses["poses"].shape[1]) not in (15, 25):
         raise UserError(f"{root.file('poses', clip)}: found {joints} joints, expected 15 or 25 in the order of BODY_25")
     seconds = len(poses["poses"]) / poses["fps"]
     lengths = f"{clip}: {seconds:.1f} s of poses and {music['duration']:.1f} s of music"
@@ -95,12 +92,8 @@ def tokenize(root: DataRoot, settings: Settings) -> dict:
     """Fit the codebook on the train split and encode all clips: ``clusters.npz``, ``tokens/<clip>.npz``.
 
     Only files that are missing or stale are written. Returns ``codebook`` (`codebook.Codebook`), ``error`` (L, 2) on
-    train and val, and ``clips``, all that have tokens.
-
-    Raises
-    ------
-    UserError
-        If clips are missing or unsuitable, windows are too few, or a setting is invalid.
+    train and val, and ``clips``, all that have tokens. Raises a UserError if clips are missing or unsuitable, windows
+    are too few, or a setting is invalid.
     """
     settings.check()
     clips = root.have("poses", "music")
@@ -117,11 +110,9 @@ def tokenize(root: DataRoot, settings: Settings) -> dict:
     else:
         npz.save(path, "clusters", STAGE, arguments, parents, **_fit(root, train, val, settings))
     codebook, saved, digest = load_codebook(path), npz.load(path, "clusters"), npz.digest(path)
-    written = sum(
-        _encode(root, clip, codebook, settings, saved["peaks"], digest) for clip in cli.progress(clips, "tokens")
-    )
-    rest = len(clips) - written
-    log.info("%d clips: %d written to %s, %d up to date", len(clips), written, root.path / "tokens", rest)
+    peaks = saved["peaks"]
+    written = sum(_encode(root, clip, codebook, settings, peaks, digest) for clip in cli.progress(clips, "tokens"))
+    log.info("%s: %d of %d clips written, the others are up to date", root.path / "tokens", written, len(clips))
     return {"codebook": codebook, "error": saved["error"], "clips": clips}
 
 
@@ -135,29 +126,17 @@ def load_codebook(path: Path) -> Codebook:
 def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings) -> dict:
     """Fit the codebook; return the content of clusters.npz."""
     s, peaks = settings, typical_peaks(root, train) if settings.align else NO_PEAKS
-
-    def read() -> Iterator[np.ndarray]:
-        return known_windows(root, train, s, peaks, s.mirror)
-
+    read = partial(known_windows, root, train, s, peaks, s.mirror)
     centroids, mean = tokens_codebook.fit(read, s.frames_per_beat * s.window_beats, s.levels, s.whole, s.codes, s.seed)
     codebook = Codebook(centroids, s.whole, mean, s.frames_per_beat, s.window_beats)
-    errors = [
-        tokens_codebook.reconstruction_error(codebook, known_windows(root, split, s, peaks)) for split in (train, val)
-    ]
-    log.info(
-        "%d levels of %d codes: reconstruction error %.3f of the variance on train, %.3f on val",
-        *centroids.shape[:2],
-        *(error[-1] for error in errors),
-    )
+    pieces = [known_windows(root, split, s, peaks) for split in (train, val)]
+    error = np.stack([tokens_codebook.reconstruction_error(codebook, split) for split in pieces], axis=1)
+    message = "%d levels of %d codes: reconstruction error %.3f of the variance on train, %.3f on val"
+    log.info(message, s.levels, s.codes, *error[-1])
+    speeds = [kinematics.steps(poses) * fps for poses, fps in (normalised(root, clip) for clip in train)]
     found = {"centroids": centroids, "whole": s.whole, "mean": mean, "peaks": peaks}
     found |= {key: getattr(s, key) for key in ("frames_per_beat", "window_beats", "mirror", "align")}
-    return found | {"top_speed": top_speed(root, train), "error": np.stack(errors, axis=1)}
-
-
-def top_speed(root: DataRoot, clips: list[str]) -> float:
-    """Return the 99.5th percentile over frames of the fastest joint's speed (torso lengths per second)."""
-    speeds = [kinematics.steps(poses) * fps for poses, fps in (normalised(root, clip) for clip in clips)]
-    return float(np.nanpercentile(np.concatenate(speeds), 99.5))
+    return found | {"top_speed": float(np.nanpercentile(np.concatenate(speeds), 99.5)), "error": error}
 
 
 def _encode(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, peaks: np.ndarray, digest: str) -> bool:
@@ -168,9 +147,8 @@ def _encode(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, p
         return False
     found = cut_clip(root, clip, settings, peaks)
     tokens, mirrored = codebook.encode(found["windows"]), codebook.encode(windows.mirror(found["windows"]))
-    keys = {key: found[key] for key in ("known", "start", "beats")}
-    motion = windows.dct_coefficients(found["windows"], codebook.frames)
-    npz.save(path, "tokens", STAGE, {}, parents, tokens=tokens, mirrored=mirrored, motion=motion, **keys)
+    motion = windows.dct_coefficients(found.pop("windows"), codebook.frames)
+    npz.save(path, "tokens", STAGE, {}, parents, tokens=tokens, mirrored=mirrored, motion=motion, **found)
     return True
 
 
@@ -183,8 +161,7 @@ def token_counts(root: DataRoot, clips: list[str], codebook: Codebook) -> np.nda
 
 def perplexity(counts: np.ndarray) -> np.ndarray:
     """Return the perplexity (C,) of token counts (C, K): exp of the entropy, the effective number of tokens in use."""
-    share = counts / counts.sum(1, keepdims=True)
-    return np.exp(-np.sum(share * np.log(np.where(share > 0, share, 1)), axis=1))
+    return np.exp(entr(counts / counts.sum(1, keepdims=True)).sum(1))
 
 
 def reconstruct(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarray, np.ndarray]:
@@ -200,10 +177,9 @@ def reconstruct(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarr
 
 
 def largest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple[float, float]:
-    """Measure whether decoding causes jumps between windows: how far the fastest joint moves between frames.
+    """Measure whether decoding causes jumps: how far the fastest joint moves between frames, in torso lengths.
 
-    Returns, in torso lengths, the maximum over all decoded frames of these clips, and the 99.9th percentile over the
-    real frames.
+    Returns the maximum over all decoded frames of these clips, and the 99.9th percentile over the real frames.
     """
     clips = [clip for clip in clips if len(npz.load(root.file("tokens", clip), "tokens")["tokens"])]
     real, decoded = zip(*(map(kinematics.steps, reconstruct(root, clip, codebook)) for clip in clips), strict=True)

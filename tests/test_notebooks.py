@@ -66,8 +66,8 @@ def test_model_notebook_trains_and_dances(root, run_stage):
 
 def test_faults_in_clustering(root, run_stage):
     for wrong, said in (
-        (["-p", "CODES", "4096"], "windows are too few for 4096 codes"),
-        (["-p", "LEVELS", "0"], "LEVELS is 0, expected a whole number"),
+        (["-p", "CODES", "4096"], "windows, expected at least 16384 for 4096 codes"),
+        (["-p", "LEVELS", "0"], "LEVELS is 0, expected an integer"),
         (["-p", "CODEs", "64"], "CODEs"),
     ):
         before = written(root)

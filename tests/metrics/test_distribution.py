@@ -20,13 +20,13 @@ REACH = np.array([4, 1.5, 2, 4, 8, 2, 4, 8, 0, 0.5, 3, 5, 0.5, 3, 5])[:, None] /
 def dances(seed, count=60, seconds=8.0, fps=25):
     """Dances for these tests: every joint sways by a few sines below 1.5 Hz, each dance's own."""
     rng, t = np.random.default_rng(seed), np.arange(int(seconds * fps)) / fps
-    made = []
+    found = []
     for _ in range(count):
         rate = rng.uniform(0.3, 1.5, (6, 1, 1, 1))
         size = 0.2 * rng.uniform(0.2, 1, (6, 1, 15, 2)) * REACH
         phase = rng.uniform(0, 2 * np.pi, (6, 1, 15, 2))
-        made.append(STANDING + (size * np.sin(2 * np.pi * rate * t[:, None, None] + phase)).sum(0))
-    return made
+        found.append(STANDING + (size * np.sin(2 * np.pi * rate * t[:, None, None] + phase)).sum(0))
+    return found
 
 
 def kinetic(poses):
@@ -34,7 +34,7 @@ def kinetic(poses):
 
 
 @pytest.fixture(scope="module")
-def judged():
+def fid_and_floor():
     """Return FID_k against a reference as a function of dances, and its floor: other dances of the same kind."""
     mean, deviation = distribution.scale(kinetic(dances(0)))
 
@@ -58,14 +58,14 @@ def test_frechet_is_zero_for_itself_and_known_for_gaussians():
     assert frechet(first, second) == pytest.approx(expected)
 
 
-def test_fid_of_other_real_dances_is_low(judged):
-    fid, floor = judged
+def test_fid_of_other_real_dances_is_low(fid_and_floor):
+    fid, floor = fid_and_floor
     assert fid(dances(0)) == pytest.approx(0, abs=1e-6) and 0 < floor < 30
 
 
 @pytest.mark.parametrize("spoil", ["jitter", "smooth", "freeze"])
-def test_fid_is_clearly_worse_for_what_is_no_dance(judged, spoil):
-    fid, floor = judged
+def test_fid_is_clearly_worse_for_what_is_no_dance(fid_and_floor, spoil):
+    fid, floor = fid_and_floor
     rng = np.random.default_rng(2)
     spoilt = {
         "jitter": lambda p: p + 0.005 * rng.standard_normal(p.shape),
@@ -84,8 +84,8 @@ def test_real_dances_jittered_smoothed_or_frozen_are_clearly_worse(shared):
     a, b = poses[::2], poses[1::2]
     mean, deviation = distribution.scale(kinetic(b))
 
-    def fid(made):
-        return frechet((kinetic(made) - mean) / deviation, (kinetic(b) - mean) / deviation)
+    def fid(generated):
+        return frechet((kinetic(generated) - mean) / deviation, (kinetic(b) - mean) / deviation)
 
     rng, floor = np.random.default_rng(0), fid(a)
     assert fid([p + 0.005 * rng.standard_normal(p.shape) for p in a]) > 1.3 * floor
@@ -138,7 +138,7 @@ def test_limbs_show_a_wrong_body():
     assert sorted(np.round(ratios, 6))[:-1] == [1.0] * 13 and ratios.max() == pytest.approx(1.5)
 
 
-def test_copying_is_found_mirrored_and_at_another_tempo():
+def test_copies_are_found_mirrored_and_at_another_tempo():
     train, held = dances(0, count=4, seconds=30), dances(1, count=1, seconds=30)[0]
     beats = np.arange(0, 30, 0.5)
     known = np.concatenate([windows.cut(p, 25, beats)[0] for p in train])
@@ -151,11 +151,11 @@ def test_copying_is_found_mirrored_and_at_another_tempo():
     assert nearest_training_distance(windows.cut(held, 25, beats)[0], known).min() > 0.1
 
 
-def test_the_critic_of_styles_tells_fast_from_slow_and_does_not_count_on_the_commoner():
+def test_the_style_classifier_separates_fast_from_slow_and_ignores_their_frequency():
     fast = kinetic([swinging(frequency=2.0, amplitude=a) for a in np.linspace(0.2, 0.4, 3)])
     slow = kinetic([swinging(frequency=0.7, amplitude=a) for a in np.linspace(0.2, 0.4, 30)])
-    critic = distribution.style_classifier(
+    classifier = distribution.style_classifier(
         np.concatenate([fast, slow]), np.array(["fast"] * len(fast) + ["slow"] * len(slow))
     )
-    assert (critic.predict(kinetic([swinging(frequency=1.9)])) == "fast").all()
-    assert (critic.predict(kinetic([swinging(frequency=0.8)])) == "slow").all()
+    assert (classifier.predict(kinetic([swinging(frequency=1.9)])) == "fast").all()
+    assert (classifier.predict(kinetic([swinging(frequency=0.8)])) == "slow").all()

@@ -4,25 +4,20 @@ from test_motion_features import STANDING, WRIST
 
 from learn2dance.motion import kinematics, sync
 
-STEP = 0.0025  # of the rates that are tried
-PEAK = 0.2  # part of the bar gone by when the dances here are fastest
+STEP = 0.0025  # of the candidate rates
+PEAK = 0.2  # bar phase at which the dances here are fastest
 
 
 def song(beats_per_bar=4, count=130, uneven=0.0):
-    """Beats of 0.5 s, or of a tempo that rises and falls by a share, the third of them a downbeat."""
+    """Beats of 0.5 s, or of a tempo that rises and falls by a fraction; the third of them is a downbeat."""
     periods = 0.5 * (1 + uneven * np.sin(np.arange(count) / 9))
     return {"beats": 0.3 + np.cumsum(periods), "downbeat": 2, "beats_per_bar": beats_per_bar}
 
 
 def dance(music, rate=1.0, shift=0.0, seconds=60.0, depth=0.8):
-    """Let a wrist go round a circle, fastest at `PEAK` of each bar, on a clock that is off by a rate and by a shift.
+    """Let a wrist go round a circle, fastest at `PEAK` of each bar, out of sync with the music by a rate and a shift.
 
-    Returns
-    -------
-    motion : np.ndarray [shape=(T, 15, 2)]
-        At `kinematics.FPS`.
-    beats : np.ndarray [shape=(B,)]
-        When the beats are danced: seconds of the dance's clock.
+    Returns the motion (T, 15, 2) at `kinematics.METRIC_FPS`, and the times of the beats in seconds of the dance.
     """
     beats = music["beats"] / rate + shift
     times = np.arange(int(seconds * 500)) / 500
@@ -35,17 +30,17 @@ def dance(music, rate=1.0, shift=0.0, seconds=60.0, depth=0.8):
     return poses[:: round(500 / kinematics.METRIC_FPS)], beats
 
 
-def apart(a, b):
-    """How far two parts of a bar are from each other, round the circle."""
+def phase_distance(a, b):
+    """Return the distance of two bar phases, round the circle."""
     return abs((a - b + 0.5) % 1 - 0.5)
 
 
 @pytest.mark.parametrize("rate", [1.0, 0.98, 1.0235, 0.9537])
-def test_a_clock_that_goes_wrong_is_found(rate):
+def test_a_wrong_rate_is_found(rate):
     motion, _ = dance(song(), rate)
     found, peak = sync.best_rate(sync.bar_rhythm(motion, song()), 60.0)
     assert found == pytest.approx(rate, abs=STEP)
-    assert apart(peak, PEAK) < 0.02
+    assert phase_distance(peak, PEAK) < 0.02
 
 
 @pytest.mark.parametrize(
@@ -59,15 +54,17 @@ def test_a_clock_that_goes_wrong_is_found(rate):
         (0.97, 0.5, {"uneven": 0.03}),  # a shift is taken for so many beats, so tempo must not change much
     ],
 )
-def test_beats_are_laid_where_they_are_danced(rate, shift, changed):
+def test_beats_are_aligned_with_the_dance(rate, shift, changed):
     music = song(**changed)
     motion, danced = dance(music, rate, shift)
     usual = sync.best_rate(sync.bar_rhythm(dance(music)[0], music), 60.0)[1]
     beats = sync.align(music, *sync.best_rate(sync.bar_rhythm(motion, music), 60.0), usual)
-    off = (beats - danced) / 0.5  # beats
-    assert np.abs(off[5:-5]).max() < 0.04
-    assert np.abs(off).max() < 0.06 and (np.diff(beats) > 0).all()  # the ends go on at the ends' pace
-    assert np.abs(music["beats"] - danced).max() / 0.5 > 0.5  # and that they were not before
+    error = (beats - danced) / 0.5  # beats
+    assert np.abs(error[5:-5]).max() < 0.04
+    assert np.abs(error).max() < 0.06 and (np.diff(beats) > 0).all()  # the ends are extended at the ends' tempo
+    assert np.abs(music["beats"] - danced).max() / 0.5 > 0.5  # before the correction
+    peaks = np.where(np.array([3, 4]) == music["beats_per_bar"], usual, np.nan)
+    assert sync.correct_beats(motion, 25.0, music, peaks) == pytest.approx(beats, abs=0.02)
 
 
 def test_a_dance_that_peaks_late_is_moved_by_that_and_the_short_way_round():
@@ -79,56 +76,63 @@ def test_a_dance_that_peaks_late_is_moved_by_that_and_the_short_way_round():
     np.testing.assert_allclose(sync.align(music, 0.8, 0.35, 0.1), np.array([1, 2, 4, 6, 8]) / 0.8)
 
 
-def test_where_a_peak_is_not_known_nothing_is_moved():
+def test_where_a_peak_is_unknown_nothing_is_shifted():
     beats = song()["beats"]
     for peak, usual in ((np.nan, 0.3), (0.3, np.nan), (np.nan, np.nan)):
         np.testing.assert_array_equal(sync.align(song(), 1.0, peak, usual), beats)
     np.testing.assert_allclose(sync.align(song(), 1.02, 0.3, np.nan), beats / 1.02)
 
 
-def test_motion_that_does_not_swing_is_left_alone():
+def test_motion_without_bar_rhythm_is_not_corrected():
     rng = np.random.default_rng(0)
     noise = kinematics.low_pass(STANDING + 0.3 * rng.standard_normal((1500, 15, 2)), 25)
     still = np.tile(STANDING, (1500, 1, 1))
-    elsewhere = dance(song(count=200) | {"beats": 0.37 * np.arange(200)}, seconds=60)[0]  # swings with other bars
+    elsewhere = dance(song(count=200) | {"beats": 0.37 * np.arange(200)}, seconds=60)[0]  # locked to other bars
     for motion in (noise, still, elsewhere, np.full((1500, 15, 2), np.nan)):
         rate, peak = sync.best_rate(sync.bar_rhythm(motion, song()), 60.0)
         assert rate == 1 and np.isnan(peak)
 
 
-def test_a_short_dance_must_swing_more_to_be_believed():
-    swings = 0.5 * np.exp(-(((sync.RATES - 0.98) / 0.01) ** 2)) + 0j
-    assert sync.best_rate(swings, 60.0)[0] == pytest.approx(0.98)
-    assert sync.best_rate(swings, 8.0)[0] == 1 and np.isnan(sync.best_rate(swings, 8.0)[1])
+def test_a_short_dance_needs_a_stronger_bar_rhythm():
+    rhythm = 0.5 * np.exp(-(((sync.RATES - 0.98) / 0.01) ** 2)) + 0j
+    assert sync.best_rate(rhythm, 60.0)[0] == pytest.approx(0.98)
+    assert sync.best_rate(rhythm, 8.0)[0] == 1 and np.isnan(sync.best_rate(rhythm, 8.0)[1])
 
 
-def test_the_rate_is_as_said_unless_another_is_clearly_better():
-    swings = 0.4 - (sync.RATES - 1.005) ** 2 + 0j  # best at 1.005, by next to nothing
-    rate, peak = sync.best_rate(swings, 60.0)
+def test_the_rate_is_one_unless_another_is_clearly_better():
+    rhythm = 0.4 - (sync.RATES - 1.005) ** 2 + 0j  # best at 1.005, by next to nothing
+    rate, peak = sync.best_rate(rhythm, 60.0)
     assert rate == pytest.approx(1, abs=1e-9) and peak == 0
     rising = 0.4 + sync.RATES + 0j  # no peak within the rates
     assert sync.best_rate(rising, 60.0)[0] == 1 and np.isnan(sync.best_rate(rising, 60.0)[1])
 
 
-def test_frames_that_are_not_known_do_not_count():
+def test_missing_frames_do_not_count():
     motion, _ = dance(song(), 0.98)
     motion[200:330] = motion[700:720] = np.nan
-    swings = sync.bar_rhythm(motion, song())
-    assert np.isfinite(swings).all()
-    found, peak = sync.best_rate(swings, 60.0)
-    assert found == pytest.approx(0.98, abs=STEP) and apart(peak, PEAK) < 0.02
+    rhythm = sync.bar_rhythm(motion, song())
+    assert np.isfinite(rhythm).all()
+    found, peak = sync.best_rate(rhythm, 60.0)
+    assert found == pytest.approx(0.98, abs=STEP) and phase_distance(peak, PEAK) < 0.02
 
 
-def test_before_and_after_the_beats_nothing_is_judged():
+def test_motion_before_and_after_the_beats_does_not_count():
     music = song(count=80)  # 40 of the 60 s
     motion, _ = dance(music)
     motion[1100:] = STANDING + np.random.default_rng(0).normal(size=(400, 15, 2))
     found, peak = sync.best_rate(sync.bar_rhythm(motion, music), 60.0)
-    assert found == pytest.approx(1, abs=STEP) and apart(peak, PEAK) < 0.03
+    assert found == pytest.approx(1, abs=STEP) and phase_distance(peak, PEAK) < 0.03
 
 
 def test_the_common_peak_is_a_mean_round_the_circle():
-    assert apart(sync.circular_mean(np.array([0.95, 0.05])), 0) < 1e-9
-    assert apart(sync.circular_mean(np.array([0.9, 0.95, 0.15])), 0) < 0.01
+    assert phase_distance(sync.circular_mean(np.array([0.95, 0.05])), 0) < 1e-9
+    assert phase_distance(sync.circular_mean(np.array([0.9, 0.95, 0.15])), 0) < 0.01
     assert sync.circular_mean(np.array([0.2, np.nan, 0.4])) == pytest.approx(0.3)
     assert np.isnan(sync.circular_mean(np.array([np.nan]))) and np.isnan(sync.circular_mean(np.zeros(0)))
+
+
+def test_beats_are_not_corrected_where_rhythm_cannot_be_measured():
+    motion, peaks = dance(song(), 0.98)[0], np.full(2, PEAK)
+    assert sync.correct_beats(motion, 2 * kinematics.CUTOFF_HZ, song(), peaks) is None
+    assert sync.correct_beats(motion, 25.0, song(count=1), peaks) is None
+    assert sync.dance_rate(motion, 25.0, song(count=0)) is None

@@ -4,7 +4,7 @@ from learn2dance.motion import kinematics, skeleton, windows
 
 
 def swaying(beats, fps, seconds):
-    """Fifteen joints whose place depends on the position in the beat alone, the same for any tempo."""
+    """Fifteen joints whose position depends on the position in the beat alone, the same for any tempo."""
     position = np.interp(np.arange(int(seconds * fps)) / fps, beats, np.arange(len(beats)))
     joints = np.arange(15)[:, None]
     return np.sin(np.pi * position[:, None, None] + joints + [0, 1.5]).astype(np.float32)
@@ -64,9 +64,9 @@ def test_joining_unrelated_windows_makes_no_jump():
     rng = np.random.default_rng(0)
     slow = np.repeat(rng.normal(size=(20, 1, 30)), 48, axis=1).reshape(20, -1).astype(np.float32)  # poses held still
     joined = windows.overlap_add(slow, np.arange(22.0), np.arange(0, 21, 1 / 24), 24, 2)
-    # sin² climbs by at most pi/2 a beat, whatever the motion are.
-    apart = np.abs(np.diff(slow[:, :30], axis=0)).max()
-    assert np.abs(np.diff(joined, axis=0)).max() < apart * np.pi / 2 / 24 * 1.01
+    # sin² climbs by at most pi/2 a beat, whatever the motion is.
+    largest = np.abs(np.diff(slow[:, :30], axis=0)).max()
+    assert np.abs(np.diff(joined, axis=0)).max() < largest * np.pi / 2 / 24 * 1.01
 
 
 def test_mirrored_windows_are_windows_of_the_mirrored_dance():
@@ -77,7 +77,7 @@ def test_mirrored_windows_are_windows_of_the_mirrored_dance():
     np.testing.assert_allclose(windows.mirror(motion), mirrored, atol=1e-5)
 
 
-def test_the_speed_limit_keeps_the_way_and_the_middle():
+def test_the_speed_limit_keeps_the_path_and_its_middle():
     path = np.zeros((60, 15, 2), np.float32)
     path[:, 4, 0] = np.concatenate([np.zeros(28), [1, 2, 3, 4], np.full(28, 4)])  # a wrist that goes 1 a frame
     limited = kinematics.limit_speed(path, 0.25)
@@ -118,11 +118,11 @@ def test_spectra_keep_slow_motion_and_its_distances():
 def test_spectra_leave_out_the_faster_half():
     slow, fast = np.outer(cosine(23), np.arange(30)), np.outer(cosine(24), np.ones(30))
     motion = np.stack([slow + fast, fast]).reshape(2, -1)
-    heard = windows.from_dct(windows.dct_coefficients(motion, 48), 48)
-    np.testing.assert_allclose(heard, np.stack([slow, 0 * fast]).reshape(2, -1), atol=1e-5)
+    slow_part = windows.from_dct(windows.dct_coefficients(motion, 48), 48)
+    np.testing.assert_allclose(slow_part, np.stack([slow, 0 * fast]).reshape(2, -1), atol=1e-5)
 
 
-def test_a_beat_s_swing_outlives_the_spectra():
+def test_a_sway_of_a_beat_is_kept():
     """A sway of a beat, cut anywhere, is slow: next to nothing of it is lost."""
     beats = np.arange(0, 8, 0.5)
     motion, _, _ = windows.cut(swaying(beats, 50, 7), 50, beats + 0.13)

@@ -1,4 +1,4 @@
-"""Features of sounds of which it is known how they must look."""
+"""Features of sounds whose features are known."""
 
 import numpy as np
 import pytest
@@ -13,64 +13,63 @@ from learn2dance.music import features
 
 @pytest.fixture(scope="module")
 def song():
-    """Eight seconds: an A of 440 Hz struck twice a second."""
+    """Eight seconds: an A of 440 Hz with an onset twice a second."""
     k = np.arange(8 * SR) / SR
     return (0.5 * np.sin(2 * np.pi * 440 * k) * np.exp(-(k % 0.5) / 0.1)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def heard(song):
+def music(song):
     return features.features(song)
 
 
-def test_features_fit_the_schema(heard, tmp_path):
-    npz.save(tmp_path / "a.npz", "music", "test", {}, {}, **heard)
-    assert set(heard) == set(SCHEMAS["music"])
-    assert {len(heard[key]) for key in ("mel", "tempogram", "chroma", "onset", "rms", "beat_phase", "bar_phase")} == {
-        240
-    }
-    assert all(heard[key].dtype == SCHEMAS["music"][key].dtype for key in heard if np.ndim(heard[key]))
-    assert heard["fps"] == 30
-    assert heard["duration"] == 8
+def test_features_fit_the_schema(music, tmp_path):
+    npz.save(tmp_path / "a.npz", "music", "test", {}, {}, **music)
+    assert set(music) == set(SCHEMAS["music"])
+    per_frame = ("mel", "tempogram", "chroma", "onset", "rms", "beat_phase", "bar_phase")
+    assert {len(music[key]) for key in per_frame} == {240}
+    assert all(music[key].dtype == SCHEMAS["music"][key].dtype for key in music if np.ndim(music[key]))
+    assert music["fps"] == 30
+    assert music["duration"] == 8
 
 
 def test_a_part_of_a_frame_at_the_end_is_a_frame(song):
     assert len(features.features(song[: 2 * SR + 1])["mel"]) == 61
 
 
-def test_an_a_is_an_a(heard):
-    assert (heard["chroma"][::15].argmax(axis=1) == 9).all()  # C C# D D# E F F# G G# A
+def test_an_a_is_an_a(music):
+    assert (music["chroma"][::15].argmax(axis=1) == 9).all()  # C C# D D# E F F# G G# A
 
 
-def test_each_stroke_is_an_onset_within_a_frame(heard):
-    strokes = np.arange(15, 240, 15)
-    peaks = [frame - 7 + heard["onset"][frame - 7 : frame + 8].argmax() for frame in strokes[:-1]]
-    assert np.abs(peaks - strokes[:-1]).max() <= 1
+def test_onsets_are_found_within_a_frame(music):
+    onsets = np.arange(15, 240, 15)
+    peaks = [frame - 7 + music["onset"][frame - 7 : frame + 8].argmax() for frame in onsets[:-1]]
+    assert np.abs(peaks - onsets[:-1]).max() <= 1
 
 
-def test_the_tempogram_repeats_at_the_strokes_lag(heard):
-    column = heard["tempogram"][120]
+def test_the_tempogram_peaks_at_the_lag_of_the_onsets(music):
+    column = music["tempogram"][120]
     assert column[15] > 2 * column[8]  # 0.5 s, and half of it
     assert column[0] == pytest.approx(np.log(2))  # a correlation of one
 
 
-def test_loudness_does_not_matter(song, heard):
+def test_loudness_does_not_matter(song, music):
     quiet = features.features(song * 0.05)
     for key in ("mel", "onset", "rms", "beats"):
-        np.testing.assert_allclose(quiet[key], heard[key], rtol=1e-3, atol=1e-3)
-    assert np.sqrt(np.mean(heard["rms"] ** 2)) == pytest.approx(features.LOUDNESS, rel=0.05)
+        np.testing.assert_allclose(quiet[key], music[key], rtol=1e-3, atol=1e-3)
+    assert np.sqrt(np.mean(music["rms"] ** 2)) == pytest.approx(features.LOUDNESS, rel=0.05)
 
 
-def test_phases_turn_once_a_beat_and_once_a_bar(heard):
+def test_phases_turn_once_a_beat_and_once_a_bar(music):
     times = np.arange(240) / 30
-    turns = np.unwrap(np.arctan2(*heard["beat_phase"].T)) / (2 * np.pi)
-    bars = np.unwrap(np.arctan2(*heard["bar_phase"].T)) / (2 * np.pi)
-    assert np.ptp(turns) == pytest.approx(np.ptp(times) * heard["tempo"] / 60, abs=0.05)
-    assert np.ptp(bars) * heard["beats_per_bar"] == pytest.approx(np.ptp(turns), abs=0.01)
-    at_beats = np.stack([np.interp(heard["beats"][1:-1], times, part) for part in heard["beat_phase"].T])
+    turns = np.unwrap(np.arctan2(*music["beat_phase"].T)) / (2 * np.pi)
+    bars = np.unwrap(np.arctan2(*music["bar_phase"].T)) / (2 * np.pi)
+    assert np.ptp(turns) == pytest.approx(np.ptp(times) * music["tempo"] / 60, abs=0.05)
+    assert np.ptp(bars) * music["beats_per_bar"] == pytest.approx(np.ptp(turns), abs=0.01)
+    at_beats = np.stack([np.interp(music["beats"][1:-1], times, part) for part in music["beat_phase"].T])
     np.testing.assert_allclose(at_beats, [[0] * len(at_beats[0]), [1] * len(at_beats[0])], atol=0.05)
-    downbeats = heard["beats"][heard["downbeat"] :: heard["beats_per_bar"]]
-    assert np.interp(downbeats[:-1], times, heard["bar_phase"][:, 1]).min() > 0.98
+    downbeats = music["beats"][music["downbeat"] :: music["beats_per_bar"]]
+    assert np.interp(downbeats[:-1], times, music["bar_phase"][:, 1]).min() > 0.98
 
 
 def ramp(frames, beats):
@@ -96,9 +95,9 @@ def test_beat_features_of_a_ramp_are_the_middle_of_each_step(steps):
 
 
 def test_beat_features_average_over_all_frames_of_a_step_in_the_documented_order():
-    heard = ramp(61, [0.0, 1.0, 2.0]) | {"rms": np.tile([0.0, 1.0], 31)[:61].astype(np.float32)}
-    heard["chroma"][:] = 5
-    found = features.beat_features(heard, 1)
+    music = ramp(61, [0.0, 1.0, 2.0]) | {"rms": np.tile([0.0, 1.0], 31)[:61].astype(np.float32)}
+    music["chroma"][:] = 5
+    found = features.beat_features(music, 1)
     np.testing.assert_allclose(found[:, 0, -1], 0.5, atol=1e-5)  # rms flickers: a point sample would be 0 or 1
     np.testing.assert_allclose(found[:, 0, 512:524], 5, atol=1e-5)
 
@@ -109,7 +108,7 @@ def test_a_beat_beyond_the_last_frame_still_has_features():
     assert found[-1, -1, 0] == pytest.approx(59, abs=0.6)
 
 
-def test_a_song_that_is_there_twice_is_named_and_the_others_are_heard(tmp_path):
+def test_a_song_with_two_files_is_named_and_the_others_are_processed(tmp_path):
     (tmp_path / "audio").mkdir()
     y = (0.3 * np.sin(np.arange(4 * 22050) * 0.06)).astype(np.float32)
     for name in ("a.wav", "b.wav"):
@@ -118,3 +117,9 @@ def test_a_song_that_is_there_twice_is_named_and_the_others_are_heard(tmp_path):
     with pytest.raises(UserError, match="a.mp3, a.wav would be the same clip"):
         features.process(data_root.open_root(tmp_path))
     assert [path.name for path in (tmp_path / "music").iterdir()] == ["b.npz"]
+
+
+def test_without_songs_all_formats_are_listed(tmp_path):
+    (tmp_path / "audio").mkdir()
+    with pytest.raises(UserError, match=r"audio: found no songs, expected audio/<clip>\.wav, .*\.aac"):
+        features.process(data_root.open_root(tmp_path))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from test_sync import PEAK, apart, dance, song
+from test_sync import PEAK, dance, phase_distance, song
 
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
@@ -19,7 +19,7 @@ def content(path):
     return {p.name: p.read_bytes() for p in [path / "clusters.npz", *(path / "tokens").iterdir()]}
 
 
-def test_only_what_is_stale_is_made_again(root):
+def test_only_stale_files_are_written_again(root):
     before = content(root)
     times = {p: p.stat().st_mtime_ns for p in (root / "tokens").iterdir()}
     found = cluster(root)
@@ -36,7 +36,7 @@ def test_only_what_is_stale_is_made_again(root):
     assert npz.load(root / "tokens" / f"{found['clips'][0]}.npz", "tokens")["tokens"].shape[1] == 1 + 5
 
 
-def test_val_and_test_clips_are_not_learned_from(root):
+def test_the_codebook_does_not_depend_on_val_and_test(root):
     centroids = cluster(root)["codebook"].centroids
     for name in ("val", "test"):
         for clip in (root / "splits" / f"{name}.txt").read_text().split():
@@ -47,7 +47,7 @@ def test_val_and_test_clips_are_not_learned_from(root):
     np.testing.assert_array_equal(cluster(root)["codebook"].centroids, centroids)
 
 
-def test_labels_are_the_windows_codes(trained):
+def test_tokens_are_the_encoded_windows(trained):
     root = data_root.open_root(trained)
     codebook, cut = cluster(trained)["codebook"], tokenize.clip_cutter(root)
     for clip in root.have("poses", "music", "tokens")[:3]:
@@ -59,7 +59,7 @@ def test_labels_are_the_windows_codes(trained):
         assert len(saved["tokens"]) > 5 and saved["tokens"].shape[1] == 2 + 5
 
 
-def test_usage_counts_known_windows(trained):
+def test_counts_are_of_valid_windows(trained):
     found = cluster(trained)
     root = data_root.open_root(trained)
     counts = tokenize.token_counts(root, found["clips"], found["codebook"])
@@ -67,30 +67,30 @@ def test_usage_counts_known_windows(trained):
     assert counts.shape == (7, 16) and (counts.sum(1) == known).all()
 
 
-def test_perplexity_of_even_and_lopsided_use():
+def test_perplexity_of_even_and_uneven_use():
     np.testing.assert_allclose(tokenize.perplexity(np.array([[5, 5, 5, 5], [7, 0, 0, 0], [3, 3, 0, 0]])), [4, 1, 2])
 
 
-def test_a_coded_dance_lies_near_the_measured_one(trained):
+def test_a_reconstructed_dance_is_near_the_real_one(trained):
     found = cluster(trained)
-    measured, coded = tokenize.reconstruct(data_root.open_root(trained), found["clips"][0], found["codebook"])
-    assert measured.shape == coded.shape
-    error = np.mean((measured - coded) ** 2) / np.mean((measured - measured.mean(0)) ** 2)
-    shifted = np.mean((np.roll(measured, 7, 0) - coded) ** 2) / np.mean((measured - measured.mean(0)) ** 2)
+    real, decoded = tokenize.reconstruct(data_root.open_root(trained), found["clips"][0], found["codebook"])
+    assert real.shape == decoded.shape
+    error = np.mean((real - decoded) ** 2) / np.mean((real - real.mean(0)) ** 2)
+    shifted = np.mean((np.roll(real, 7, 0) - decoded) ** 2) / np.mean((real - real.mean(0)) ** 2)
     assert error < 0.5 < shifted
 
 
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        (Settings(levels=0), "LEVELS is 0, expected a whole number of at least 1"),
+        (Settings(levels=0), "LEVELS is 0, expected an integer of at least 1"),
         (Settings(levels=1), "WHOLE is 2, more than the 1 LEVELS"),
-        (Settings(whole=0), "WHOLE is 0, expected a whole number of at least 1"),
+        (Settings(whole=0), "WHOLE is 0, expected an integer of at least 1"),
         (Settings(codes="many"), "CODES is 'many'"),
-        (Settings(codes=4096), "windows are too few for 4096 codes"),
+        (Settings(codes=4096), "windows, expected at least 16384 for 4096 codes"),
     ],
 )
-def test_settings_that_do_not_do(root, settings, said):
+def test_invalid_settings(root, settings, said):
     (root / "clusters.npz").unlink()
     with pytest.raises(UserError, match=said):
         cluster(root, settings)
@@ -117,10 +117,10 @@ def test_new_clips_in_no_split_are_named(root, caplog):
 
 def record(root, clip, rate, shift, count=120):
     """Put a minute of a dance in place of a clip's, on a clock that is off; return when its beats are danced."""
-    heard, meta = npz.load(root / "music" / f"{clip}.npz", "music"), {}
-    meta = heard.pop("meta")["parents"]
+    music_file, meta = npz.load(root / "music" / f"{clip}.npz", "music"), {}
+    meta = music_file.pop("meta")["parents"]
     music = song(count=count) | {"duration": 60.0}
-    npz.save(root / "music" / f"{clip}.npz", "music", "", {}, meta, **heard | music)
+    npz.save(root / "music" / f"{clip}.npz", "music", "", {}, meta, **music_file | music)
     motion, beats = dance(music, rate, shift)
     motion += np.random.default_rng(0).normal(size=motion.shape) * 0.01  # as it is detected
     arrays = {"poses": (motion * [100, -100] + 500).astype(np.float32), "fps": 25.0}
@@ -129,7 +129,7 @@ def record(root, clip, rate, shift, count=120):
     return beats
 
 
-def test_dances_that_drift_are_laid_on_their_beats(root):
+def test_dances_that_drift_are_aligned_with_their_beats(root):
     data = data_root.open_root(root)
     train = data.split("train", data.have("poses", "music"))
     # All on the beat but one, which is a little late and whose clock is slow: the many say what is usual.
@@ -144,7 +144,7 @@ def test_dances_that_drift_are_laid_on_their_beats(root):
         np.testing.assert_allclose(off, -0.2 / len(train), atol=0.02)
         np.testing.assert_array_equal(npz.load(data.file("tokens", clip), "tokens")["beats"], found["beats"])
     peaks = npz.load(root / "clusters.npz", "clusters")["peaks"]
-    assert apart(peaks[1], PEAK + 0.1 / len(train)) < 0.01  # 0.2 s of a bar of 2 s
+    assert phase_distance(peaks[1], PEAK + 0.1 / len(train)) < 0.01  # 0.2 s of a bar of 2 s
     cluster(root, Settings(levels=3, codes=16, align=False))
     cut = tokenize.clip_cutter(data)
     for clip in danced:

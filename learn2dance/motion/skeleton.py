@@ -111,7 +111,7 @@ def ground(poses: np.ndarray, fps: float, leak: float = 2.0) -> np.ndarray:
     right = 1 / (1 + np.exp((height[:, 0] - height[:, 1]) / 0.05))
     weight = np.stack([right, 1 - right], axis=1)
     step = -(np.diff(feet[..., 0], axis=0) * weight[1:]).sum(1)
-    travel = np.append(0, lfilter([1], [1, -np.exp(-1 / (leak * fps))], step))
+    travel = np.append(0, lfilter([1], [1, -np.exp(-1 / (leak * fps))], step))[: len(poses)]
     lift = -(height * weight).sum(1)
     return (poses + np.stack([travel, lift], axis=1)[:, None]).astype(np.float32)
 

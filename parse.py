@@ -135,11 +135,11 @@ def _parse(job: tuple) -> tuple[str, bool]:
 
 def _video_fps(root, clip: str) -> float:
     """Return the frame rate of a clip's video."""
-    from learn2dance.media import video_writer
+    from learn2dance.media import ffmpeg
 
     if not (film := root.one("videos", clip)):
         raise UserError(f"{clip}: no frame rate known; give --fps 25, a line in clips.csv, or videos/{clip}.mp4")
-    fps = video_writer.probe(film)["fps"]
+    fps = ffmpeg.probe(film).fps
     if not fps:
         raise UserError(f"{film}: says no frame rate; give --fps, or a line in clips.csv")
     return fps

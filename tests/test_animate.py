@@ -12,7 +12,7 @@ from test_animation import STAND
 from test_video_writer import onsets, packets, pictures, samples, song
 
 from learn2dance.data import npz
-from learn2dance.media import video_writer
+from learn2dance.media import video_reader
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,8 +51,8 @@ def test_a_strangers_poses_become_a_film_beside_them(run_stage, tmp_path):
     done = run_stage("animate.py", file, "--size", "161x120")
     assert done.returncode == 0, done.stderr
     assert "no fps in it, 30 assumed" in done.stderr and str(tmp_path / "own.mp4") in done.stdout
-    about = video_writer.probe(tmp_path / "own.mp4")
-    assert (about["size"], about["fps"], about["audio"]) == ((162, 120), 30, False)
+    about = video_reader.look(tmp_path / "own.mp4")
+    assert (about.size, about.fps, about.sound) == ((162, 120), 30, False)
     assert len(pictures(tmp_path / "own.mp4")) == 45
     first = (tmp_path / "own.mp4").read_bytes()
     done = run_stage("animate.py", file, "--size", "161x120", "--quiet")

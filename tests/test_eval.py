@@ -46,12 +46,12 @@ def test_the_weights_that_come_along_dance_without_more_ado(run_stage, song, tmp
 
 
 def test_a_film_with_sound(run_stage, song, model, tmp_path):
-    from learn2dance.media import video_writer
+    from learn2dance.media import ffmpeg
 
     ended = run_stage("eval.py", "--audio", song, "--model", model, "--out", tmp_path)
     assert ended.returncode == 0, ended.stderr
-    found = video_writer.probe(tmp_path / "my 'söng' -1.mp4")
-    assert found["audio"] and abs(found["duration"] - 8) < 0.1
+    found = ffmpeg.probe(tmp_path / "my 'söng' -1.mp4")
+    assert found.sound and abs(found.duration - 8) < 0.1
 
 
 def test_several_dances_differ_and_each_can_be_had_again(run_stage, song, model, tmp_path):
@@ -182,13 +182,13 @@ def test_a_gan_dances_to_the_songs_of_a_split(root, run_stage, gan):
 
 
 def test_a_gan_dances_to_any_file_with_a_film(run_stage, song, gan, tmp_path):
-    from learn2dance.media import video_writer
+    from learn2dance.media import ffmpeg
 
     ended = run_stage("eval.py", "--audio", song, "--model", gan, "--out", tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert len(npz.load(tmp_path / "my 'söng' -1.npz", "dance")["poses"]) == 240
-    found = video_writer.probe(tmp_path / "my 'söng' -1.mp4")
-    assert found["audio"] and abs(found["duration"] - 8) < 0.1
+    found = ffmpeg.probe(tmp_path / "my 'söng' -1.mp4")
+    assert found.sound and abs(found.duration - 8) < 0.1
 
 
 def test_a_gan_dances_without_music(gan, tmp_path):

@@ -196,8 +196,8 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path, extract, two):
     for name, why in {
         "bad.mp4": "the GPU has too little memory",
         "cut.mp4": "cut short",
-        "text.avi": "no video",
-        "song.mp4": "sound alone",
+        "text.avi": "neither sound nor picture",
+        "song.mp4": "found only sound",
         "twice.mov, twice.mp4": "would be the same clip 'twice'",
         "longlong": "200 bytes",
         "gone.mp4": "cannot be read (No such file",
@@ -238,7 +238,11 @@ def test_make_goes_from_videos_to_films_past_a_damaged_one(tmp_path, extract):
     song(data / "audio" / "it's $me.mov.ogg")
     targets = ["-k", "-C", ROOT, "-o", "venv", f"PY={sys.executable}", f"DATA={data}", "keypoints", "poses", "films"]
     done = extract(*targets, script="make")
-    assert done.returncode == 2 and "bad.mp4: no video" in done.stderr and "'films'" not in done.stderr, done.stderr
+    assert (
+        done.returncode == 2
+        and "bad.mp4: found neither sound nor picture" in done.stderr
+        and "'films'" not in done.stderr
+    ), done.stderr
     assert len(pictures(data / "films" / "it's $me.mov.mp4")) == 10
     assert (
         "Audio:"

@@ -1,4 +1,1 @@
-"""Reading and writing audio and video files, all by ffmpeg.
-
-May import `learn2dance.data`, `learn2dance.motion` and the top-level modules (`cli`, `errors` …).
-"""
+"""Read and write audio and video files by ffmpeg. May import `data`, `motion` and the top-level modules."""

@@ -1,4 +1,4 @@
-"""Find ffmpeg and run it as a process, for reading and for writing."""
+"""Find ffmpeg and run it as a process, for reading and for writing; read the header of media files."""
 
 import contextlib
 import functools
@@ -11,8 +11,33 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
+from learn2dance.cli import existing_path
 from learn2dance.errors import UserError
+
+_ERROR = re.compile(r"^(?:\[[^]]+ @ [^]]+\] )*\[(?:error|fatal|panic)\] (.*?)\.?$", re.MULTILINE)
+_STREAM = re.compile(r"^ *Stream #.*?: (Audio|Video): (?!none)(.*)", re.MULTILINE)
+
+
+class Result(NamedTuple):
+    """The outcome of an ffmpeg that has read a file."""
+
+    code: int  # exit code
+    data: bytes  # stdout
+    log: str  # stderr
+    error: str  # the error in the log that says most; never empty if ffmpeg failed
+
+
+class Header(NamedTuple):
+    """What the header of an audio or video file says; the picture is the first video stream that is not a cover."""
+
+    sound: bool  # whether there is an audio stream
+    picture: bool
+    fps: float | None  # frames per second of the picture
+    rotated: bool  # whether the picture is to be rotated
+    duration: float | None  # seconds
+    start: float | None  # first timestamp in the file, seconds
 
 
 def reader() -> str:
@@ -21,21 +46,13 @@ def reader() -> str:
 
 
 def encoder() -> str:
-    """Return the ffmpeg that writes videos: ``IMAGEIO_FFMPEG_EXE`` or imageio-ffmpeg's; a system's may lack H.264.
-
-    Raises
-    ------
-    UserError
-        If there is none.
-    """
-    import imageio_ffmpeg
+    """Return the ffmpeg that writes videos, ``IMAGEIO_FFMPEG_EXE`` or imageio-ffmpeg's; raise a UserError if none."""
+    import imageio_ffmpeg  # preferred to the system's, which may lack H.264
 
     try:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError:
-        raise UserError(
-            "no ffmpeg; `pip install imageio-ffmpeg` brings one, or set IMAGEIO_FFMPEG_EXE to yours"
-        ) from None
+        raise UserError("no ffmpeg found; run `pip install imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE") from None
 
 
 def url(path: str | Path) -> str:
@@ -43,10 +60,60 @@ def url(path: str | Path) -> str:
     return f"file:{Path(path).absolute()}"
 
 
-def read(*arguments: str) -> subprocess.CompletedProcess:
-    """Run ffmpeg and capture its stdout and stderr; the caller checks whether it succeeded."""
-    command = [reader(), "-hide_banner", "-nostdin", *arguments]
-    return subprocess.run(_with_parent(command), capture_output=True, stdin=subprocess.DEVNULL, check=False)
+def media_file(path: str | Path, what: str) -> Path:
+    """Return ``path`` as a Path; raise a UserError if it is missing, a folder or empty."""
+    path = existing_path(path, what)
+    if path.is_dir():
+        raise UserError(f"{path}: found a folder, expected a file")
+    if not path.stat().st_size:
+        raise UserError(f"{path}: empty {what} (0 bytes); was its download or copy cut short?")
+    return path
+
+
+def probe(path: str | Path) -> Header:
+    """Read a file's header; raise a UserError if the file is missing, or neither audio nor video."""
+    path = media_file(path, "audio or video file")
+    return header(path, read("-i", url(path)))
+
+
+def header(path: Path, result: Result) -> Header:
+    """Return a file's header from the log of an ffmpeg that read it; raise a UserError if it has no stream."""
+    log = re.split(r"^Output #", result.log, maxsplit=1, flags=re.MULTILINE)[0]
+    streams = _STREAM.findall(log)
+    if not streams:
+        raise UserError(f"{path}: found neither sound nor picture ({result.error}); is it a complete media file?")
+    pictures = [about for kind, about in streams if kind == "Video" and "attached pic" not in about]
+    rate = re.search(r"([\d.]+)(k?) fps", pictures[0]) if pictures else None
+    length = re.search(r"^ *Duration: (\d+):(\d+):([\d.]+)", log, re.MULTILINE)
+    start = re.search(r"^ *Duration: .*?start: *(-?[\d.]+)", log, re.MULTILINE)
+    turn = re.search(r"^ *display ?matrix: rotation of (-?[\d.]+)", log, re.MULTILINE | re.IGNORECASE)
+    return Header(
+        sound=any(kind == "Audio" for kind, _ in streams),
+        picture=bool(pictures),
+        fps=float(rate[1]) * (1000 if rate[2] else 1) if rate else None,
+        rotated=bool(turn and float(turn[1]) % 360),
+        duration=int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else None,
+        start=float(start[1]) if start else None,
+    )
+
+
+def read(*arguments: str) -> Result:
+    """Run ffmpeg and capture its stdout and log; the caller checks whether it succeeded."""
+    command = [reader(), "-hide_banner", "-nostdin", "-nostats", "-v", "level+info", *arguments]
+    done = subprocess.run(_with_parent(command), capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    log = done.stderr.decode(errors="replace").replace("[info] ", "")  # which also occurs inside lines
+    return Result(done.returncode, done.stdout, log, _error(done.returncode, log))
+
+
+def _error(code: int, log: str) -> str:
+    """Return the error that says most in a log with levels, or else the first; empty if there is none."""
+    if code < 0:
+        return f"ended by {signal.Signals(-code).name}"
+    lines = _ERROR.findall(log)
+    if code and not lines:  # not from ffmpeg itself, e.g. a library is missing
+        lines = log.strip().splitlines()[-1:] or [f"its exit code is {code}"]
+    causes = [line for line in lines if re.search("No space|too large|denied", line)]
+    return "".join((causes or lines)[:1]).strip()[:160]
 
 
 def _with_parent(command: list[str]) -> list[str]:
@@ -66,16 +133,13 @@ def _setpriv() -> list[str]:
 
 @contextlib.contextmanager
 def running(command: list[str], **options) -> Iterator[subprocess.Popen]:
-    """Start a process that is killed when the block ends, and that does not receive Ctrl-C.
-
-    On Ctrl-C, ffmpeg would finish early and leave a truncated file.
-    """
+    """Start a process that is killed when the block ends, and that does not receive Ctrl-C."""
+    # On Ctrl-C, ffmpeg would finish early and leave a truncated file.
     process = subprocess.Popen(_with_parent(command), start_new_session=True, **options)
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.kill()
+        process.kill()
         process.wait()
         for pipe in (process.stdin, process.stdout, process.stderr):
             if pipe:
@@ -84,39 +148,19 @@ def running(command: list[str], **options) -> Iterator[subprocess.Popen]:
 
 
 def write(program: str, arguments: list[str], target: Path, frames: Iterable[memoryview] = ()) -> None:
-    """Run ffmpeg to write a file.
+    """Run ffmpeg (`reader` or `encoder`) to write a file, which ``arguments`` include; pipe ``frames`` to its stdin.
 
-    Parameters
-    ----------
-    program : str
-        From `reader` or `encoder`.
-    arguments : list of str
-        They include the file that ffmpeg writes.
-    target : Path
-        The file that the error message names.
-    frames : iterable of bytes
-        Piped to ffmpeg's stdin.
-
-    Raises
-    ------
-    UserError
-        If ffmpeg fails; the message contains its reason.
+    If ffmpeg fails, raises a UserError that names ``target`` and ffmpeg's reason.
     """
-    command = [program, "-hide_banner", "-v", "error", "-y", *arguments]
-    with tempfile.TemporaryFile() as said:  # a pipe that nobody reads would fill up and block ffmpeg
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": said}
-        with running(command, **pipes) as process:
-            with contextlib.suppress(BrokenPipeError):  # ffmpeg ended early: its exit code and stderr tell why
+    command = [program, "-hide_banner", "-v", "level+error", "-y", *arguments]
+    with tempfile.TemporaryFile() as log:  # a pipe that nobody reads would fill up and block ffmpeg
+        with running(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log) as process:
+            with contextlib.suppress(BrokenPipeError):  # ffmpeg ended early: its exit code and log tell why
                 for frame in frames:
                     process.stdin.write(frame)
                 process.stdin.close()
             code = process.wait()
-        said.seek(0)
-        lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
-    if code < 0:
-        lines = [f"ended by {signal.Signals(-code).name}"]
+        log.seek(0)
+        error = _error(code, log.read().decode(errors="replace"))
     if code:
-        full = any(re.search("No space|too large", line) for line in lines)
-        causes = [line for line in lines if re.search(r"No space|too large|denied|Invalid data|Unknown|No such", line)]
-        reason = (causes or lines or [f"its exit code is {code}"])[0][:200]  # the last lines are unspecific
-        raise UserError(f"{target}: ffmpeg could not write it ({reason})" + ("; the disk is full" if full else ""))
+        raise UserError(f"{target}: ffmpeg could not write it ({error})")

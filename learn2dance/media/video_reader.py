@@ -1,7 +1,6 @@
-"""Read any video as upright frames at a constant frame rate, and its sound.
+"""Read any video as upright frames of square pixels at a constant frame rate, and its sound.
 
-Time 0 is the first frame, for frames and sound, whatever its timestamp in the file. Pixels are square, and frames are
-rotated as the file's metadata says.
+Time 0 is the first frame, for frames and sound, whatever its timestamp in the file.
 """
 
 import contextlib
@@ -13,21 +12,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
 from learn2dance.media import audio, ffmpeg
 
-USUAL = (  # common frame rates, frames per second
-    *map(float, (12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)),
-    24e3 / 1001,
-    30e3 / 1001,
-    60e3 / 1001,
-)
+_WHOLE_RATES = 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240
+USUAL = (*map(float, _WHOLE_RATES), 24e3 / 1001, 30e3 / 1001, 60e3 / 1001)  # common frame rates, frames per second
 ASSUMED = 25.0  # frames per second of a single picture
 FASTEST = 60.0  # frames per second: limit of the median rate if frame times are uneven, as frames may come in bursts
-_SHOWN = re.compile(r"\bpts: *(-?\d+) .*?\bpts_time: *(\S+) .*?\bsar: *(\d+)/(\d+) .*?\bs: *(\d+)x(\d+)")
+_SHOWN = re.compile(r"\bpts: *-?\d+ .*?\bpts_time: *(\S+) .*?\bsar: *(\d+)/(\d+) .*?\bs: *(\d+)x(\d+)")
 _CUT = re.compile(r"partial file|ended prematurely|truncat|invalid data|end of file|moov atom", re.IGNORECASE)
 
 
@@ -47,77 +41,53 @@ class Footage(NamedTuple):
 def look(path: str | Path, fps: float | None = None) -> Footage:
     """Decode a video once to get its frame times, and check that it is complete.
 
-    Parameters
-    ----------
-    path : path
-        Any video that ffmpeg reads.
-    fps : float, optional
-        Frames per second to read it at. By default its own rate, if all frames are within half a frame of a regular
-        grid; else its median rate, at most `FASTEST` and at least its mean rate.
+    The frame rate is ``fps``, if given. By default it is the video's own, if all frames are within half a frame of a
+    regular grid; else their median rate, at most `FASTEST` and at least their mean rate.
 
-    Raises
-    ------
-    UserError
-        If there is no such file, it has no frames, cannot be decoded, or ends too early.
+    Raises a UserError if there is no such file, it has no frames, cannot be decoded, or ends too early.
     """
-    path = cli.existing_path(path, "video")
-    if path.is_dir():
-        raise UserError(f"{path}: a folder, expected a video")
-    if not path.stat().st_size:
-        raise UserError(f"{path}: empty (0 bytes), expected a video; was its download or copy cut short?")
-    done = ffmpeg.read("-v", "level+info", *_input(path), "-map", "0:V:0?", "-vf", "showinfo", "-an", "-f", "null", "-")
-    said = done.stderr.decode(errors="replace").replace("[info] ", "")  # [info] also occurs inside lines
-    wrong = re.findall(r"\[(?:error|fatal|panic)\] (.*)", said)
-    streams = re.findall(r"Stream #.*?: (Audio|Video): (?!none)(.*)", said.partition("Output #")[0])
-    shown = [match.groups() for match in _SHOWN.finditer(said)]
-    wrong = wrong or ([f"ffmpeg's exit code is {done.returncode}"] if done.returncode else [])
-    if not streams:
-        raise UserError(f"{path}: no video that ffmpeg can read ({_first(wrong)}); is it one, and whole?")
-    stored = [about for kind, about in streams if kind == "Video" and "attached pic" not in about]
-    if not stored:
-        raise UserError(f"{path}: sound alone, expected pictures; a song belongs into DATA/audio")
+    path = ffmpeg.media_file(path, "video")
+    done = ffmpeg.read("-copyts", "-i", ffmpeg.url(path), "-map", "0:V:0?", "-vf", "showinfo", "-an", "-f", "null", "-")
+    header = ffmpeg.header(path, done)
+    if not header.picture:
+        raise UserError(f"{path}: found only sound, expected a video; songs belong into DATA/audio")
+    shown = _SHOWN.findall(done.log)
     if not shown:
-        raise UserError(f"{path}: not one frame can be decoded ({_first(wrong)}); was its download or copy cut short?")
-    times = np.sort(np.array([float(seconds) for _, seconds, *_ in shown]))
-    if len(times) < 2 * (done.returncode != 0) or np.isnan(times).any():
-        raise UserError(f"{path}: its frames do not say when they are shown; convert it to .mp4")
-    sound = any(kind == "Audio" for kind, _ in streams)
-    _whole(path, said, times, sound, wrong)
+        raise UserError(f"{path}: no frame can be decoded ({done.error or 'no reason given'}); was the file cut short?")
+    times = np.sort(np.array([float(seconds) for seconds, *_ in shown]))
+    if done.code and len(times) < 2:
+        raise UserError(f"{path}: its frames have no timestamps; convert it to .mp4")
+    _check_complete(path, header, done.log, times)
+    if done.error:
+        log.warning("%s: ffmpeg found damage (%s); it decoded the rest", path, done.error)
 
-    start = re.search(r"Duration: .*?start: *(-?[\d.]+)", said)
-    header = re.search(r"([\d.]+) fps", stored[0])
-    rate, even = _rate(times - times[0], fps, float(header[1]) if header else None)
-    over, under, width, height = map(int, shown[0][2:])
+    rate, even = _rate(times - times[0], fps, header.fps)
+    over, under, width, height = map(int, shown[0][1:])
     wide = round(width * over / under) if over else width
-    turned = re.search(r"rotation of (-?[\d.]+)", said)
-    plain = even and wide == width and not (turned and float(turned[1]) % 360)
+    plain = even and wide == width and not header.rotated
     frames = len(times) if even else max(1, round((times[-1] - times[0] + np.median(np.diff(times))) * rate))
-    late = times[0] - float(start[1]) if start else 0.0
-    return Footage(path, (wide, height), rate, frames, plain, float(times[0]), max(0.0, float(late)), sound)
+    late = 0.0 if header.start is None else max(0.0, float(times[0]) - header.start)
+    return Footage(path, (wide, height), rate, frames, plain, float(times[0]), late, header.sound)
 
 
-def _whole(path: Path, said: str, times: np.ndarray, sound: bool, wrong: list[str]) -> None:
-    """Raise a UserError if the video is truncated; warn of lesser damage."""
-    length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)
-    says = int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else 0.0
-    lasts = times[-1] - times[0] + (np.median(np.diff(times)) if len(times) > 1 else 0)
-    enough = says - max(1.0, 0.02 * says)
-    # In a complete file, the picture may end before the sound.
+def _check_complete(path: Path, header: ffmpeg.Header, messages: str, times: np.ndarray) -> None:
+    """Raise a UserError if a video is truncated, given ffmpeg's log and the times of its frames (n,)."""
     with open(path, "rb") as file:  # for avi, ffmpeg trusts the file's size more than its header
         riff, size = file.read(4), int.from_bytes(file.read(4), "little") + 8
     if riff == b"RIFF" and size > path.stat().st_size:
-        raise UserError(f"{path}: {path.stat().st_size} of {size} bytes; was its download or copy cut short?")
-    if lasts < enough and (not sound or _CUT.search(said) or _sound_lasts(path) < enough):
-        raise UserError(f"{path}: ends after {lasts:.1f} of {says:.1f} s; was its download or copy cut short?")
-    if wrong:
-        log.warning("%s: ffmpeg found damage (%s); going on with what it could decode", path, wrong[0][:160])
+        raise UserError(f"{path}: found {path.stat().st_size} of {size} bytes; was its download or copy cut short?")
+    duration = header.duration or 0.0
+    enough = duration - max(1.0, 0.02 * duration)
+    lasts = times[-1] - times[0] + (np.median(np.diff(times)) if len(times) > 1 else 0)
+    # In a complete file, the picture may end before the sound.
+    if lasts < enough and (not header.sound or _CUT.search(messages) or _sound_lasts(path) < enough):
+        raise UserError(f"{path}: ends after {lasts:.1f} of {duration:.1f} s; was its download or copy cut short?")
 
 
 def _sound_lasts(path: Path) -> float:
     """Return the time of a file's last audio packet, in seconds from the start; 0 if it has none."""
-    copied = ffmpeg.read("-v", "quiet", "-i", ffmpeg.url(path), "-map", "0:a:0", "-c", "copy", "-f", "framecrc", "-")
-    done = copied.stdout.decode()
-    tick, packets = re.search(r"#tb 0: (\d+)/(\d+)", done), re.findall(r"^0, *-?\d+, *(-?\d+),", done, re.MULTILINE)
+    copied = ffmpeg.read("-i", ffmpeg.url(path), "-map", "0:a:0", "-c", "copy", "-f", "framecrc", "-").data.decode()
+    tick, packets = re.search(r"#tb 0: (\d+)/(\d+)", copied), re.findall(r"^0, *-?\d+, *(-?\d+),", copied, re.MULTILINE)
     return max(map(int, packets)) * int(tick[1]) / int(tick[2]) if tick and packets else 0.0
 
 
@@ -142,66 +112,42 @@ def _usual(rate: float) -> float:
 def reading(footage: Footage, pixels: str, size: tuple[int, int], fps: float | None = None, first: int = 0):
     """Open a stream of raw frames: a running ffmpeg that writes them to its ``stdout``, and that ends with the block.
 
-    Parameters
-    ----------
-    footage : Footage
-        From `look`.
-    pixels : str
-        ffmpeg's name of the pixel format, e.g. ``rgb24`` or ``rgba``; rows from top to bottom.
-    size : (int, int)
-        Width and height of the frames.
-    fps : float, optional
-        Frames per second, by default the video's own. Frame t is shown t / fps seconds after the first.
-    first : int
-        Number of frames to skip at the start.
+    They have this ``size`` (width, height), rows from top to bottom, and ``pixels``, ffmpeg's name of a pixel format
+    such as ``rgb24``. Frame t is shown t / fps seconds after the first, by default at the video's own rate; ``first``
+    is the number of frames to skip.
     """
-    chain = f"{_even(footage, fps or footage.fps)},scale={size[0]}:{size[1]},trim=start_frame={first}"
-    command = [*_input(footage.path), "-map", "0:V:0", "-vf", f"{chain},setpts=PTS-STARTPTS", "-an"]
-    command += ["-pix_fmt", pixels, "-f", "rawvideo", "pipe:1"]
-    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE}
-    with ffmpeg.running([ffmpeg.reader(), "-v", "quiet", *command], **pipes) as process:
+    frames = _even_frames(footage, fps or footage.fps, f"scale={size[0]}:{size[1]}", f"trim=start_frame={first}")
+    command = [ffmpeg.reader(), "-v", "quiet", *frames, "-pix_fmt", pixels, "-f", "rawvideo", "pipe:1"]
+    with ffmpeg.running(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
         yield process
 
 
 def steady(footage: Footage, target: Path) -> None:
     """Write the frames as a video for any reader: constant frame rate, upright, square pixels."""
     # every ffmpeg writes mpeg4 and every OpenCV reads it; odd sizes are padded, so that pixels keep their positions
-    chain = f"{_even(footage, footage.fps)},pad=ceil(iw/2)*2:ceil(ih/2)*2"
-    command = [*_input(footage.path), "-map", "0:V:0", "-vf", f"{chain},setpts=PTS-STARTPTS", "-an"]
-    command += [*"-c:v mpeg4 -q:v 2 -pix_fmt yuv420p".split(), ffmpeg.url(target)]
-    ffmpeg.write(ffmpeg.reader(), command, target)
+    frames = _even_frames(footage, footage.fps, "pad=ceil(iw/2)*2:ceil(ih/2)*2")
+    options = "-c:v mpeg4 -q:v 2 -pix_fmt yuv420p".split()
+    ffmpeg.write(ffmpeg.reader(), [*frames, *options, ffmpeg.url(target)], target)
 
 
 def sound(footage: Footage, target: Path) -> None:
     """Write a video's sound as wav, 16 bit, 22050 Hz, mono, from the first frame on; silence until the sound starts.
 
-    Raises
-    ------
-    UserError
-        If the sound cannot be decoded or written, or ends before the first frame.
+    Raises a UserError if the sound cannot be decoded or written, or ends before the first frame.
     """
     begin = f"{footage.first:.6f}"
     chain = f"atrim=start={begin},asetpts=PTS-{begin}/TB,aresample={audio.SR}:async=1:first_pts=0:rematrix_maxval=1"
-    command = [*_input(footage.path), "-map", "0:a:0", "-af", f"{chain},asetpts=N/SR/TB", "-vn", "-ac", "1"]
+    command = ["-copyts", "-i", ffmpeg.url(footage.path), "-map", "0:a:0", "-af", f"{chain},asetpts=N/SR/TB"]
+    command += "-vn -ac 1 -map_metadata -1 -fflags +bitexact -flags:a +bitexact -c:a pcm_s16le -f wav".split()
     with atomic(target) as temporary:
-        bare = "-map_metadata -1 -fflags +bitexact -flags:a +bitexact -c:a pcm_s16le -f wav".split()
-        ffmpeg.write(ffmpeg.reader(), [*command, *bare, ffmpeg.url(temporary)], target)
+        ffmpeg.write(ffmpeg.reader(), [*command, ffmpeg.url(temporary)], target)
         if temporary.stat().st_size < 100:
-            raise UserError(f"{footage.path}: its sound is over before its first frame")
+            raise UserError(f"{footage.path}: its sound ends before its first frame")
 
 
-def _input(path: Path) -> list[str]:
-    """Return the arguments with which ffmpeg reads a file and keeps its timestamps."""
-    return ["-copyts", "-i", ffmpeg.url(path)]
-
-
-def _even(footage: Footage, fps: float) -> str:
-    """Return the filters for a constant frame rate and square pixels; ffmpeg itself rotates frames upright."""
-    rate = Fraction(fps).limit_denominator(60_000)
-    return (
-        f"fps=fps={rate}:start_time={footage.first:.6f}:round=near,scale={footage.size[0]}:{footage.size[1]},setsar=1"
-    )
-
-
-def _first(lines: list[str]) -> str:
-    return lines[0].strip()[:160] if lines else "it does not say why"
+def _even_frames(footage: Footage, fps: float, *filters: str) -> list[str]:
+    """Return the arguments for frames at a constant rate with square pixels; ffmpeg itself rotates them upright."""
+    rate, (width, height) = Fraction(fps).limit_denominator(60_000), footage.size
+    chain = f"fps=fps={rate}:start_time={footage.first:.6f}:round=near,scale={width}:{height},setsar=1"
+    chain = ",".join([chain, *filters, "setpts=PTS-STARTPTS"])
+    return ["-copyts", "-i", ffmpeg.url(footage.path), "-map", "0:V:0", "-vf", chain, "-an"]

@@ -1,6 +1,5 @@
-"""Write raw frames as mp4 or gif by ffmpeg, read the header of media files, and show videos in notebooks."""
+"""Write raw frames as mp4 or gif by ffmpeg, and show videos in notebooks."""
 
-import re
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -11,8 +10,6 @@ from learn2dance.cli import existing_path, progress
 from learn2dance.data.temporary import atomic, temporary_folder
 from learn2dance.errors import UserError
 from learn2dance.media import ffmpeg
-
-ENDINGS = (".mp4", ".gif")
 
 # No B-frames, so that all players agree on the time of the first frame. The number of threads is fixed, so that the
 # bytes are always the same. A finer motion search takes 20% more time and makes the file 15% smaller.
@@ -33,41 +30,24 @@ def write(
     audio: str | Path | None = None,
     start: float = 0.0,
 ) -> None:
-    """Encode frames as they are drawn; the file appears only when it is complete.
+    """Encode ``count`` frames as they are drawn, as .mp4 (H.264 and AAC) or .gif (without sound).
 
-    Parameters
-    ----------
-    path : path
-        Ends in .mp4 (H.264, and AAC if there is audio) or .gif (without sound).
-    draw : callable
-        ``draw(t)`` returns frame ``t`` as RGBA bytes, rows from top to bottom; it may reuse the buffer.
-    count : int
-        Number of frames.
-    size : (int, int)
-        Width and height in pixels; even numbers for .mp4.
-    fps : float
-        Frames per second.
-    audio : path, optional
-        Any file with sound. It is cut, or padded with silence, to the ``count / fps`` seconds of the video.
-    start : float
-        Seconds of the audio to skip at its start.
+    ``draw(t)`` returns frame t as RGBA bytes, rows from top to bottom; it may reuse the buffer. ``size`` is width and
+    height in pixels, even for .mp4. ``audio`` is any file with sound: ``start`` seconds of it are skipped, and the rest
+    is cut, or padded with silence, to the length of the video. The file appears only when it is complete.
 
-    Raises
-    ------
-    UserError
-        If the suffix is neither, the audio file has no sound, or ffmpeg fails (the message contains its reason).
+    Raises a UserError if the suffix is unknown, the audio file has no sound, or ffmpeg fails.
     """
     path = Path(path)
-    if path.suffix.lower() not in ENDINGS:
-        raise UserError(f"{path}: expected a name that ends in {' or '.join(ENDINGS)}")
+    ending = path.suffix.lower()
+    if ending not in (".mp4", ".gif"):
+        raise UserError(f"{path}: expected a name that ends in .mp4 or .gif")
     rate = str(Fraction(fps).limit_denominator(100_000))
     video_in = f"-f rawvideo -pix_fmt rgb0 -video_size {size[0]}x{size[1]} -framerate {rate} -i pipe:0".split()
     sound = []
-    if audio is not None and path.suffix.lower() == ".mp4":
-        if not probe(audio)["audio"]:
-            raise UserError(
-                f"{audio}: no sound in it; expected a song (wav, flac, ogg, mp3, m4a …) or a film with sound"
-            )
+    if audio is not None and ending == ".mp4":
+        if not ffmpeg.probe(audio).sound:
+            raise UserError(f"{audio}: found no sound, expected a song (wav, flac, mp3 …) or a video with sound")
         seconds = count / fps
         cut = (  # fill gaps, so that sound keeps the file's timestamps; then cut or pad it to the length of the video
             f"aresample=async=1:first_pts=0,atrim=start={start:.6f},asetpts=PTS-STARTPTS,"
@@ -75,50 +55,15 @@ def write(
         )
         sound = ["-i", ffmpeg.url(audio), "-map", "0:v", "-map", "1:a:0", "-af", cut, *"-c:a aac -b:a 160k".split()]
     with temporary_folder() as folder, atomic(path) as temporary:
-        out = [*_BITEXACT, ffmpeg.url(temporary)]
-        if path.suffix.lower() == ".mp4":
-            command = [*video_in, *sound, *_X264, *out]
-        else:  # the palette is made from a few frames, since ffmpeg holds all frames that it uses in memory
-            palette = folder / "palette.png"
-            few = np.unique(np.linspace(0, count - 1, 24).astype(int))
-            made = [*video_in, "-vf", "palettegen", "-update", "1", ffmpeg.url(palette)]
-            ffmpeg.write(ffmpeg.encoder(), made, path, map(draw, few.tolist()))
-            dither = "paletteuse=dither=none:diff_mode=rectangle"
-            command = [*video_in, "-i", ffmpeg.url(palette), "-lavfi", dither, *out]
+        options = [*sound, *_X264]
+        if ending == ".gif":  # the palette is computed from a few frames, since ffmpeg holds all of them in memory
+            palette = ffmpeg.url(folder / "palette.png")
+            few = np.unique(np.linspace(0, count - 1, 24).astype(int)).tolist()
+            command = [*video_in, "-vf", "palettegen", "-update", "1", palette]
+            ffmpeg.write(ffmpeg.encoder(), command, path, map(draw, few))
+            options = ["-i", palette, "-lavfi", "paletteuse=dither=none:diff_mode=rectangle"]
+        command = [*video_in, *options, *_BITEXACT, ffmpeg.url(temporary)]
         ffmpeg.write(ffmpeg.encoder(), command, path, map(draw, progress(range(count), path.name)))
-
-
-def probe(path: str | Path) -> dict:
-    """Read a media file's header.
-
-    Returns
-    -------
-    dict
-        ``duration`` float seconds, or None if the file does not say; ``audio`` bool; ``size`` (width, height) in
-        pixels and ``fps`` float of its first video stream, None if there is none.
-
-    Raises
-    ------
-    UserError
-        If it is missing or not a media file.
-    """
-    existing_path(path, "audio or video file")
-    said = ffmpeg.read("-i", ffmpeg.url(path)).stderr.decode(errors="replace")
-    streams = re.findall(r"^ *Stream #\S+: (Audio|Video): (.*)$", said, re.MULTILINE)
-    if not streams:
-        reason = said.strip().splitlines()[-1].rsplit(": ", 1)[-1]
-        raise UserError(
-            f"{path}: ffmpeg finds neither sound nor picture in it ({reason}); is it an audio or video file?"
-        )
-    length = re.search(r"Duration: (\d+):(\d+):([\d.]+)", said)
-    picture = next((about for kind, about in streams if kind == "Video"), "")
-    size, rate = re.search(r"\b(\d{2,5})x(\d{2,5})\b", picture), re.search(r"([\d.]+)(k?) fps", picture)
-    return {
-        "duration": int(length[1]) * 3600 + int(length[2]) * 60 + float(length[3]) if length else None,
-        "audio": any(kind == "Audio" for kind, _ in streams),
-        "size": (int(size[1]), int(size[2])) if size else None,
-        "fps": float(rate[1]) * (1000 if rate[2] else 1) if rate else None,
-    }
 
 
 def embed(path: str | Path, width: int | None = None):

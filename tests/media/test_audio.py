@@ -1,4 +1,4 @@
-"""Sounds of known times, encoded by ffmpeg itself, come back at those times; what is no sound is refused."""
+"""Sounds of known times, encoded by ffmpeg itself, are decoded at those times; other files are refused."""
 
 import subprocess
 
@@ -36,7 +36,7 @@ def clicks(tmp_path_factory):
     return path
 
 
-def heard(y, around):
+def onset_times(y, around):
     """Find when the sound rises to a third of its peak near these times."""
     times = []
     for time in around:
@@ -54,13 +54,13 @@ def test_clicks_come_back_at_their_times(clicks, ffmpeg, tmp_path, ending):
     y = audio.load(path)
     assert y.dtype == np.float32
     assert y.shape == pytest.approx((4 * audio.SR,), abs=0.03 * audio.SR)
-    assert heard(y, CLICKS) == pytest.approx(CLICKS, abs=0.003)
+    assert onset_times(y, CLICKS) == pytest.approx(CLICKS, abs=0.003)
 
 
 def test_sound_that_starts_later_than_its_video_is_preceded_by_silence(clicks, ffmpeg, tmp_path):
     video = tmp_path / "late.mp4"
     ffmpeg("-f", "lavfi", "-i", "testsrc=duration=5:size=64x64", "-itsoffset", "0.5", "-i", clicks, video)
-    assert heard(audio.load(video), CLICKS + 0.5) == pytest.approx(CLICKS + 0.5, abs=0.003)
+    assert onset_times(audio.load(video), CLICKS + 0.5) == pytest.approx(CLICKS + 0.5, abs=0.003)
 
 
 def test_mono_is_the_mean_of_the_channels(tmp_path):
@@ -103,12 +103,12 @@ def no_sound(folder, ffmpeg, name):
     ("name", "says"),
     [
         ("missing.wav", "no such audio file"),
-        ("text.mp3", "none that ffmpeg can decode"),
+        ("text.mp3", "neither sound nor picture"),
         ("empty.wav", "empty"),
         ("folder.wav", "a folder"),
         ("mute.mp4", "video without sound"),
         ("short.wav", r"1\.00 s of sound, expected at least 1\.75 s"),
-        ("nan.wav", "not finite"),
+        ("nan.wav", "NaN or infinite samples"),
     ],
 )
 def test_what_is_no_sound_is_a_fault_of_one_line_that_names_the_file(tmp_path, ffmpeg, name, says):

@@ -6,11 +6,11 @@ import time
 import psutil
 import pytest
 from conftest import ROOT, still_alive
-from test_video_reader import CLICKS, flashes
+from test_video_reader import CLICKS, flashes, make
 from test_video_writer import song
 
 from learn2dance.errors import UserError
-from learn2dance.media import audio, ffmpeg, video_reader, video_writer
+from learn2dance.media import audio, ffmpeg, video_reader
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def system(tmp_path, monkeypatch):
 
 def test_videos_and_songs_are_read_by_the_systems_ffmpeg_and_else_by_the_packages(tmp_path, system, monkeypatch):
     film, wav = flashes(tmp_path / "p.mp4"), song(tmp_path / "s.wav", clicks=CLICKS)
-    assert not system.exists()  # what makes films has H.264, which not every system's has
-    reads = [lambda: video_reader.look(film), lambda: audio.load(wav), lambda: video_writer.probe(film)]
+    assert not system.exists()  # videos are written by an ffmpeg with H.264, which a system's may lack
+    reads = [lambda: video_reader.look(film), lambda: audio.load(wav), lambda: ffmpeg.probe(film)]
     found = []
     for read in reads:
         found.append(read())
@@ -39,8 +39,18 @@ def test_videos_and_songs_are_read_by_the_systems_ffmpeg_and_else_by_the_package
     assert ffmpeg.reader() == bundled
     monkeypatch.setenv("PATH", str(system.parent / "bin"))
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", bundled)
-    assert video_reader.look(film) == found[0] and video_writer.probe(film) == found[2]
+    assert video_reader.look(film) == found[0] and ffmpeg.probe(film) == found[2]
     assert not system.exists() and ffmpeg.reader() == ffmpeg.encoder() == bundled
+
+
+def test_text_in_a_file_is_not_taken_for_its_header(tmp_path):
+    plain = flashes(tmp_path / "p.mp4")
+    text = {"title": " Duration: 09:09:09.9, start: 7", "artist": "Stream #0:9: Audio: aac", "comment": "[error] wrong"}
+    text["copyright"] = "displaymatrix: rotation of 90.00 degrees"
+    options = [option for key, value in text.items() for option in ("-metadata", f"{key}={value}")]
+    titled = make("-i", plain, *options, "-c", "copy", tmp_path / "t.mp4")
+    assert ffmpeg.probe(titled) == ffmpeg.probe(plain) == (False, True, 25, False, 4, 0)
+    assert video_reader.look(titled)[1:] == video_reader.look(plain)[1:]
 
 
 def test_without_any_it_is_said_what_helps(tmp_path, monkeypatch):

@@ -166,7 +166,7 @@ def noise(path, ending):
 
 
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "avi", "mov"])
-def test_a_video_that_is_cut_short_is_told(tmp_path, which, ending):
+def test_a_video_that_is_cut_short_is_an_error(tmp_path, which, ending):
     path = noise(tmp_path / "v", ending)
     assert video_reader.look(path).frames in (150, 151)  # mpeg4 in an avi: ffmpeg shows its first frame for two
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -175,7 +175,7 @@ def test_a_video_that_is_cut_short_is_told(tmp_path, which, ending):
     assert str(path) in str(fault.value) and "\n" not in str(fault.value)
 
 
-def test_what_is_no_video_is_told(tmp_path, which):
+def test_other_files_are_errors(tmp_path, which):
     whole = make("-i", noise(tmp_path / "v", "mp4"), "-c", "copy", tmp_path / "w.mp4")  # its index comes last
     (tmp_path / "headless.mp4").write_bytes(whole.read_bytes().partition(b"moov")[0])
     (tmp_path / "text.mp4").write_text("la la la\n" * 100)
@@ -185,12 +185,12 @@ def test_what_is_no_video_is_told(tmp_path, which):
     cover = ["-map", "0:a", "-map", "1:v", "-frames:v", "1", "-c:v", "mjpeg", "-disposition:v", "attached_pic"]
     make("-i", whole, "-i", whole, *cover, tmp_path / "cover.m4a")
     for name, said in {
-        "headless.mp4": "is it one, and whole",
-        "text.mp4": "is it one, and whole",
+        "headless.mp4": "is it a complete media file",
+        "text.mp4": "is it a complete media file",
         "empty.mp4": "0 bytes",
         "folder.mp4": "a folder",
-        "song.mp4": "sound alone",
-        "cover.m4a": "sound alone",
+        "song.mp4": "found only sound",
+        "cover.m4a": "found only sound",
         "vv.mp4": "did you mean",
     }.items():
         with pytest.raises(UserError, match=said) as fault:

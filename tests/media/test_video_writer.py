@@ -8,8 +8,8 @@ import pytest
 
 from learn2dance import cli
 from learn2dance.errors import UserError
-from learn2dance.media import video_writer
-from learn2dance.media.ffmpeg import encoder
+from learn2dance.media import video_reader, video_writer
+from learn2dance.media.ffmpeg import encoder, probe
 
 SIZE = (64, 48)
 
@@ -26,7 +26,7 @@ def ffmpeg(*arguments) -> bytes:
 
 def pictures(path) -> np.ndarray:
     """Decode all frames: uint8 (T, height, width)."""
-    width, height = video_writer.probe(path)["size"]
+    width, height = video_reader.look(path).size
     raw = ffmpeg("-i", f"file:{path}", "-f", "rawvideo", "-pix_fmt", "gray", "-fps_mode", "passthrough", "-")
     return np.frombuffer(raw, np.uint8).reshape(-1, height, width)
 
@@ -95,12 +95,8 @@ def test_the_sound_lasts_as_long_as_the_picture(tmp_path, seconds):
     last = packets(out, 0)[-1]
     assert sum(last) == pytest.approx(4.0, abs=1e-3)
     assert len(samples(out)) / 8000 == pytest.approx(4.0, abs=0.001)
-    assert video_writer.probe(out) == {
-        "duration": pytest.approx(4.0, abs=0.03),
-        "audio": True,
-        "size": SIZE,
-        "fps": 25.0,
-    }
+    found = probe(out)
+    assert (found.sound, found.picture, found.fps) == (True, True, 25) and found.duration == pytest.approx(4, abs=0.03)
 
 
 @pytest.mark.parametrize("ending", ["ogg", "mp3", "m4a", "flac", "opus"])
@@ -178,7 +174,7 @@ def test_frames_are_not_kept(tmp_path):
         tracemalloc.stop()
 
 
-def test_what_is_no_sound_is_told_before_anything_is_drawn(tmp_path):
+def test_an_audio_file_without_sound_is_an_error_before_anything_is_drawn(tmp_path):
     def never(t):
         raise AssertionError
 
@@ -187,10 +183,10 @@ def test_what_is_no_sound_is_told_before_anything_is_drawn(tmp_path):
     (tmp_path / "folder.wav").mkdir()
     video_writer.write(tmp_path / "silent.mp4", flashing(), 5, SIZE, 25)
     for name, said in {
-        "text.mp3": "is it an audio or video file",
-        "empty.wav": "is it an audio or video file",
+        "text.mp3": "is it a complete media file",
+        "empty.wav": "0 bytes",
         "folder.wav": "folder.wav",
-        "silent.mp4": "no sound in it",
+        "silent.mp4": "found no sound",
         "silent.mp3": "no such audio or video file; did you mean",
     }.items():
         with pytest.raises(UserError, match=said) as fault:

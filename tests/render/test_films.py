@@ -5,7 +5,7 @@ from test_video_reader import flashes
 from test_video_writer import pictures, song
 
 from learn2dance.data import npz
-from learn2dance.media import video_writer
+from learn2dance.media import ffmpeg
 
 
 def pose(root, clip, at=(40, 30), frames=20):
@@ -27,7 +27,7 @@ def test_films_are_drawn_once_with_their_music(run_stage, tmp_path):
     assert done.returncode == 0 and "2 films made, 0 were up to date" in done.stdout, done.stderr
     films = {path.stem: path for path in (tmp_path / "films").iterdir()}
     assert sorted(films) == ["a", "it's b"] and all(len(pictures(film)) == 20 for film in films.values())
-    assert {clip: video_writer.probe(film)["audio"] for clip, film in films.items()} == {"a": True, "it's b": False}
+    assert {clip: ffmpeg.probe(film).sound for clip, film in films.items()} == {"a": True, "it's b": False}
     drawn = pictures(films["a"])[4].astype(int)
     assert np.ptp(drawn[25:36, 35:46]) > 60 and np.ptp(drawn[:15]) < 30  # joints where they are, the video elsewhere
     assert "0 films made, 2 were up to date" in run_stage("-m", "learn2dance.render.films", tmp_path).stdout

@@ -4,7 +4,7 @@ from test_animate import fails, save  # noqa: F401  (fails is a fixture)
 from test_video_reader import corner, flashes, make
 from test_video_writer import onsets, packets, pictures, samples, song
 
-from learn2dance.media import video_writer
+from learn2dance.media import video_reader
 
 SPOT = (40, 30)  # pixels at which all of a dancer's joints are
 
@@ -22,8 +22,8 @@ def test_the_poses_lie_over_their_frames_in_time_and_place(run_stage, tmp_path):
     film = flashes(tmp_path / "v.mp4", 25, [moment / 25 for moment in moments], 3.0)
     done = run_stage("animate.py", save(tmp_path / "p.npz", poses, fps=25), "--over", film, "--out", tmp_path / "o.mp4")
     assert done.returncode == 0, done.stderr
-    about = video_writer.probe(tmp_path / "o.mp4")
-    assert (about["size"], about["fps"], about["audio"]) == ((64, 48), 25, False)
+    about = video_reader.look(tmp_path / "o.mp4")
+    assert (about.size, about.fps, about.sound) == ((64, 48), 25, False)
     seen = pictures(tmp_path / "o.mp4").astype(int)
     assert len(seen) == 75
     assert onsets(seen[:, :10].mean((1, 2)), 128).tolist() == moments  # above the joints: the video alone
@@ -90,7 +90,7 @@ def test_faults(fails, tmp_path):  # noqa: F811
     assert "would be overwritten" in fails(poses, "--over", film, "--out", film)
     assert "a dance that was made" in fails(made, *over)
     assert "no such video" in fails(poses, "--over", tmp_path / "none.mp4")
-    assert "is it one, and whole" in fails(poses, "--over", tmp_path / "text.mp4")
+    assert "is it a complete media file" in fails(poses, "--over", tmp_path / "text.mp4")
     assert "ends in .mp4 or .gif" in fails(poses, "--over", film, "--out", tmp_path / "o.png")
     assert "--trail: not with --over" in fails(poses, *over, "--trail")
     assert "ends before second 30" in fails(spot(tmp_path / "long.npz", 1000, 25), *over, "--start", 30)

@@ -1,4 +1,1 @@
-"""Draw skeletons as images and videos.
-
-May import `learn2dance.media`, `learn2dance.data` and `learn2dance.motion`.
-"""
+"""Draw skeletons as images and videos. May import `media`, `data` and `motion`."""

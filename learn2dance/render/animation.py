@@ -1,6 +1,5 @@
 """Draw dances as videos, as contact sheets, and as strips of skeletons on matplotlib axes."""
 
-import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,7 +19,6 @@ from learn2dance.render.artists import ON_PAPER, ON_STAGE
 
 TRAIL, FLASH, GHOST = 0.6, 0.3, 0.4  # seconds: length of trails, of the flash on a beat, of past motion on a sheet
 MOMENTS = 12  # number of frames of each dance on a contact sheet
-_GROUND = ON_STAGE["ground"]
 
 
 def animate(
@@ -35,36 +33,15 @@ def animate(
     trail: bool = False,
     start: float = 0.0,
 ) -> None:
-    """Draw dances side by side into a video; each has a fixed view that contains all of it.
+    """Draw dances side by side into an .mp4 or .gif; each has a fixed view that contains all of it.
 
-    Parameters
-    ----------
-    dances : sequence of np.ndarray [shape=(T, J, 2)]
-        Any unit, x right; NaN joints are not drawn. A dance that ends before the others keeps its last pose.
-    fps : float
-        Frames a second of all dances and of the video (see `kinematics.resample`).
-    out : path
-        .mp4 or .gif, replaced once the video is complete.
-    titles : sequence of str, optional
-        One for each dance.
-    audio : path, optional
-        The song, cut or padded with silence to the length of the video.
-    beats : sequence of np.ndarray [shape=(B,)] or None, optional
-        For each dance, seconds from its first frame at which the edge of the floor flashes.
-    y_up : bool
-        Whether y points up (what eval.py writes) or down (pixels).
-    size : (int, int), optional
-        Width and height of the video in pixels, rounded up to even. By default a dance is 640 high and as wide as it
-        needs, within limits; up to four are in a row, which is at most 1920 wide.
-    trail : bool
-        Whether to draw fading trails of wrists and ankles.
-    start : float
-        Second of the song at which the dances begin.
+    The dances (T, J, 2) are in any unit, x right, y up or down; NaN joints are not drawn. A dance that ends before the
+    others keeps its last pose. Each dance may have a title, and ``beats`` (B,): seconds from its first frame at which
+    the edge of the floor flashes. ``start`` is the second of the song at which the dances begin. ``trail`` draws fading
+    trails of wrists and ankles. ``size``, width and height in pixels, is rounded up to even; by default a dance is 640
+    high and as wide as it needs, within limits, and up to four are in a row, which is at most 1920 wide.
 
-    Raises
-    ------
-    UserError
-        If ffmpeg cannot read the song or cannot write the video.
+    Raises a UserError if ffmpeg cannot read the song or cannot write the video.
     """
     columns = min(len(dances), 4)
     rows = -(-len(dances) // columns)
@@ -78,14 +55,14 @@ def animate(
     size = (size[0] + size[0] % 2, size[1] + size[1] % 2)  # H.264 needs even sizes
     cell = np.array([size[0] / columns, size[1] / rows])
     head = 0.09 * min(cell) if titles else 0
-    figure, canvas = artists.blank(size, ON_STAGE)
+    figure, canvas = artists.blank(size)
     panels = []
     for i, dance in enumerate(dances):
         corner = np.array([i % columns, rows - 1 - i // columns]) * cell
         if titles:
             at = corner + [0.5 * cell[0], cell[1] - 0.6 * head]
-            artists.write(figure, at, titles[i], 0.05 * min(cell), 0.94 * cell[0], ON_STAGE["text"])
-        flashes = None if beats is None else beats[i]
+            artists.write(figure, at, titles[i], 0.05 * min(cell), 0.94 * cell[0])
+        flashes = np.empty(0) if beats is None or beats[i] is None else np.asarray(beats[i])
         panels.append(_panel(figure, dance, views[i], fps, corner, cell - [0, head], flashes, trail))
     artists.render(canvas)
     background = canvas.copy_from_bbox(figure.bbox)
@@ -100,35 +77,33 @@ def animate(
 
 
 def _panel(
-    figure: Figure, poses: np.ndarray, seen: viewport.View, fps: float, corner, cell, beats, trail: bool
+    figure: Figure, poses: np.ndarray, seen: viewport.View, fps: float, corner, cell, beats: np.ndarray, trail: bool
 ) -> Callable[[int], None]:
     """Prepare one dance in its part of the video; return the function that draws its frame t."""
     joints = poses.shape[1]
     scale, origin = viewport.fit(seen, corner, cell)
-    unit = seen.body * scale
     parts = artists.parts(joints, ON_STAGE)
     ends = skeleton.joints_ending(joints, "Wrist", "Ankle") or list(range(joints))
     steps = max(2, round(TRAIL * fps)) if trail else 0
     age = np.repeat(np.arange(1, steps + 1) / max(steps, 1), len(ends))  # 1: current frame; oldest first
-    tails = artists.blend(
-        np.tile(artists.hues(joints, ends, ON_STAGE), (steps, 1)), 0.85 * age[:, None] ** 1.5, _GROUND
-    )
-    dancer = artists.lines(np.concatenate([tails, parts.colours]), unit * np.concatenate([0.02 * age, parts.widths]))
+    tails = np.tile(artists.joint_colours(joints, ends, ON_STAGE), (steps, 1))
+    colours = np.concatenate([artists.fade(tails, 0.85 * age[:, None] ** 1.5), parts.colours])
+    dancer = artists.lines(colours, seen.body * scale * np.concatenate([0.02 * age, parts.widths]))
     level = corner[1] + 0.03 * cell[1] if seen.floor is None else origin[1] + scale * seen.floor
     if seen.floor is not None:
         artists.floor(figure, corner, cell, level)
     edge = np.array([[[corner[0], level], [corner[0] + cell[0], level]]])
-    glow = artists.lines([ON_STAGE["text"]] * 3, 0.01 * min(cell) * np.array([5, 2.5, 1]), np.repeat(edge, 3, 0))
+    light = np.array([to_rgb(ON_STAGE["text"])])
+    glow = artists.lines(light, 0.01 * min(cell) * np.array([5, 2.5, 1]), np.repeat(edge, 3, 0))
     for artist in (dancer, glow):
         artist.set_figure(figure)
         artist.set_clip_box(Bbox.from_bounds(*corner, *cell))
 
     def draw(t: int) -> None:
-        since = np.empty(0) if beats is None else t / fps - np.asarray(beats)
+        since = t / fps - beats
         since = since[(since > -0.5 / fps) & (since < FLASH)]
         if len(since):
-            strength = (1 - max(0, since.min()) / FLASH) * np.array([[0.1], [0.25], [1]])
-            glow.set_color(artists.blend(np.array([to_rgb(ON_STAGE["text"])]), strength, _GROUND))
+            glow.set_color(artists.fade(light, (1 - max(0, since.min()) / FLASH) * np.array([[0.1], [0.25], [1]])))
             figure.draw_artist(glow)
         t = min(t, len(poses) - 1)
         past = np.arange(t - steps, t + 1)
@@ -147,28 +122,15 @@ def contact_sheet(
     titles: Sequence[str] | None = None,
     y_up: bool = False,
     size: tuple[int, int] | None = None,
-    count: int = MOMENTS,
     start: float = 0.0,
 ) -> None:
     """Draw evenly spaced frames of dances into a .png, with their times and, fainter, the motion before each.
 
-    The scale of a dance is constant, and the view moves horizontally with the dancer.
-
-    Parameters
-    ----------
-    dances, fps, titles, y_up
-        As for `animate`.
-    out : path
-        .png; the same dances give the same bytes.
-    size : (int, int), optional
-        Width and height in pixels; by default 1600 wide and as high as needed.
-    count : int
-        Number of frames of each dance.
-    start : float
-        Seconds, added to the times written below the frames.
+    The scale of a dance is constant, and the view moves horizontally with the dancer. Parameters are as for `animate`,
+    but the ``size`` is by default 1600 wide and as high as needed, and ``start`` is added to the times written below
+    the frames. The same dances give the same bytes.
     """
-    columns = min(count, 6)
-    rows = -(-count // columns)
+    columns, rows = 6, MOMENTS // 6
     head = 0.22 if titles else 0  # height of a dance's title, in cell heights
     upright = [viewport.upright(dance, y_up) for dance in dances]
     windows = [viewport.view(poses - viewport.centre(poses)[:, None]) for poses in upright]
@@ -176,59 +138,46 @@ def contact_sheet(
         tall = np.clip(max(viewport.room(seen)[1] / viewport.room(seen)[0] for seen in windows), 0.8, 2.0)
         size = (1600, round(1600 / columns * tall * (rows + head) * len(dances)))
     cell = np.array([size[0] / columns, size[1] / len(dances) / (rows + head)])
-    figure, canvas = artists.blank(size, ON_STAGE)
+    figure, canvas = artists.blank(size)
     for i, (poses, window) in enumerate(zip(upright, windows, strict=True)):
         top = size[1] - i * cell[1] * (rows + head)
         if titles:
-            at = np.array([size[0] / 2, top - 0.6 * head * cell[1]])
-            artists.write(figure, at, titles[i], 0.11 * min(cell), 0.94 * size[0], ON_STAGE["text"])
-        moments = (np.arange(count) + 0.5) * len(poses) / count
+            at = (size[0] / 2, top - 0.6 * head * cell[1])
+            artists.write(figure, at, titles[i], 0.11 * min(cell), 0.94 * size[0])
+        moments = (np.arange(MOMENTS) + 0.5) * len(poses) / MOMENTS
         for n, t in enumerate(moments.astype(int).tolist()):
             corner = np.array([n % columns * cell[0], top - (head + 1 + n // columns) * cell[1]])
             _moment(figure, poses, t, fps, window, corner, cell)
-            label = f"{int((start + t / fps) // 60)}:{(start + t / fps) % 60:04.1f}"
+            minutes, seconds = divmod(start + t / fps, 60)
             at = corner + [0.5 * cell[0], 0.07 * cell[1]]
-            artists.write(figure, at, label, 0.09 * min(cell), cell[0], ON_STAGE["text"])
+            artists.write(figure, at, f"{minutes:.0f}:{seconds:04.1f}", 0.09 * min(cell), cell[0])
     artists.render(canvas)
-    buffer = io.BytesIO()
-    imsave(buffer, np.asarray(canvas.buffer_rgba())[..., :3], format="png", metadata={"Software": None})
     with atomic(out) as temporary:
-        temporary.write_bytes(buffer.getbuffer())
+        imsave(temporary, np.asarray(canvas.buffer_rgba())[..., :3], format="png", metadata={"Software": None})
 
 
 def _moment(figure: Figure, poses: np.ndarray, t: int, fps: float, seen: viewport.View, corner, cell) -> None:
     """Draw frame t of a dance, and fainter some frames before it, into a cell."""
     scale, origin = viewport.fit(seen, corner + [0, 0.12 * cell[1]], cell * [1, 0.88])
     origin = origin - scale * viewport.centre(poses[t : t + 1])[0]
-    unit = seen.body * scale
     if seen.floor is not None:
         artists.floor(figure, corner, cell, origin[1] + scale * seen.floor)
     parts = artists.parts(poses.shape[1], ON_STAGE)
     for back in (4, 3, 2, 1, 0):
         before = t - round(back * GHOST / 4 * fps)
         if before >= 0:
-            faded = artists.blend(parts.colours, 1 if back == 0 else 0.4 - 0.08 * back, _GROUND)
+            faded = artists.fade(parts.colours, 1 if back == 0 else 0.4 - 0.08 * back)
             points = artists.segments(poses[before], parts) * scale + origin
-            dancer = artists.lines(faded, parts.widths * unit, points)
+            dancer = artists.lines(faded, parts.widths * (seen.body * scale), points)
             dancer.set_clip_box(Bbox.from_bounds(*corner, *cell))
             figure.add_artist(dancer)
 
 
 def strip(ax: Axes, poses: np.ndarray, count: int = 6, y_up: bool = False) -> None:
-    """Draw evenly spaced frames of a motion on axes, from left to right, in the palette `ON_PAPER`.
+    """Draw ``count`` evenly spaced frames of a motion, the first and the last included, from left to right on axes.
 
-    They include the first and the last frame. Sets the axes' limits and equal aspect, and hides the frame.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        Must keep its size, to which the width of the limbs is fitted.
-    poses : np.ndarray [shape=(T, J, 2)]
-        Any unit, x right; NaN joints are not drawn.
-    count : int
-        Number of skeletons.
-    y_up : bool
-        Whether y points up (normalised poses) or down (pixels).
+    The poses (T, J, 2) are in any unit, x right, y up or down; NaN joints are not drawn. The axes get limits and equal
+    aspect, and no frame. They must keep their size, to which the width of the limbs is fitted.
     """
     poses = viewport.upright(poses, y_up)
     poses = poses - viewport.centre(poses)[:, None]

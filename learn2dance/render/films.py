@@ -8,8 +8,6 @@ A film that is newer than its inputs is skipped. Clips with an error are reporte
 Example: python -m learn2dance.render.films data
 """
 
-from pathlib import Path
-
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.errors import UserError
@@ -22,41 +20,30 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     cli.setup(args.quiet)
 
-    from learn2dance.data.data_root import open_root
-
-    root = open_root(args.data)
-    clips = [clip for clip in sorted({*root.videos, *root.twice["videos"]}) if root.file("poses", clip).exists()]
-    if not clips:
-        raise UserError(f"{root.path}: no clip has both a video in videos/ and poses in poses/; run parse.py first")
-    faults, made = [], 0
-    for clip in clips:
-        try:
-            made += _make(root, clip)
-        except UserError as fault:
-            faults.append(str(fault))
-    cli.raise_faults(faults, len(clips), "films not made")
-    log.info("%d films made, %d were up to date; look: %s", made, len(clips) - made, root.path / "films")
-
-
-def _make(root, clip: str) -> bool:
-    """Draw one clip's film; return False if it is up to date."""
-    poses, video, song = root.file("poses", clip), root.one("videos", clip), root.one("audio", clip)
-    film = root.path / "films" / f"{clip}.mp4"
-    if film.exists() and all(_written(film) >= _written(source) for source in (poses, video, song) if source):
-        return False
-
-    from learn2dance.data import npz
+    from learn2dance.data import data_root, npz
     from learn2dance.media import video_reader
     from learn2dance.render import overlay
 
-    dance = npz.load(poses, "poses")
-    overlay.over(video_reader.look(video), [dance["poses"]], dance["fps"], film, song)
-    log.info("%s: %s over %s", film, poses.name, video.name)
-    return True
-
-
-def _written(path: Path) -> int:
-    return path.stat().st_mtime_ns
+    root = data_root.open_root(args.data)
+    clips = [clip for clip in sorted({*root.videos, *root.twice["videos"]}) if root.file("poses", clip).exists()]
+    if not clips:
+        raise UserError(f"{root.path}: no clip has both a video in videos/ and poses in poses/; run parse.py first")
+    faults, drawn = [], 0
+    for clip in clips:
+        try:
+            poses, video, song = root.file("poses", clip), root.one("videos", clip), root.one("audio", clip)
+            film = root.path / "films" / f"{clip}.mp4"
+            sources = [path for path in (poses, video, song) if path]
+            if film.exists() and film.stat().st_mtime_ns >= max(path.stat().st_mtime_ns for path in sources):
+                continue
+            dance = npz.load(poses, "poses")
+            overlay.over(video_reader.look(video), [dance["poses"]], dance["fps"], film, song)
+            log.info("%s: %s over %s", film, poses.name, video.name)
+            drawn += 1
+        except UserError as fault:
+            faults.append(str(fault))
+    cli.raise_faults(faults, len(clips), "films not drawn")
+    log.info("%d films drawn, %d were up to date; see %s", drawn, len(clips) - drawn, root.path / "films")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Draw skeletons over the video from which they were extracted."""
 
 import contextlib
+import itertools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from learn2dance.cli import log
 from learn2dance.errors import UserError
@@ -19,7 +22,7 @@ _WIDTH, _DOT, _CASING = 0.012, 0.022, 0.010  # bones, joints, outline; body heig
 
 
 def over(
-    film: video_reader.Footage,
+    video: video_reader.Footage,
     dances: Sequence[np.ndarray],
     fps: float,
     out: str | Path,
@@ -27,106 +30,77 @@ def over(
     size: tuple[int, int] | None = None,
     first: int = 0,
 ) -> None:
-    """Draw skeletons over the frames of their video; the output ends when the poses or the video end.
+    """Draw skeletons over the frames of their video into an .mp4 or .gif, which ends when the poses or the video end.
 
-    Parameters
-    ----------
-    film : Footage
-        The video, from `video_reader.look`.
-    dances : sequence of np.ndarray [shape=(T, J, 2)]
-        One for each dancer: pixels of the upright video, x right, y down; NaN joints are not drawn.
-    fps : float
-        Frames a second of all dances and of the output; frame 0 is the video's first.
-    out : path
-        .mp4 or .gif.
-    audio : path, optional
-        Sound that starts with the video's first frame; by default the video's own.
-    size : (int, int), optional
-        Width and height of the output in pixels, rounded up to even; by default the video's, limited to `LARGEST`.
-    first : int
-        Number of frames to skip at the start.
+    The dances (T, J, 2), one for each dancer, are in pixels of the upright video, x right, y down; NaN joints are not
+    drawn. Their frame rate is that of the output, and their frame 0 is the video's first; ``first`` frames are skipped.
+    The ``audio`` starts with the video's first frame; by default it is the video's own. The ``size``, width and height
+    in pixels, is rounded up to even; by default it is the video's, limited to `LARGEST`.
 
-    Raises
-    ------
-    UserError
-        If no joint is observed, if over a quarter of them are outside the image, if the video ends before ``first``, or
-        if the output cannot be written.
+    Raises a UserError if no joint is observed, over a quarter of them are outside the image, the video ends before
+    ``first``, or the output cannot be written.
     """
     count = max(map(len, dances)) - first
-    shown = round(film.frames / film.fps * fps) - first
+    shown = round(video.frames / video.fps * fps) - first
     if shown < 1:
-        raise UserError(f"{film.path}: it ends before second {first / fps:.2f}, from which it is to be drawn")
+        raise UserError(f"{video.path}: ends before second {first / fps:.2f}, at which the drawing should start")
     if abs(count - shown) > max(2, fps):
         lasts = f"poses of {(count + first) / fps:.1f} s, a video of {(shown + first) / fps:.1f} s"
-        log.warning("%s: %s; is it the video that the poses are of?", film.path, lasts)
+        log.warning("%s: %s; are the poses of another video?", video.path, lasts)
     for poses in dances:
         known = poses[first:][np.isfinite(poses[first:]).all(-1)]
         if not len(known):
-            raise UserError(f"{film.path}: no joint is known from second {first / fps:.2f} on; was anybody seen?")
-        if np.mean((known < 0) | (known > film.size)) > 0.25:
-            reach = f"reach to ({known[:, 0].max():.0f}, {known[:, 1].max():.0f})"
-            raise UserError(
-                f"{film.path}: {film.size[0]}x{film.size[1]} pixels, but the poses {reach}; is it another video?"
-            )
-    size = size or tuple(round(side * min(1, LARGEST / max(film.size))) for side in film.size)
+            raise UserError(f"{video.path}: no joint is known from second {first / fps:.2f} on; was nobody detected?")
+        if np.mean((known < 0) | (known > video.size)) > 0.25:
+            (width, height), (x, y) = video.size, known.max(0)
+            reach = f"{width}x{height} pixels, but the poses reach to ({x:.0f}, {y:.0f})"
+            raise UserError(f"{video.path}: {reach}; are they of another video?")
+    size = size or tuple(round(side * min(1, LARGEST / max(video.size))) for side in video.size)
     size = tuple(max(2, side + side % 2) for side in size)  # H.264 needs even sizes
-    figure, canvas = artists.blank(size, ON_STAGE)
+    figure, canvas = artists.blank(size)
     artists.render(canvas)
-    dancers = [_dancer(figure, viewport.upright(poses, False), film.size, size) for poses in dances]
-    picture = np.asarray(canvas.buffer_rgba())
-    with _pictures(film, size, fps, first) as frame:
+    dancers = [_dancer(figure, viewport.upright(poses, False), video.size, size) for poses in dances]
+    image = np.asarray(canvas.buffer_rgba())
+    with contextlib.ExitStack() as stack:
+        frames, at = iter(()), math.inf  # at: the next frame of the iterator
 
         def draw(t: int) -> memoryview:
-            picture[:] = np.frombuffer(frame(t), np.uint8).reshape(picture.shape)
+            nonlocal frames, at
+            if t < at:  # at first, and once the palette of a gif is complete
+                stack.close()
+                frames, at = stack.enter_context(contextlib.closing(_frames(video, size, fps, first))), 0
+            frame = next(itertools.islice(frames, t - at, None))
+            at = t + 1
+            image[:] = np.frombuffer(frame, np.uint8).reshape(image.shape)
             for dancer in dancers:
                 dancer(t + first)
             return canvas.buffer_rgba()
 
-        start = first / fps + (film.late if audio is None else 0)
-        sound = audio if audio is not None else film.path if film.sound else None
+        start = first / fps + (video.late if audio is None else 0)
+        sound = audio if audio is not None else video.path if video.sound else None
         video_writer.write(out, draw, min(count, shown), size, fps, sound, start)
 
 
-@contextlib.contextmanager
-def _pictures(
-    film: video_reader.Footage, size: tuple[int, int], fps: float, first: int
-) -> Iterator[Callable[[int], bytes]]:
-    """Open a video; yield a function that returns frame t as RGBA bytes, or the last frame after the end.
-
-    Call it with increasing t. A smaller t reopens the video, which writing a gif does once its palette is complete.
-    """
-    with contextlib.ExitStack() as stack:
-        stream, at, last = None, 0, bytes(4 * size[0] * size[1])
-
-        def frame(t: int) -> bytes:
-            nonlocal stream, at, last
-            if stream is None or t < at:
-                stack.close()
-                stream, at = stack.enter_context(video_reader.reading(film, "rgba", size, fps, first)).stdout, 0
-            while at <= t:
-                read, at = stream.read(len(last)), at + 1
-                last = read if len(read) == len(last) else last
-            return last
-
-        yield frame
+def _frames(video: video_reader.Footage, size: tuple[int, int], fps: float, first: int) -> Iterator[bytes]:
+    """Yield the frames of a video as RGBA bytes, and after its end the last one again."""
+    frame = bytes(4 * size[0] * size[1])
+    with video_reader.reading(video, "rgba", size, fps, first) as process:
+        while True:
+            read = process.stdout.read(len(frame))
+            frame = read if len(read) == len(frame) else frame
+            yield frame
 
 
-def _dancer(figure, poses: np.ndarray, pixels: tuple[int, int], size: tuple[int, int]):
-    """Prepare the skeleton of y-up poses (T, J, 2); return the function that draws frame t over the image."""
+def _dancer(figure: Figure, poses: np.ndarray, pixels: tuple[int, int], size: tuple[int, int]) -> Callable[[int], None]:
+    """Prepare the skeleton of upright poses (T, J, 2); return the function that draws frame t over the image."""
     joints = poses.shape[1]
     pairs = np.array([*skeleton.bones(joints), *[(j, j) for j in range(joints)]])
-    colours = []
-    for a, b in pairs.tolist():
-        sides = {skeleton.side(joints, a), skeleton.side(joints, b)} - {"middle"} if joints in skeleton.JOINTS else ()
-        colours.append(to_rgb(ON_STAGE[sides.pop() if len(sides) == 1 else "middle"]))
-    colours = np.array(colours)
-    widths = np.where(pairs[:, 0] == pairs[:, 1], _DOT, _WIDTH)
+    colours = np.array([to_rgb(ON_STAGE[artists.bone_side(joints, a, b)]) for a, b in pairs.tolist()])
     dark = np.broadcast_to(to_rgb(ON_STAGE["ground"]), colours.shape)  # outline, visible on any image
-    twice = np.concatenate([pairs, pairs])
     scale = np.array(size) / pixels
-    body = viewport.view(poses).body * scale.mean()
-    widths = body * np.concatenate([widths + _CASING, widths])
-    parts = artists.Parts(twice, np.zeros((len(twice), 1)), np.concatenate([dark, colours]), widths)
+    widths = np.where(pairs[:, 0] == pairs[:, 1], _DOT, _WIDTH)
+    widths = viewport.view(poses).body * scale.mean() * np.concatenate([widths + _CASING, widths])
+    parts = artists.Parts(np.tile(pairs, (2, 1)), np.zeros((len(widths), 1)), np.concatenate([dark, colours]), widths)
     artist = artists.lines(parts.colours, np.maximum(widths, 2))
     artist.set_figure(figure)
 

@@ -10,7 +10,7 @@ from scipy.ndimage import median_filter
 
 from learn2dance.motion.skeleton import joints_ending
 
-WILD = 2.0  # body sizes from the median of the joints: no limb reaches as far, so joints beyond are outliers
+REACH = 2.0  # body sizes from the median of the joints: no limb reaches as far, so joints beyond are outliers
 
 
 class View(NamedTuple):
@@ -38,38 +38,28 @@ def centre(poses: np.ndarray) -> np.ndarray:
 
 
 def view(poses: np.ndarray) -> View:
-    """Find the fixed view that contains every frame of a dance, without outliers.
+    """Find the fixed view that contains every frame of a dance, without outliers; `room` adds a margin.
 
-    A joint is an outlier if it is more than `WILD` body sizes from the median of its frame's joints, or if that median
+    A joint is an outlier if it is more than `REACH` body sizes from the median of its frame's joints, or if that median
     is as far from its own median over 25 frames. So a walk across the room is kept, and a brief jump away and back is
-    not.
-
-    Parameters
-    ----------
-    poses : np.ndarray [shape=(T, J, 2)]
-        Upright; at least one joint in one frame must be observed.
-
-    Returns
-    -------
-    View
-        Bounds of the joints; `room` adds space for the thickness of limbs.
+    not. The upright poses (T, J, 2) must have an observed joint.
     """
     known = np.isfinite(poses).all(-1)
-    seen = poses[known.any(1)]
-    known = known[known.any(1)]
+    seen, known = poses[known.any(1)], known[known.any(1)]
     body = float(np.median((np.nanmax(seen, 1) - np.nanmin(seen, 1)).max(-1)))
     middle = np.nanmedian(seen, axis=1)  # (T, 2)
-    astray = np.linalg.norm(middle - median_filter(middle, size=(25, 1), mode="nearest"), axis=-1)
+    jump = np.linalg.norm(middle - median_filter(middle, size=(25, 1), mode="nearest"), axis=-1)
     reach = np.linalg.norm(seen - middle[:, None], axis=-1)
-    tame = known & (reach <= WILD * body) & (astray <= WILD * body)[:, None]
-    if body == 0 or tame.sum() < known.sum() / 2:  # not a body of usual shape: keep all joints
-        tame = known
-    floor = None  # a camera above the floor shows far feet higher; the highest tenth may be jumps, so it is ignored
-    if feet := joints_ending(poses.shape[1], "Ankle", "Toe", "Heel"):
-        lowest = np.where(tame, seen[..., 1], np.inf)[:, feet].min(1)
-        if np.isfinite(lowest).any():
-            floor = float(np.quantile(lowest[np.isfinite(lowest)], 0.9))
-    return View(seen[tame].min(0), seen[tame].max(0), body or float(np.ptp(seen[tame], axis=0).max()) or 1.0, floor)
+    inlier = known & (reach <= REACH * body) & (jump <= REACH * body)[:, None]
+    if body == 0 or inlier.sum() < known.sum() / 2:  # not a body of usual shape: keep all joints
+        inlier = known
+    feet = joints_ending(poses.shape[1], "Ankle", "Toe", "Heel")
+    lowest = np.where(inlier, seen[..., 1], np.inf)[:, feet].min(1, initial=np.inf)
+    lowest = lowest[np.isfinite(lowest)]
+    # A camera above the floor shows far feet higher; the highest tenth may be jumps, so it is ignored.
+    floor = float(np.quantile(lowest, 0.9)) if len(lowest) else None
+    low, high = seen[inlier].min(0), seen[inlier].max(0)
+    return View(low, high, body or float(max(high - low)) or 1.0, floor)
 
 
 def room(seen: View) -> np.ndarray:
@@ -78,21 +68,9 @@ def room(seen: View) -> np.ndarray:
 
 
 def fit(seen: View, corner: np.ndarray, cell: np.ndarray) -> tuple[float, np.ndarray]:
-    """Fit a view, with its margin, into a cell and centre it.
+    """Fit a view, with its margin, into a cell of pixels (left and bottom, width and height) and centre it.
 
-    Parameters
-    ----------
-    seen : View
-        The view to fit.
-    corner, cell : np.ndarray [shape=(2,)]
-        Left and bottom, and width and height, of the cell in pixels.
-
-    Returns
-    -------
-    scale : float
-        Pixels for one unit of the poses, in x and y.
-    origin : np.ndarray [shape=(2,)]
-        Pixel position of the poses' (0, 0).
+    Return the scale, in pixels for one unit of the poses, and the pixel position (2,) of the poses' (0, 0).
     """
     scale = float((cell / room(seen)).min())
     return scale, corner + cell / 2 - scale * (seen.low + seen.high) / 2

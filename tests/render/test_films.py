@@ -24,26 +24,26 @@ def test_films_are_drawn_once_with_their_music(run_stage, tmp_path):
     (tmp_path / "audio").mkdir()
     song(tmp_path / "audio" / "a.ogg")
     done = run_stage("-m", "learn2dance.render.films", tmp_path)
-    assert done.returncode == 0 and "2 films made, 0 were up to date" in done.stdout, done.stderr
+    assert done.returncode == 0 and "2 films drawn, 0 were up to date" in done.stdout, done.stderr
     films = {path.stem: path for path in (tmp_path / "films").iterdir()}
     assert sorted(films) == ["a", "it's b"] and all(len(pictures(film)) == 20 for film in films.values())
     assert {clip: ffmpeg.probe(film).sound for clip, film in films.items()} == {"a": True, "it's b": False}
     drawn = pictures(films["a"])[4].astype(int)
     assert np.ptp(drawn[25:36, 35:46]) > 60 and np.ptp(drawn[:15]) < 30  # joints where they are, the video elsewhere
-    assert "0 films made, 2 were up to date" in run_stage("-m", "learn2dance.render.films", tmp_path).stdout
+    assert "0 films drawn, 2 were up to date" in run_stage("-m", "learn2dance.render.films", tmp_path).stdout
 
-    later = films["a"].stat().st_mtime + 10
+    later = films["a"].stat().st_mtime + 1000
     for newer in (tmp_path / "audio" / "a.ogg", tmp_path / "videos" / "it's b.mp4"):
         os.utime(newer, (later, later))
-        assert "1 films made, 1 were up to date" in run_stage("-m", "learn2dance.render.films", tmp_path).stdout
-        os.utime(newer, (later - 20, later - 20))
+        assert "1 films drawn, 1 were up to date" in run_stage("-m", "learn2dance.render.films", tmp_path).stdout
+        os.utime(newer, (later - 2000, later - 2000))
     pose(tmp_path, "a", at=(900, 500))
     os.utime(tmp_path / "poses" / "a.npz", (later, later))
     films["it's b"].unlink()
     done = run_stage("-m", "learn2dance.render.films", tmp_path)
     assert done.returncode == 2 and films["it's b"].exists()
     assert done.stderr.startswith("error: ") and "a.mp4: 64x48 pixels, but the poses reach" in done.stderr
-    assert "(1 of 2 films not made)" in done.stderr
+    assert "(1 of 2 films not drawn)" in done.stderr
 
 
 def test_a_clip_of_two_videos_is_named_and_the_others_are_drawn(run_stage, tmp_path):
@@ -57,7 +57,7 @@ def test_a_clip_of_two_videos_is_named_and_the_others_are_drawn(run_stage, tmp_p
     assert [path.name for path in (tmp_path / "films").iterdir()] == ["b.mp4"]
 
 
-def test_nothing_to_draw_is_told(run_stage, tmp_path):
+def test_nothing_to_draw_is_an_error(run_stage, tmp_path):
     pose(tmp_path, "a")
     done = run_stage("-m", "learn2dance.render.films", tmp_path)
     assert done.returncode == 2 and "no clip has both a video in videos/ and poses in poses/" in done.stderr

@@ -20,7 +20,6 @@ from learn2dance.cli import log
 from learn2dance.data.npz import load_poses
 from learn2dance.errors import UserError
 
-ENDINGS = (".mp4", ".gif", ".png")
 ASSUMED_FPS = 30.0  # frames per second of files without ``fps``
 GIF_FPS = 50.0  # frames per second: delays in a gif are in 1/100 s, and viewers slow down those below 2
 
@@ -40,9 +39,8 @@ def main(argv: list[str] | None = None) -> None:
     add, positive = parser.add_argument, cli.positive
     add("poses", nargs="+", type=Path, metavar="POSES.npz", help="one file per dancer")
     add("--audio", type=Path, help="the song: wav, flac, ogg, mp3, m4a …, or a video with sound")
-    add(
-        "--over", type=Path, metavar="VIDEO", help="draw over the video that the poses are of; its sound, if no --audio"
-    )
+    over = "draw over the video that the poses are of; its sound, if no --audio"
+    add("--over", type=Path, metavar="VIDEO", help=over)
     add("--out", type=Path, help="output file: .mp4, .gif or .png (<first file>.mp4)")
     add("--fps", type=positive(float), help="frames per second (the highest of the files')")
     add("--size", type=size, metavar="WxH|N", help="pixels (640 high; a .png 1600 wide; --over: the video's)")
@@ -55,17 +53,13 @@ def main(argv: list[str] | None = None) -> None:
     cli.setup(arguments.quiet)
 
     files, out = arguments.poses, arguments.out or arguments.poses[0].with_suffix(".mp4")
-    if out.suffix.lower() not in ENDINGS:
-        raise UserError(f"{out}: expected a name that ends in .mp4, .gif or .png, found '{out.suffix}'")
-    if arguments.audio and out.resolve() == arguments.audio.resolve():
-        raise UserError(f"{out}: is the song and would be overwritten; give another --out")
-    if arguments.over:
-        _check_over(arguments, out)
+    ending = out.suffix.lower()
+    _check(arguments, out, ending)
     titles = arguments.titles or ([file.stem for file in files] if len(files) > 1 else None)
-    if titles and len(titles) != len(files):
-        raise UserError(f"--titles: {len(titles)} titles for {len(files)} files; put quotes around those with spaces")
     loaded = [load_poses(file) for file in files]
     for file, dance in zip(files, loaded, strict=True):
+        if arguments.over and dance["y_up"]:
+            raise UserError(f"{file}: found y up (a generated dance), expected poses in pixels of a video (parse.py)")
         if dance["fps"] is None:
             dance["fps"] = ASSUMED_FPS
             log.warning("%s: no fps in it, %g assumed", file, ASSUMED_FPS)
@@ -73,71 +67,67 @@ def main(argv: list[str] | None = None) -> None:
             log.warning("%s: no beats in it, none are shown (eval.py's dances have them)", file)
 
     from learn2dance.motion import kinematics, skeleton
-    from learn2dance.render import animation
 
     fps = arguments.fps or max(dance["fps"] for dance in loaded)
     if not 0.1 <= fps <= 1000:
         raise UserError(f"{out}: {fps:g} frames a second, expected 0.1 to 1000; give another --fps")
-    if out.suffix.lower() == ".gif" and fps > GIF_FPS:
+    if ending == ".gif" and fps > GIF_FPS:
         log.warning("%s: a gif shows at most %g frames a second, not %g", out, GIF_FPS, fps)
         fps = GIF_FPS
-    if arguments.audio and out.suffix.lower() == ".gif":
+    if arguments.audio and ending == ".gif":
         log.warning("%s: a gif has no sound, %s is left out", out, arguments.audio)
     first = round(arguments.start * fps)
-    if arguments.over:
-        _draw_over(arguments, out, loaded, fps, first)
-        return
     last = None if arguments.length is None else first + max(1, round(arguments.length * fps))
-    dances, beats = [], []
     for file, dance in zip(files, loaded, strict=True):
         poses = skeleton.ground(dance["poses"], dance["fps"]) if dance["y_up"] else dance["poses"]
         poses = kinematics.resample(poses, dance["fps"], fps)
         if first >= len(poses):
             raise UserError(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
-        poses = poses[first:last] * (1 if dance["y_up"] else (1, -1))
+        dance["poses"] = poses[:last]
+
+    if arguments.over:
+        from learn2dance.media import video_reader
+        from learn2dance.render import overlay
+
+        video, dances = video_reader.look(arguments.over), [dance["poses"] for dance in loaded]
+        overlay.over(video, dances, fps, out, arguments.audio, arguments.size, first)
+        log.info("%s: poses over %s, %g frames a second", out, arguments.over.name, fps)
+        return
+
+    from learn2dance.render import animation
+
+    dances, beats = [], []
+    for file, dance in zip(files, loaded, strict=True):
+        poses = dance["poses"][first:] * (1 if dance["y_up"] else (1, -1))
         if not np.isfinite(poses).all(-1).any():
-            raise UserError(f"{file}: no joint is known in any of these {len(poses)} frames; was anybody seen?")
+            raise UserError(f"{file}: no joint is known in any of these {len(poses)} frames; was nobody detected?")
         dances.append(poses)
         beats.append(dance["beats"] - first / fps if arguments.beats and dance["beats"] is not None else None)
+    seconds = max(map(len, dances)) / fps
     drawn = {"titles": titles, "y_up": True, "size": arguments.size, "start": first / fps}
-    if out.suffix.lower() == ".png":
+    if ending == ".png":
         animation.contact_sheet(dances, fps, out, **drawn)
-        log.info("%s: %d moments of %.1f s", out, animation.MOMENTS * len(dances), max(map(len, dances)) / fps)
+        log.info("%s: %d moments of %.1f s", out, animation.MOMENTS * len(dances), seconds)
         return
     animation.animate(dances, fps, out, audio=arguments.audio, beats=beats, trail=arguments.trail, **drawn)
-    log.info("%s: %.1f s at %g frames a second", out, max(map(len, dances)) / fps, fps)
+    log.info("%s: %.1f s at %g frames a second", out, seconds, fps)
 
 
-def _check_over(arguments, out: Path) -> None:
-    """Refuse options that --over does not support."""
-    for name in ("titles", "trail", "beats"):
+def _check(arguments, out: Path, ending: str) -> None:
+    """Raise a UserError if the output cannot be written, or options do not go together."""
+    files, titles = len(arguments.poses), arguments.titles
+    endings = (".mp4", ".gif") if arguments.over else (".mp4", ".gif", ".png")
+    if ending not in endings:
+        over = " with --over" if arguments.over else ""
+        raise UserError(f"{out}: expected a name that ends in {' or '.join(endings)}{over}, found '{out.suffix}'")
+    for source in (arguments.audio, arguments.over):
+        if source and out.resolve() == source.resolve():
+            raise UserError(f"{out}: is an input and would be overwritten; give another --out")
+    for name in ("titles", "trail", "beats") if arguments.over else ():
         if getattr(arguments, name):
-            raise UserError(f"--{name}: not with --over")
-    if out.suffix.lower() == ".png":
-        raise UserError(f"{out}: --over makes a film, expected a name that ends in .mp4 or .gif")
-    if out.resolve() == arguments.over.resolve():
-        raise UserError(f"{out}: is the video and would be overwritten; give another --out")
-
-
-def _draw_over(arguments, out: Path, loaded: list[dict], fps: float, first: int) -> None:
-    """Draw the poses over their video."""
-    from learn2dance.media import video_reader
-    from learn2dance.motion import kinematics
-    from learn2dance.render import overlay
-
-    for file, dance in zip(arguments.poses, loaded, strict=True):
-        if dance["y_up"]:
-            raise UserError(
-                f"{file}: a dance that was made, expected poses measured in a video, in its pixels (parse.py)"
-            )
-    length = None if arguments.length is None else first + max(1, round(arguments.length * fps))
-    dances = [kinematics.resample(dance["poses"], dance["fps"], fps)[:length] for dance in loaded]
-    for file, poses in zip(arguments.poses, dances, strict=True):
-        if first >= len(poses):
-            raise UserError(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
-    film = video_reader.look(arguments.over)
-    overlay.over(film, dances, fps, out, arguments.audio, arguments.size, first)
-    log.info("%s: poses over %s, %g frames a second", out, arguments.over.name, fps)
+            raise UserError(f"--{name}: cannot be used with --over")
+    if titles and len(titles) != files:
+        raise UserError(f"--titles: {len(titles)} titles for {files} files; put quotes around those with spaces")
 
 
 if __name__ == "__main__":

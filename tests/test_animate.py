@@ -153,7 +153,7 @@ def test_faults_of_the_poses(fails, tmp_path):
 
 def test_faults_of_the_arguments(fails, tmp_path):
     good = dance(tmp_path / "good.npz")
-    assert "ends in .mp4, .gif or .png, found '.avi'" in fails(good, "--out", tmp_path / "x.avi")
+    assert "ends in .mp4 or .gif or .png, found '.avi'" in fails(good, "--out", tmp_path / "x.avi")
     assert "past its end at 2.00 s" in fails(good, "--start", 2)
     assert "expected 0.1 to 1000" in fails(good, "--fps", 1e9)
     assert "2 titles for 1 files" in fails(good, "--titles", "one", "two")

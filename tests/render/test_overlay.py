@@ -70,7 +70,7 @@ def test_sound_size_and_rate_can_be_others(run_stage, tmp_path):
     assert seen.shape == (150, 96, 128) and onsets(seen[:, :20].mean((1, 2)), 128).tolist() == [50]
 
 
-def test_poses_of_another_video_are_told(run_stage, fails, tmp_path):  # noqa: F811
+def test_poses_of_another_video_are_an_error(run_stage, fails, tmp_path):  # noqa: F811
     film = flashes(tmp_path / "v.mp4", 25)
     far = spot(tmp_path / "far.npz", 100, 25, (900, 500))
     assert "64x48 pixels, but the poses reach to (901, 501)" in fails(far, "--over", film, "--out", tmp_path / "x.mp4")
@@ -84,15 +84,15 @@ def test_faults(fails, tmp_path):  # noqa: F811
     from test_animate import dance
 
     film, poses = flashes(tmp_path / "v.mp4", 25), spot(tmp_path / "p.npz", 100, 25)
-    made = dance(tmp_path / "made.npz")
+    generated = dance(tmp_path / "generated.npz")
     (tmp_path / "text.mp4").write_text("la la la")
     over = ("--over", film, "--out", tmp_path / "o.mp4")
     assert "would be overwritten" in fails(poses, "--over", film, "--out", film)
-    assert "a dance that was made" in fails(made, *over)
+    assert "found y up (a generated dance)" in fails(generated, *over)
     assert "no such video" in fails(poses, "--over", tmp_path / "none.mp4")
     assert "is it a complete media file" in fails(poses, "--over", tmp_path / "text.mp4")
     assert "ends in .mp4 or .gif" in fails(poses, "--over", film, "--out", tmp_path / "o.png")
-    assert "--trail: not with --over" in fails(poses, *over, "--trail")
+    assert "--trail: cannot be used with --over" in fails(poses, *over, "--trail")
     assert "ends before second 30" in fails(spot(tmp_path / "long.npz", 1000, 25), *over, "--start", 30)
     nobody = save(tmp_path / "nobody.npz", np.full((5, 15, 2), np.nan), fps=25)
     assert "no joint is known" in fails(nobody, *over)

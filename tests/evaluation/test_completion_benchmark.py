@@ -100,10 +100,10 @@ def test_the_gan_is_compared_to_its_rivals(monkeypatch):
     found = completion_benchmark.compare(untaught(15), asked, learned, 0)
     assert set(found) == {"gap", "continuation"}
     for rivals in found.values():
-        assert set(rivals) == {"GAN", "straight lines", "last pose", "nearest"}
+        assert set(rivals) == {"GAN", "interpolation", "last pose", "nearest"}
         assert all(np.isfinite(value) for row in rivals.values() for value in row.values())
-        assert rivals["GAN"]["off"] > 0 and "off" not in rivals["nearest"]
+        assert rivals["GAN"]["given_error"] > 0 and "given_error" not in rivals["nearest"]
     # With the end known, straight lines are nearer than the last pose held; without, they are the same.
     gap, after = found["gap"], found["continuation"]
-    assert gap["straight lines"]["error"] < gap["last pose"]["error"]
-    assert after["straight lines"]["error"] == pytest.approx(after["last pose"]["error"], rel=1e-5)
+    assert gap["interpolation"]["error"] < gap["last pose"]["error"]
+    assert after["interpolation"]["error"] == pytest.approx(after["last pose"]["error"], rel=1e-5)

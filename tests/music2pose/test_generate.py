@@ -166,8 +166,8 @@ def test_a_dance_goes_on_from_given_poses(dancer, music, trained, tmp_path):
     [
         (np.ones((100, 18, 2)), {"fps": 25.0}, "18 joints, expected 15 or 25"),
         (np.random.default_rng(0).normal(size=(100, 15, 2)), {}, "no key 'fps'"),
-        (np.random.default_rng(0).normal(size=(10, 15, 2)), {"fps": 25.0}, r"no \d\.\d s of whole poses"),
-        (np.full((100, 15, 2), np.nan), {"fps": 25.0}, r"no \d\.\d s of whole poses"),
+        (np.random.default_rng(0).normal(size=(10, 15, 2)), {"fps": 25.0}, r"expected \d\.\d s of complete poses"),
+        (np.full((100, 15, 2), np.nan), {"fps": 25.0}, r"expected \d\.\d s of complete poses"),
     ],
 )
 def test_poses_that_cannot_be_gone_on_from(dancer, music, tmp_path, poses, more, said):
@@ -203,6 +203,6 @@ def test_checkpoints_of_other_shapes_are_refused(trained, tmp_path):
         {"motion_pca": {}},
     ):
         torch.save(parts | changed, tmp_path / "other.pt")
-        with pytest.raises(UserError, match="not the parts of a music2pose model") as fault:
+        with pytest.raises(UserError, match="not the parts of a 'music2pose' model") as fault:
             load_model(tmp_path / "other.pt")
         assert "\n" not in str(fault.value)

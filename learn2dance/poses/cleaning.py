@@ -1,171 +1,123 @@
-"""Clean one dancer's detections: remove spikes, fill short gaps, smooth jitter, and set long gaps to NaN."""
+"""Clean one dancer's detections: remove outliers, fill short gaps, smooth jitter, and set long gaps to NaN."""
 
 import functools
 
 import numpy as np
+from scipy.interpolate import CubicHermiteSpline
 
 from learn2dance.poses.formats.openpose_json import body_size
 
-VERSION = 1  # raised when the same detections give other poses: files written before are then stale
+VERSION = 1  # raised when the same detections give other poses: files written before are then out of date
 CUTOFF = 5.0  # Hz: frequency at which the smoothing filter halves the amplitude; see `smooth`
-SPIKE = 0.04  # body sizes: a spike is farther than this from the line between its neighbours; jitter is less …
+JITTER = 0.04  # body sizes: an outlier is farther than this from the line between its neighbours …
 ACCELERATION = 37.5  # … plus, for each frame, what a fast arm can do: body sizes / s² (0.06 body sizes at 25 fps)
-LONGEST_SPIKE = 2  # observations in a row: most spikes last one or two frames
-BESIDE = 3  # observations on each side of a gap from which the joint's velocity is estimated
+LONGEST_OUTLIER = 2  # observations in a row: most outliers last one or two frames
+VELOCITY_SPAN = 3  # observations on each side of a gap from which the joint's velocity is estimated
 
 
 def clean(
     keypoints: np.ndarray, fps: float, min_confidence: float = 0.25, max_gap: float = 0.5
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Clean the joints of one dancer.
+    """Clean the key points (T, J, 3) of one dancer: x, y in pixels and confidence 0-1, 0 where not detected.
 
-    Parameters
-    ----------
-    keypoints : np.ndarray [shape=(T, J, 3)]
-        x, y in pixels and confidence 0-1, 0 where not detected.
-    fps : float
-        Frames a second.
-    min_confidence : float
-        Joints with less confidence count as not detected.
-    max_gap : float
-        Seconds: gaps up to this length are filled. Longer gaps are not, nor are frames before a joint's first
-        observation and after its last.
+    Joints with less than ``min_confidence`` count as not detected. Gaps between two observations of a joint are filled
+    if they last up to ``max_gap`` seconds.
 
-    Returns
-    -------
-    poses : np.ndarray [shape=(T, J, 2), dtype=float32]
-        Pixels; NaN where neither observed nor filled.
-    filled : np.ndarray [shape=(T, J), dtype=bool]
-        True where the position is interpolated because the joint was not detected or was a spike.
+    Returns the poses, float32 (T, J, 2) in pixels, NaN where neither observed nor filled; and bool (T, J), true where
+    the position is interpolated because the joint was not detected or was an outlier.
     """
-    frames, joints = keypoints.shape[:2]
     seen = (keypoints[..., 2] > 0) & (keypoints[..., 2] >= min_confidence)
     size = body_size(keypoints)
     scale = np.median(size[size > 0]) if size.any() else 1.0
-    poses = np.full((frames, joints, 2), np.nan, np.float32)
-    filled = np.zeros((frames, joints), bool)
+    poses = np.full((*seen.shape, 2), np.nan, np.float32)
+    filled = np.zeros(seen.shape, bool)
     for joint, path in enumerate(np.ascontiguousarray(keypoints.transpose(1, 0, 2))):  # path: (T, 3)
         times = np.flatnonzero(seen[:, joint])
-        times = times[~spikes(path[times, :2] / scale, times, fps)]
+        times = times[~find_outliers(path[times, :2] / scale, times, fps)]
         if not len(times):
             continue
-        known = np.zeros(frames, bool)
-        known[times[0] : times[-1] + 1] = True
-        for gap in np.flatnonzero(np.diff(times) - 1 > max_gap * fps + 1e-6):
-            known[times[gap] + 1 : times[gap + 1]] = False
-        poses[times[0] : times[-1] + 1, joint] = smooth(bridge(path[times, :2], times), fps)
-        poses[~known, joint] = np.nan
-        known[times] = False
-        filled[:, joint] = known
+        inside = slice(times[0], times[-1] + 1)
+        poses[inside, joint] = smooth(fill_gaps(path[times, :2], times), fps)
+        filled[inside, joint] = True
+        filled[times, joint] = False
+        for before in np.flatnonzero(np.diff(times) - 1 > max_gap * fps + 1e-6):
+            gap = slice(times[before] + 1, times[before + 1])
+            poses[gap, joint], filled[gap, joint] = np.nan, False
     return poses, filled
 
 
-def spikes(places: np.ndarray, times: np.ndarray, fps: float) -> np.ndarray:
-    """Find outliers among a joint's observations: one or two in a row that jump away from its path and back.
+def find_outliers(positions: np.ndarray, times: np.ndarray, fps: float) -> np.ndarray:
+    """Find one or two observations in a row that jump away from a joint's path and back; return bool (N,).
 
     They are farther from the line between the observations before and after than jitter and a fast arm explain, and
-    farther than those two observations are from each other.
-
-    Parameters
-    ----------
-    places : np.ndarray [shape=(N, 2)]
-        Observed positions of the joint, in body sizes.
-    times : np.ndarray [shape=(N,), dtype=int]
-        Frames of the observations, increasing.
-    fps : float
-        Frames a second.
-
-    Returns
-    -------
-    np.ndarray [shape=(N,), dtype=bool]
-        True for the spikes.
+    farther than those two observations are from each other. ``positions`` (N, 2) are in body sizes; ``times`` (N,) are
+    their frames, increasing.
     """
     found = []  # (distance over allowed distance, first, length)
-    x = np.ascontiguousarray(places.T)  # (2, N)
-    for length in range(1, min(LONGEST_SPIKE, len(times) - 2) + 1):
+    axes = np.ascontiguousarray(positions.T)  # (2, N)
+    for length in range(1, min(LONGEST_OUTLIER, len(times) - 2) + 1):
         before, after = slice(None, -length - 1), slice(length + 1, None)
         span = times[after] - times[before]
-        across = x[:, after] - x[:, before]
-        off = np.full(len(span), np.inf)
-        for inside in range(1, length + 1):
-            middle = slice(inside, len(times) - length - 1 + inside)
+        line = axes[:, after] - axes[:, before]
+        distance = np.full(len(span), np.inf)
+        for middle in (slice(step, step - length - 1) for step in range(1, length + 1)):
             part = (times[middle] - times[before]) / span
-            away = x[:, middle] - x[:, before] - part * across
-            off = np.minimum(off, away[0] ** 2 + away[1] ** 2)
-        off = np.sqrt(off)
-        allowed = SPIKE + ACCELERATION / fps**2 * (span - 1)
-        returns = off > np.hypot(*across)  # false for a joint that starts, stops or jumps and stays there
-        out = np.flatnonzero((off > allowed) & returns & (span <= 2 * (length + 1)))  # not across wide gaps
-        found += [(off[i] / allowed[i], i + 1, length) for i in out]
-    result = np.zeros(len(times), bool)
-    doubtful = np.zeros(len(times), bool)  # near a spike, which displaces the line used for its neighbours
+            offset = axes[:, middle] - axes[:, before] - part * line
+            distance = np.minimum(distance, np.sqrt((offset**2).sum(axis=0)))
+        allowed = JITTER + ACCELERATION / fps**2 * (span - 1)
+        returns = distance > np.hypot(*line)  # false for a joint that starts, stops or jumps and stays there
+        far = np.flatnonzero((distance > allowed) & returns & (span <= 2 * (length + 1)))  # not across wide gaps
+        found += [(distance[i] / allowed[i], i + 1, length) for i in far]
+    outlier = np.zeros(len(times), bool)
+    doubtful = np.zeros(len(times), bool)  # near an outlier, which displaces the line used for its neighbours
     for _, first, length in sorted(found, reverse=True):
         if not doubtful[first : first + length].any():
-            result[first : first + length] = True
-            doubtful[max(first - LONGEST_SPIKE, 0) : first + length + LONGEST_SPIKE] = True
-    return result
+            outlier[first : first + length] = True
+            doubtful[max(first - LONGEST_OUTLIER, 0) : first + length + LONGEST_OUTLIER] = True
+    return outlier
 
 
-def bridge(places: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Fill the frames between observations of a joint with cubic Hermite interpolation.
+def fill_gaps(positions: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Fill the frames between a joint's observations (N, 2) by cubic Hermite interpolation.
 
     The velocity at each end of a gap is the mean of the joint's velocity beside the gap and the velocity of the
-    straight line across it. The first alone would overshoot if the movement ended within the gap.
-
-    Parameters
-    ----------
-    places : np.ndarray [shape=(N, 2)]
-        Any unit.
-    times : np.ndarray [shape=(N,), dtype=int]
-        Frames of the observations, increasing.
-
-    Returns
-    -------
-    np.ndarray [shape=(times[-1] - times[0] + 1, 2)]
-        Every frame from the first observation to the last; the observations are unchanged.
+    straight line across it. The first alone would overshoot if the movement ended within the gap. ``times`` (N,) are
+    the frames of the observations, increasing. Returns all frames from ``times[0]`` to ``times[-1]``.
     """
-    every = np.arange(times[0], times[-1] + 1)
-    missing = np.delete(every, times - times[0])
-    if not len(missing):
-        return places
-    begin = np.searchsorted(times, missing) - 1  # the observations before and after each missing frame
-    end = begin + 1
-    first, last = np.maximum(begin - BESIDE, 0), np.minimum(end + BESIDE, len(times) - 1)
-    steps, rise = times[end] - times[begin], places[end] - places[begin]
-    bends = []  # displacement over the gap at the velocity before and after it, minus that of the straight line
-    for a, b in ((first, begin), (end, last)):
-        pace = (steps / np.maximum(times[b] - times[a], 1))[:, None]
-        bends.append(np.where((b > a)[:, None], (places[b] - places[a]) * pace - rise, 0))
-    part = ((missing - times[begin]) / steps)[:, None]
-    result = np.empty((len(every), 2))
-    result[times - times[0]] = places
-    result[missing - times[0]] = (
-        places[begin] + part * rise + part * (1 - part) * ((1 - part) * bends[0] - part * bends[1]) / 2
-    )
+    start = np.flatnonzero(np.diff(times) > 1)  # the last observation before each gap
+    if not len(start):
+        return positions
+    end = start + 1
+
+    def velocity(first: np.ndarray, last: np.ndarray) -> np.ndarray:
+        return (positions[last] - positions[first]) / np.maximum(times[last] - times[first], 1)[:, None]
+
+    across = velocity(start, end)
+    sides = (np.maximum(start - VELOCITY_SPAN, 0), start), (end, np.minimum(end + VELOCITY_SPAN, len(times) - 1))
+    slopes = [np.where((b > a)[:, None], (across + velocity(a, b)) / 2, across) for a, b in sides]
+    # The velocities on the two sides of an observation differ, so each gap has two knots of its own. Each gap is
+    # shifted by one frame more than the gap before it, so that no two knots are at the same time.
+    knots = np.stack([start, end], axis=1).ravel()
+    shift = np.arange(len(start))
+    slopes = np.stack(slopes, axis=1).reshape(-1, 2)
+    spline = CubicHermiteSpline(times[knots] + np.repeat(shift, 2), positions[knots], slopes)
+    frames = np.arange(times[0], times[-1] + 1)
+    missing = np.delete(frames, times - times[0])
+    result = np.empty((len(frames), 2))
+    result[times - times[0]] = positions
+    result[missing - times[0]] = spline(missing + np.repeat(shift, times[end] - times[start] - 1))
     return result
 
 
-def smooth(places: np.ndarray, fps: float) -> np.ndarray:
-    """Low-pass filter a path without delay: the gain at f Hz is 1 / (1 + (f / CUTOFF)^6).
+def smooth(positions: np.ndarray, fps: float) -> np.ndarray:
+    """Low-pass filter a path (T, 2) without delay: the gain at f Hz is 1 / (1 + (f / CUTOFF)^6).
 
     This equals a third-order Butterworth filter run forwards and backwards, the usual one for joints (Winter,
     "Biomechanics and Motor Control of Human Movement", on digital filtering of kinematic data), here as one symmetric
     convolution. At both ends the path is extended by point reflection about the end point.
-
-    Parameters
-    ----------
-    places : np.ndarray [shape=(T, 2)]
-        Any unit.
-    fps : float
-        Frames a second.
-
-    Returns
-    -------
-    np.ndarray [shape=(T, 2)]
-        The smoothed path.
     """
     kernel = _kernel(fps)
-    padded = np.pad(places, ((len(kernel) // 2,) * 2, (0, 0)), mode="reflect", reflect_type="odd")
+    padded = np.pad(positions, ((len(kernel) // 2,) * 2, (0, 0)), mode="reflect", reflect_type="odd")
     return np.stack([np.convolve(axis, kernel, mode="valid") for axis in padded.T], axis=1)
 
 

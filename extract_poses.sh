@@ -17,8 +17,8 @@
 #
 # The default backend (without --backend or POSE_BACKEND) is openpose if docker and an NVIDIA GPU are found, else
 # mediapipe. Variable frame rates are made constant, and rotated videos are turned upright. Complete clips are skipped,
-# interrupted ones are redone; to redo a complete clip, remove its folder of keypoints. L2D_PYTHON and L2D_POSE_PYTHON
-# name the Pythons to use instead of those in .venv and .venv-pose.
+# interrupted ones are extracted again; to repeat a complete clip, delete its folder in keypoints. L2D_PYTHON and
+# L2D_POSE_PYTHON name the Pythons to use instead of those in .venv and .venv-pose.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -42,16 +42,16 @@ make_pose_environment() {
     done
     if [ -z "$base" ]; then
         version=$("$python" -c 'import platform; print(platform.python_version())' 2>/dev/null || echo unknown)
-        fault "mediapipe runs on Python 3.9 to 3.12, found only $version; install python3.12 and its venv, or have docker and an NVIDIA GPU for --backend openpose"
+        fault "found Python $version, mediapipe needs 3.9 to 3.12; install python3.12 and its venv, or use --backend openpose, which needs docker and an NVIDIA GPU"
     fi
-    [ "$quiet" ] || echo "$here/.venv-pose: installing mediapipe, once (130 MB to fetch, 420 MB on disk)"
+    [ "$quiet" ] || echo "$here/.venv-pose: installing mediapipe (130 MB to download, 420 MB on disk)"
     log=$(mktemp)
     trap 'rm -f "$log"' EXIT
     "$base" -m venv --clear "$here/.venv-pose" >"$log" 2>&1 ||
-        fault "$here/.venv-pose: cannot be made ($(grep -v '^ *$' "$log" | tail -n 1)); on Debian and Ubuntu: apt install python3-venv"
+        fault "$here/.venv-pose: cannot be created ($(grep -v '^ *$' "$log" | tail -n 1)); on Debian and Ubuntu: apt install python3-venv"
     "$here/.venv-pose/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
         -r "$here/requirements-pose.txt" >"$log" 2>&1 ||
-        fault "mediapipe cannot be installed ($(grep -i error "$log" | tail -n 1)); is there a network, and room on the disk?"
+        fault "mediapipe cannot be installed ($(grep -i error "$log" | tail -n 1)); check the network and the space on the disk"
     "$here/.venv-pose/bin/python" -c 'import mediapipe' >"$log" 2>&1 ||
         fault "mediapipe is installed but does not start ($(tail -n 1 "$log"))"
     cp "$here/requirements-pose.txt" "$here/.venv-pose/installed"
@@ -68,26 +68,26 @@ while [ $# -gt 0 ]; do
         --backend=*) backend=${1#*=} ;;
         --quiet) quiet=--quiet ;;
         --) shift && folders+=("$@") && break ;;
-        -?*) fault "unknown option $1; --help tells more" ;;
+        -?*) fault "unknown option $1; see --help" ;;
         *) folders+=("$1") ;;
     esac
     shift || fault "--backend: expected openpose or mediapipe after it"
 done
-[ ${#folders[@]} -eq 2 ] || fault "expected VIDEOS_DIR and DATA, found ${#folders[@]} folders; --help tells more"
+[ ${#folders[@]} -eq 2 ] || fault "expected VIDEOS_DIR and DATA, found ${#folders[@]} folders; see --help"
 
 python=${L2D_PYTHON:-$here/.venv/bin/python}
 "$python" -c 'import imageio_ffmpeg, scipy, tqdm' 2>/dev/null ||
-    fault "$python: no Python with requirements.txt installed; run \`make venv\` in $here first"
+    fault "$python: not a Python that has requirements.txt installed; run \`make venv\` in $here first"
 
 case $backend in
     openpose | mediapipe) ;;
     '')
         if ! command -v docker >/dev/null; then
-            backend=mediapipe why='no docker here'
+            backend=mediapipe why='no docker found'
         elif ! nvidia-smi -L >/dev/null 2>&1; then
-            backend=mediapipe why='no NVIDIA GPU here'
+            backend=mediapipe why='no NVIDIA GPU found'
         else
-            backend=openpose why='docker and an NVIDIA GPU are here'
+            backend=openpose why='docker and an NVIDIA GPU found'
         fi
         [ "$quiet" ] || echo "$why: --backend $backend"
         ;;

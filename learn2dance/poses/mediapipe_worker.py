@@ -1,6 +1,4 @@
-"""MediaPipe Pose as a filter: frames on stdin, landmarks on stdout. Runs in .venv-pose, which has MediaPipe.
-
-    python -m learn2dance.poses.mediapipe_worker WIDTH HEIGHT < frames > landmarks
+"""MediaPipe Pose as a filter, run in .venv-pose: mediapipe_worker WIDTH HEIGHT < frames > landmarks.
 
 Reads frames, one after the other: uint8 (HEIGHT, WIDTH, 3), red green blue. Writes float32 (33, 3) for each: x and y as
 fractions of the image's width and height, and visibility; NaN if nobody is detected.

@@ -20,47 +20,32 @@ HOME, BINARY = "/openpose", "./build/examples/openpose/openpose.bin"  # OpenPose
 
 _HINTS = {  # pattern in the output of docker: advice to the user; tried in this order
     r"permission denied.*(docker|daemon)|(docker|daemon).*permission denied": "you may not use docker: "
-    "`sudo usermod -aG docker $USER`, then log in anew",
+    "`sudo usermod -aG docker $USER`, then log in again",
     r"cannot connect to the docker daemon|is the docker daemon running": "docker is not running: start it",
     r"could not select device driver|unknown or invalid runtime|nvidia-container-cli|no nvidia": "docker cannot use "
     "the GPU: install the NVIDIA Container Toolkit",
     r"pull access denied|manifest unknown|manifest for|not found: manifest|error pulling|"
     r"failed to resolve|no such host|request canceled|timeout|unauthorized|invalid reference format|toomanyrequests": ""
     "the image cannot be pulled: is OPENPOSE_IMAGE right, and is there a network?",
-    r"no such file or directory|executable file not found": f"the image has no {HOME}/{BINARY[2:]}: give another "
+    r"no such file or directory|executable file not found": f"the image has no {HOME}/{BINARY[2:]}: use another "
     "OPENPOSE_IMAGE",
 }
 _OLD = r"no kernel image|cudnn_status|invalid device function|cuda driver version"  # image too old for the GPU
 _VIDEO = {r"out of memory": "the GPU has too little memory, or is in use", r"no space left": "the disk is full"}
 
 
-class Unusable(UserError):
+class UnusableError(UserError):
     """A UserError that would occur with every other video too."""
 
 
-def command(image: str, name: str, video: Path, target: Path) -> list[str]:
-    """Return the docker command that runs OpenPose on a video and writes a JSON file for each frame.
-
-    Parameters
-    ----------
-    image : str
-        Name of a docker image with OpenPose built in ``/openpose``.
-    name : str
-        Name of the container, used to kill it.
-    video, target : Path
-        The video (its folder is mounted read-only), and the folder to write into.
-
-    Raises
-    ------
-    Unusable
-        If docker cannot mount one of the folders.
-    """
+def _command(image: str, name: str, video: Path, target: Path) -> list[str]:
+    """Return the docker command that runs OpenPose in a container of this name."""
     folder, target = video.absolute().parent, target.absolute()
     for path in (folder, target):
         if ":" in str(path):
-            raise Unusable(f"{path}: docker cannot mount a folder with ':' in its path; rename or move it")
+            raise UnusableError(f"{path}: docker cannot mount a folder with ':' in its path; rename or move it")
     return [
-        *("docker run --rm --gpus all --name".split() + [name]),
+        *f"docker run --rm --gpus all --name {name}".split(),
         *("--volume", f"{folder}:/videos:ro", "--volume", f"{target}:/keypoints"),
         *("--workdir", HOME, image, BINARY),
         *("--video", f"/videos/{video.name}", "--write_json", "/keypoints"),
@@ -70,73 +55,67 @@ def command(image: str, name: str, video: Path, target: Path) -> list[str]:
 
 def fetch(image: str) -> None:
     """Pull a missing image and show docker's progress, if stdout is a terminal; `detect` reports a failed pull."""
-    here = ["docker", "image", "inspect", image]
+    inspect = ["docker", "image", "inspect", image]
     with contextlib.suppress(FileNotFoundError):
-        if sys.stdout.isatty() and subprocess.run(here, capture_output=True, check=False).returncode:
+        if sys.stdout.isatty() and subprocess.run(inspect, capture_output=True, check=False).returncode:
             subprocess.run(["docker", "pull", image], stderr=subprocess.DEVNULL, check=False)
 
 
-def detect(image: str, video: Path, target: Path, named: Path) -> Iterator[None]:
-    """Run OpenPose on a video; yield once for each frame written. Error messages call the video ``named``.
+def detect(image: str, video: Path, target: Path, original: Path) -> Iterator[None]:
+    """Run OpenPose on a video; yield once for each frame of which it has written the JSON file into ``target``.
+
+    ``image`` is a docker image with OpenPose built in ``/openpose``. Error messages name the video ``original``.
 
     Raises
     ------
     UserError
         If OpenPose fails on this video.
-    Unusable
+    UnusableError
         If docker, the image or the GPU fails, so that every video would fail.
     """
     name = f"learn2dance-{os.getpid()}-{time.monotonic_ns()}"
     done = 0
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
         try:
-            ran = running(
-                command(image, name, video, target), stdin=subprocess.DEVNULL, stdout=said, stderr=subprocess.STDOUT
-            )
-            with ran as process, _killing(process, name):
-                while process.poll() is None:
-                    time.sleep(0.1)
-                    written = len(os.listdir(target))
-                    yield from [None] * (written - done)
-                    done = max(done, written)
+            with running(_command(image, name, video, target), **pipes) as process:
+                try:
+                    while process.poll() is None:
+                        time.sleep(0.1)
+                        written = len(os.listdir(target))
+                        yield from [None] * (written - done)
+                        done = max(done, written)
+                finally:
+                    if process.poll() is None:  # signals do not reach the processes inside the container
+                        kill = ["docker", "kill", name]
+                        with contextlib.suppress(subprocess.TimeoutExpired):
+                            subprocess.run(kill, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
         except FileNotFoundError:
-            raise Unusable("docker: not installed, or not on the PATH; --backend mediapipe does without it") from None
-        said.seek(0)
-        lines = [line.strip() for line in said.read().decode(errors="replace").splitlines() if line.strip()]
+            raise UnusableError("docker: not installed, or not on the PATH; use --backend mediapipe") from None
+        output.seek(0)
+        lines = [line.strip() for line in output.read().decode(errors="replace").splitlines() if line.strip()]
     yield from [None] * (len(os.listdir(target)) - done)
     if process.returncode:
-        raise _fault(image, named, process.returncode, lines)
+        raise _error(image, original, process.returncode, lines)
 
 
-@contextlib.contextmanager
-def _killing(process: subprocess.Popen, name: str) -> Iterator[None]:
-    """Kill the container when the block ends before docker does: signals do not reach the processes inside it."""
-    try:
-        yield
-    finally:
-        if process.poll() is None:
-            kill = ["docker", "kill", name]
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                subprocess.run(kill, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False)
-
-
-def _fault(image: str, video: Path, code: int, lines: list[str]) -> UserError:
+def _error(image: str, video: Path, code: int, lines: list[str]) -> UserError:
     """Return the error that explains docker's or OpenPose's output and exit code."""
     text = "\n".join(lines).lower()
-    ours = code in (125, 126, 127) or any(line.lower().startswith("docker:") for line in lines)
-    for pattern, hint in (_HINTS if ours else {}).items():
+    docker_code = code in (125, 126, 127)
+    by_docker = docker_code or any(line.lower().startswith("docker:") for line in lines)
+    for pattern, hint in (_HINTS if by_docker else {}).items():
         if match := re.search(pattern, text):
             line = next((line for line in lines if match[0] in line.lower()), lines[0])
-            return Unusable(f"docker with {image}: {hint} ({line[:200]})")
+            return UnusableError(f"docker with {image}: {hint} ({line[:200]})")
     if re.search(_OLD, text):
-        hint = f"its CUDA and your GPU do not go together: for newer GPUs OPENPOSE_IMAGE={NEWER}"
-        return Unusable(f"docker with {image}: {hint}")
+        return UnusableError(f"docker with {image}: its CUDA does not support your GPU; use OPENPOSE_IMAGE={NEWER}")
     for pattern, hint in _VIDEO.items():
         if re.search(pattern, text):
-            return (Unusable if ours else UserError)(f"{video}: {hint}")
-    reason = lines[-1][:200] if lines else "it did not say why"
-    if code in (125, 126, 127):
-        return Unusable(f"docker with {image}: exit code {code} ({reason})")
+            return (UnusableError if by_docker else UserError)(f"{video}: {hint}")
+    reason = lines[-1][:200] if lines else "no error message"
+    if docker_code:
+        return UnusableError(f"docker with {image}: exit code {code} ({reason})")
     if code < 0 or code > 128:
         reason = f"ended by {signal.Signals(abs(code) % 128).name}; {reason}"
     return UserError(f"{video}: OpenPose failed ({reason})")

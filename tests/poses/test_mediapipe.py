@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from learn2dance.motion.skeleton import BODY_25
-from learn2dance.poses import landmarks
+from learn2dance.poses import mediapipe
 from learn2dance.poses.formats import openpose_json
 
 # MediaPipe's documentation of Pose ("Pose landmark detection guide"), landmark by landmark.
@@ -26,7 +26,7 @@ def person(**places) -> np.ndarray:
 
 
 def test_each_joint_is_the_landmark_of_its_name():
-    joints = landmarks.body_25(person(), (1000, 500))
+    joints = mediapipe.body_25(person(), (1000, 500))
     for name, joint in zip(BODY_25, joints, strict=True):
         if name in ("Neck", "MidHip", "LSmallToe", "RSmallToe"):
             continue
@@ -38,22 +38,22 @@ def test_each_joint_is_the_landmark_of_its_name():
 
 def test_neck_and_mid_hip_are_midpoints_with_the_lower_confidence():
     places = {"left_shoulder": (0.6, 0.2, 0.9), "right_shoulder": (0.4, 0.3, 0.4)}
-    joints = landmarks.body_25(person(**places, left_hip=(0.5, 0.5, 0.3), right_hip=(0.4, 0.6, 0.8)), (200, 100))
+    joints = mediapipe.body_25(person(**places, left_hip=(0.5, 0.5, 0.3), right_hip=(0.4, 0.6, 0.8)), (200, 100))
     np.testing.assert_allclose(joints[BODY_25.index("Neck")], [100, 25, 0.4])
     np.testing.assert_allclose(joints[BODY_25.index("MidHip")], [90, 55, 0.3])
 
 
 @pytest.mark.parametrize("place", [(-0.01, 0.5, 1), (0.5, -0.01, 1), (1.0, 0.5, 1), (0.5, 1.3, 1), (np.nan, 0.5, 1)])
 def test_what_is_outside_the_picture_is_not_seen(place):
-    joints = landmarks.body_25(person(left_wrist=place, right_hip=place), (640, 480))
+    joints = mediapipe.body_25(person(left_wrist=place, right_hip=place), (640, 480))
     for name in ("LWrist", "RHip", "MidHip", "LSmallToe", "RSmallToe"):
         assert joints[BODY_25.index(name)].tolist() == [0, 0, 0], name
     assert (joints[:, 2] > 0).sum() == 20
 
 
 def test_the_file_is_openposes():
-    joints = landmarks.body_25(person(), (640, 480))
-    frame = json.loads(landmarks.openpose_json(joints))
+    joints = mediapipe.body_25(person(), (640, 480))
+    frame = json.loads(mediapipe.openpose_json(joints))
     assert frame["version"] == 1.3
     (one,) = frame["people"]
     # the keys of OpenPose 1.7's own files
@@ -62,14 +62,14 @@ def test_the_file_is_openposes():
     ]
     assert one["person_id"] == [-1]
     np.testing.assert_allclose(np.reshape(one["pose_keypoints_2d"], (25, 3)), joints, rtol=1e-5)
-    assert json.loads(landmarks.openpose_json(None)) == {"version": 1.3, "people": []}
+    assert json.loads(mediapipe.openpose_json(None)) == {"version": 1.3, "people": []}
 
 
 def test_parse_reads_it(tmp_path):
-    joints = landmarks.body_25(person(), (640, 480))
+    joints = mediapipe.body_25(person(), (640, 480))
     files = [
-        ("a_000000000000_keypoints.json", landmarks.openpose_json(None).encode()),
-        ("a_000000000001_keypoints.json", landmarks.openpose_json(joints).encode()),
+        ("a_000000000000_keypoints.json", mediapipe.openpose_json(None).encode()),
+        ("a_000000000001_keypoints.json", mediapipe.openpose_json(joints).encode()),
     ]
     found = openpose_json.detect(tmp_path, files)
     assert (found.frames, found.missing, found.odd, found.frame.tolist()) == (2, 0, 0, [1])

@@ -10,7 +10,7 @@ The dancer is the person who is largest, most confidently and most steadily dete
 --max-gap are interpolated, longer ones stay NaN; outliers of one or two frames are removed; jitter is smoothed. Frame 0
 of the poses is always frame 0 of the video: frames outside --start and --end become NaN, so that poses and music stay
 synchronised. The frame rate comes from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*.
-Only what is missing or out of date is made. A clip with an error is named and left out; the other clips are made.
+Only missing and out-of-date files are written. A clip with an error is reported and skipped.
 
 Example: python parse.py data/ballroom --fps 25
 """
@@ -18,32 +18,24 @@ Example: python parse.py data/ballroom --fps 25
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.errors import UserError
-from learn2dance.poses.formats.clip_files import FORMATS
+from learn2dance.poses.formats import FORMATS
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
     parser = cli.parser(__doc__, "jobs", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root: a folder with keypoints/")
-    seconds = cli.number_between(0, 1e6)
+    seconds, fraction = cli.number_between(0, 1e6), cli.number_between(0, 1)
     parser.add_argument("--fps", type=cli.number_between(0.1, 1000), help="frames per second of all clips")
     parser.add_argument("--start", type=seconds, default=0.0, metavar="S", help="seconds: earlier frames are NaN (0)")
     parser.add_argument("--end", type=seconds, metavar="S", help="seconds: frames from here on are NaN")
     parser.add_argument("--joints", type=int, choices=(15, 25), default=15, help="the first 15 of BODY_25, or all (15)")
-    parser.add_argument(
-        "--min-confidence", type=cli.number_between(0, 1), default=0.25, metavar="C", help="of a detected joint (0.25)"
-    )
+    parser.add_argument("--min-confidence", type=fraction, default=0.25, metavar="C", help="of a detected joint (0.25)")
     parser.add_argument("--max-gap", type=seconds, default=0.5, metavar="S", help="seconds: longer gaps stay NaN (0.5)")
     parser.add_argument("--format", choices=FORMATS, help="of all clips (recognised by the content)")
-    parser.add_argument(
-        "--camera", type=int, choices=range(1, 10), help="AIST++: number of the camera (1: the one in front)"
-    )
-    parser.add_argument(
-        "--first-frame",
-        type=cli.whole_number,
-        metavar="N",
-        help="number of the video's first frame in JSON of other tools than OpenPose",
-    )
+    parser.add_argument("--camera", type=int, choices=range(1, 10), help="AIST++: number of the camera (1, in front)")
+    first_frame = "number of the video's first frame in JSON of other tools than OpenPose"
+    parser.add_argument("--first-frame", type=cli.whole_number, metavar="N", help=first_frame)
     args = parser.parse_args(argv)
     cli.setup(args.quiet)
     if args.end is not None and args.end <= args.start:
@@ -53,9 +45,9 @@ def main(argv: list[str] | None = None) -> None:
     from learn2dance.data.data_root import open_root
 
     root = open_root(args.data)
-    faults, made = list(root.twice["keypoints"].values()), 0
+    faults, written = list(root.twice["keypoints"].values()), 0
     if not root.keypoints and not faults:
-        raise _nothing(root.path / "keypoints")
+        raise _no_clips(root.path / "keypoints")
     settings = {key: getattr(args, key) for key in ("start", "end", "joints", "min_confidence", "max_gap")}
     form = {key: value for key in ("format", "camera", "first_frame") if (value := getattr(args, key)) is not None}
     jobs = {clip: (root, clip, args.fps, settings, form) for clip in root.keypoints}
@@ -67,22 +59,21 @@ def main(argv: list[str] | None = None) -> None:
             faults.append(str(result))
         else:
             line, new = result
-            made += new
+            written += new
             log.info(line)
-    cli.raise_faults(faults, total, "clips left out")
-    log.info("%d clips made, %d were up to date; next: Process_Waves.ipynb (make music)", made, len(jobs) - made)
+    cli.raise_faults(faults, total, "clips failed")
+    log.info("%d clips written, %d up to date; next: Process_Waves.ipynb (make music)", written, len(jobs) - written)
 
 
-def _nothing(folder) -> UserError:
+def _no_clips(folder) -> UserError:
     """Return an error that says what the folder has instead of clips."""
     if not folder.is_dir():
         return UserError(f"{folder}: no such folder; put OpenPose's JSON or other poses there, clip by clip")
     found = sorted(path.name for path in folder.iterdir())
     loose = any(name.endswith(".json") for name in found)
-    hint = "each clip's JSON lies in a folder of its own" if loose else "is it the right data root?"
-    return UserError(
-        f"{folder}: expected folders, .tar.gz or files of poses, found {', '.join(found[:3]) or 'nothing'}; {hint}"
-    )
+    hint = "put each clip's JSON into a folder of its own" if loose else "is it the right data root?"
+    names = ", ".join(found[:3]) or "nothing"
+    return UserError(f"{folder}: found {names}, expected folders, .tar.gz or files of poses; {hint}")
 
 
 def _parse(job: tuple) -> tuple[str, bool]:
@@ -96,27 +87,30 @@ def _parse(job: tuple) -> tuple[str, bool]:
 
     source, target = root.keypoints[clip], root.file("poses", clip)
     files, digest = clip_files.read(source)
-    found = other_tools.detect(source, files, **form)
+    found = other_tools.read(source, files, **form)
     fps = fps or root.fps.get(clip) or (found and found.fps) or _video_fps(root, clip)
     arguments = settings | form | {"fps": fps, "version": cleaning.VERSION}
     parents = {f"keypoints/{source.name}": digest}
     if npz.is_up_to_date(target, "poses", arguments, parents):
         return f"{clip}: up to date", False
 
-    found = found or openpose_json.detect(source, files)
+    found = found or openpose_json.read(source, files)
     del files  # to free memory: they are as large as the clip
     people = openpose_json.to_body_25(source, found.people, settings["joints"])
     seconds = found.frame / fps
     inside = (seconds >= settings["start"]) & (seconds < (settings["end"] or np.inf))
     people, frame = people[inside], found.frame[inside]
-    sure = people * (people[..., 2:] >= np.float32(settings["min_confidence"]))
-    dancer = np.flatnonzero(openpose_json.body_size(sure)) if found.chosen else tracking.follow(sure, frame, fps)
+    confident = people * (people[..., 2:] >= np.float32(settings["min_confidence"]))
+    if found.dancer_only:
+        dancer = np.flatnonzero(openpose_json.body_size(confident))
+    else:
+        dancer = tracking.track_dancer(confident, frame, fps)
     if not len(dancer):
-        odd = f" ({found.odd} joints had impossible numbers)" if found.odd else ""
-        said = "was a dancer there, from --start to --end?"
-        if 0 < (surest := people[..., 2].max(initial=0)) < settings["min_confidence"]:
-            said = f"the surest joint has {surest:.2g}: lower --min-confidence?"
-        raise UserError(f"{source}: nobody in {found.frames} frames{odd}; {said}")
+        impossible = f" ({found.impossible} joints had impossible numbers)" if found.impossible else ""
+        hint = "is there a dancer from --start to --end?"
+        if 0 < (highest := people[..., 2].max(initial=0)) < settings["min_confidence"]:
+            hint = f"the highest confidence is {highest:.2g}: lower --min-confidence?"
+        raise UserError(f"{source}: found nobody in {found.frames} frames{impossible}; {hint}")
     keypoints = np.zeros((found.frames, settings["joints"], 3), np.float32)
     keypoints[frame[dancer]] = people[dancer]
     poses, filled = cleaning.clean(keypoints, fps, settings["min_confidence"], settings["max_gap"])
@@ -126,10 +120,10 @@ def _parse(job: tuple) -> tuple[str, bool]:
 
     unknown = np.isnan(poses[..., 0])
     gaps = (np.diff(unknown, axis=0, prepend=False) & unknown).sum()
-    line = f"{clip}: {found.frames} frames at {fps:g} fps, {found.crowd()}, dancer in {len(dancer)}, {found.kind}"
-    line += f"; joints {filled.mean():.2%} filled, {unknown.mean():.2%} not known in {gaps} gaps"
+    line = f"{clip}: {found.frames} frames at {fps:g} fps, {found.people_count()}, dancer in {len(dancer)}, "
+    line += f"{found.kind}; joints {filled.mean():.2%} filled, {unknown.mean():.2%} unknown in {gaps} gaps"
     line += f"; {found.missing} frames have no file" if found.missing else ""
-    line += f"; {found.odd} joints with impossible numbers taken as not seen" if found.odd else ""
+    line += f"; {found.impossible} joints with impossible numbers ignored" if found.impossible else ""
     return line, True
 
 
@@ -137,11 +131,11 @@ def _video_fps(root, clip: str) -> float:
     """Return the frame rate of a clip's video."""
     from learn2dance.media import ffmpeg
 
-    if not (film := root.one("videos", clip)):
-        raise UserError(f"{clip}: no frame rate known; give --fps 25, a line in clips.csv, or videos/{clip}.mp4")
-    fps = ffmpeg.probe(film).fps
+    if not (video := root.one("videos", clip)):
+        raise UserError(f"{clip}: no frame rate; give --fps 25, a line in clips.csv, or videos/{clip}.mp4")
+    fps = ffmpeg.probe(video).fps
     if not fps:
-        raise UserError(f"{film}: says no frame rate; give --fps, or a line in clips.csv")
+        raise UserError(f"{video}: found no frame rate; give --fps, or a line in clips.csv")
     return fps
 
 

@@ -39,8 +39,8 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path, extract, two):
     for name, why in {
         "bad.mp4": "the GPU has too little memory",
         "cut.mp4": "cut short",
-        "text.avi": "no video",
-        "song.mp4": "sound alone",
+        "text.avi": "neither sound nor picture",
+        "song.mp4": "found only sound",
         "twice.mov, twice.mp4": "would be the same clip 'twice'",
         "longlong": "200 bytes",
         "gone.mp4": "cannot be read (No such file",

@@ -71,6 +71,6 @@ def test_parse_reads_it(tmp_path):
         ("a_000000000000_keypoints.json", mediapipe.openpose_json(None).encode()),
         ("a_000000000001_keypoints.json", mediapipe.openpose_json(joints).encode()),
     ]
-    found = openpose_json.detect(tmp_path, files)
-    assert (found.frames, found.missing, found.odd, found.frame.tolist()) == (2, 0, 0, [1])
+    found = openpose_json.read(tmp_path, files)
+    assert (found.frames, found.missing, found.impossible, found.frame.tolist()) == (2, 0, 0, [1])
     np.testing.assert_allclose(found.people[0], joints, rtol=1e-5)

@@ -34,7 +34,7 @@ def clip(rng, *cast):
 
 def followed(rng, *cast):
     place, frame, who = clip(rng, *cast)
-    chosen = tracking.follow(place, frame, FPS)
+    chosen = tracking.track_dancer(place, frame, FPS)
     assert (np.diff(frame[chosen]) > 0).all()
     return who[chosen], frame[chosen]
 
@@ -58,8 +58,8 @@ def test_alone_is_followed_through_every_frame(rng):
 
 
 def test_nobody(rng):
-    assert len(tracking.follow(np.zeros((0, 25, 3)), np.zeros(0, int), FPS)) == 0
-    assert len(tracking.follow(np.zeros((3, 25, 3)), np.arange(3), FPS)) == 0
+    assert len(tracking.track_dancer(np.zeros((0, 25, 3)), np.zeros(0, int), FPS)) == 0
+    assert len(tracking.track_dancer(np.zeros((3, 25, 3)), np.arange(3), FPS)) == 0
 
 
 @pytest.mark.parametrize("bystander", [{"height": 120}, {"height": 200, "confidence": 0.5}])
@@ -118,8 +118,8 @@ def test_bystanders_of_the_real_clips_are_not_followed(shared):
         name = path.name.split(".")[0]
         with np.load(shared / "crowd" / "truth" / f"{name}.npz") as file:
             truth = file["poses"][:, :15]
-        found = openpose_json.detect(path, clip_files.read(path)[0])
-        chosen = tracking.follow(found.people, found.frame, FPS)
+        found = openpose_json.read(path, clip_files.read(path)[0])
+        chosen = tracking.track_dancer(found.people, found.frame, FPS)
         dancer, frame = found.people[chosen, :15], found.frame[chosen]
         off = np.linalg.norm(dancer[..., :2] - truth[frame], axis=-1)
         off = np.nanmedian(np.where(dancer[..., 2] > 0, off, np.nan), axis=1)

@@ -15,10 +15,13 @@ import numpy as np
 import orjson
 
 from learn2dance.errors import UserError
+from learn2dance.motion.skeleton import BODY_15, JOINTS
+from learn2dance.poses.formats.clip_files import Files
 
 KEYS = ("pose_keypoints_2d", "pose_keypoints")
-FARTHEST = np.array([1e5, 1e5, 2])  # limits: pixels larger than any image; confidence, sometimes slightly above 1
+LIMITS = np.array([1e5, 1e5, 2])  # pixels larger than any image; confidence, sometimes slightly above 1
 _NUMBER = re.compile(r"(\d+)(?:_keypoints)?\.json$")
+SMALLEST = 10  # pixels: if people are smaller, the unit is probably not pixels
 BODY = 15  # joints: the first 15 of BODY_25, without eyes, ears and feet
 
 
@@ -30,114 +33,96 @@ class Detections:
     frame: np.ndarray  # int64 (N,): frame of each person, non-decreasing
     frames: int  # number of frames of the clip: from frame 0 to the last one in the source
     missing: int  # number of frames without a file
-    odd: int  # number of joints with impossible numbers, which count as not detected
+    impossible: int  # number of joints with impossible numbers, which count as not detected
     kind: str = "OpenPose's JSON"
     fps: float | None = None  # frames a second, if the source says
-    chosen: bool = False  # whether the source holds one dancer only, selected by its authors: at most one a frame
+    dancer_only: bool = False  # whether the source holds one dancer, selected by its authors: at most one a frame
 
-    def crowd(self) -> str:
-        """Say how many people the frames hold: "1 person", "0-3 people"."""
+    def people_count(self) -> str:
+        """Return how many people the frames hold as text: "1 person", "0-3 people"."""
         count = np.bincount(self.frame, minlength=self.frames)
         low, high = count.min(), count.max()
         return "1 person" if low == high == 1 else f"{high if low == high else f'{low}-{high}'} people"
 
 
-def detect(path: Path, files: list[tuple[str, bytes]]) -> Detections:
-    """Read the JSON files of a clip into one array.
+def read(path: Path, files: Files) -> Detections:
+    """Read the JSON files of a clip, as `clip_files.read` returns them; ``path`` is for error messages.
 
-    Parameters
-    ----------
-    path : Path
-        Folder or archive of the files, for error messages.
-    files : list of (str, bytes)
-        Names and contents, as `clip_files.read` returns them.
-
-    Returns
-    -------
-    Detections
-        With 25 joints in the order of BODY_25, or 18 in the order of COCO-18.
-
-    Raises
-    ------
-    UserError
-        If a file is not OpenPose's, is truncated or has another number of joints, or if two files are the same frame.
+    The result has 25 joints in the order of BODY_25, or 18 in the order of COCO-18. Raises a UserError if a file is not
+    OpenPose's, is truncated or has another number of joints, or if two files are the same frame.
     """
     frame_of = _frame_numbers(path, [name for name, _ in files])
-    order = np.argsort(frame_of)
     numbers = array("d")  # 3 J numbers for each person
     source: list[int] = []  # index of each person's file
-    length = 0
-    for index in order.tolist():
+    length = 0  # of each person's numbers
+    for index in np.argsort(frame_of).tolist():
         name, data = files[index]
         try:
             people = orjson.loads(data)["people"]
         except (orjson.JSONDecodeError, KeyError, TypeError):
             people = None
-        if type(people) is not list:
-            people = _people(f"{path}/{name}", data)
-        for person in people:
+        for person in people if type(people) is list else _people(f"{path}/{name}", data):
             try:
                 row = person["pose_keypoints_2d"]
+                numbers.fromlist(row)
             except (KeyError, TypeError):
-                row = _older(f"{path}/{name}", person)
+                row = _person(f"{path}/{name}", person)
+                numbers.fromlist(row)
             if not row:  # OpenPose ran with hands or faces alone
                 continue
-            try:
-                numbers.fromlist(row)
-            except TypeError:
-                numbers.fromlist(_numbers(f"{path}/{name}", row))
+            if len(row) not in (75, 54):
+                expected = "expected 75 (BODY_25) or 54 (COCO-18); was it another model?"
+                raise UserError(f"{path}/{name}: found {len(row)} numbers for a person, {expected}")
+            length = length or len(row)
             if len(row) != length:
-                length = _length(f"{path}/{name}", len(row), length)
+                raise UserError(f"{path}/{name}: found {len(row) // 3} joints, {length // 3} before; are runs mixed?")
             source.append(index)
-    people, odd = sift(np.frombuffer(numbers).reshape(len(source), (length or 75) // 3, 3))
+    people, impossible = remove_impossible(np.frombuffer(numbers).reshape(len(source), (length or 75) // 3, 3))
     frames = int(frame_of.max()) + 1
-    return Detections(people, frame_of[source], frames, frames - len(files), odd)
+    return Detections(people, frame_of[source], frames, frames - len(files), impossible)
 
 
-def sift(people: np.ndarray) -> tuple[np.ndarray, int]:
-    """Set joints with impossible numbers to not detected, and confidences slightly above 1 to 1.
+def remove_impossible(people: np.ndarray) -> tuple[np.ndarray, int]:
+    """Set joints of people (N, J, 3) with impossible numbers to 0, not detected, and confidences above 1 to 1.
 
-    Parameters
-    ----------
-    people : np.ndarray [shape=(N, J, 3)]
-        x, y in pixels, confidence; 0 where not detected.
-
-    Returns
-    -------
-    people : np.ndarray [shape=(N, J, 3), dtype=float32]
-        The same, all 0 where not detected.
-    odd : int
-        Number of joints with impossible numbers.
+    Returns the people as float32, all 0 where not detected, and the number of joints with impossible numbers.
     """
     with np.errstate(over="ignore"):  # too large for float32 becomes infinite, which is impossible below
         people = people.astype(np.float32)
     confidence = people[..., 2]
-    possible = (np.abs(people) <= FARTHEST).all(axis=-1) & (confidence >= 0)  # False for NaN
+    possible = (np.abs(people) <= LIMITS).all(axis=-1) & (confidence >= 0)  # False for NaN
     people[~possible | (confidence == 0)] = 0
     np.minimum(confidence, 1, out=confidence)
     return people, int((~possible).sum())
 
 
+def detections(path: Path, people: np.ndarray, frame: np.ndarray, kind: str, **more) -> Detections:
+    """Build the `Detections` of people (N, J, 3) and their frames (N,), in any order.
+
+    Raises a UserError, which names ``path``, if the people are not in pixels.
+    """
+    order = np.argsort(frame, kind="stable")
+    people, impossible = remove_impossible(people[order])
+    size = body_size(people)
+    if (size > 0).any() and (typical := np.median(size[size > 0])) < SMALLEST:
+        expected = "expected pixels, y down; are these fractions of the image, or torso lengths?"
+        raise UserError(f"{path}: found people of size {typical:.3g}, {expected}")
+    return Detections(people, frame[order], int(frame.max(initial=-1)) + 1, 0, impossible, kind, **more)
+
+
 def _frame_numbers(path: Path, names: list[str]) -> np.ndarray:
     """Return each file's frame number, int64, from its name."""
-    found = [_NUMBER.search(name) for name in names]
-    if None in found:
-        name = names[found.index(None)]
-        raise UserError(
-            f"{path}/{name}: no frame number in the name, expected …_000000000123_keypoints.json; was it renamed?"
-        )
-    numbers = [int(match[1]) for match in found]
-    if len(set(numbers)) < len(numbers):
-        first: dict[int, str] = {}
-        one, other = next(
-            (first[n], name) for n, name in zip(numbers, names, strict=True) if first.setdefault(n, name) != name
-        )
-        raise UserError(f"{path}: '{one}' and '{other}' are the same frame; are two clips mixed?")
-    if max(numbers) + 1 > 10 * len(numbers) + 1000:
-        raise UserError(
-            f"{path}: {len(numbers)} files, but frame numbers up to {max(numbers)}; are most files missing?"
-        )
-    return np.array(numbers)
+    file_of: dict[int, str] = {}
+    for name in names:
+        if not (match := _NUMBER.search(name)):
+            expected = "expected …_000000000123_keypoints.json; was it renamed?"
+            raise UserError(f"{path}/{name}: found no frame number in the name, {expected}")
+        if (number := int(match[1])) in file_of:
+            raise UserError(f"{path}: '{file_of[number]}' and '{name}' are the same frame; are two clips mixed?")
+        file_of[number] = name
+    if max(file_of) + 1 > 10 * len(names) + 1000:
+        raise UserError(f"{path}: found {len(names)} files, but frame numbers up to {max(file_of)}; are files missing?")
+    return np.array(list(file_of))
 
 
 def _people(where: str, data: bytes) -> list:
@@ -145,103 +130,62 @@ def _people(where: str, data: bytes) -> list:
     if not data.strip():
         raise UserError(f"{where}: empty, expected OpenPose's JSON; was OpenPose stopped or the disk full?")
     try:
-        frame = json.loads(data, parse_int=float)  # unlike orjson, takes NaN and Infinity
+        frame = json.loads(data, parse_int=float)  # unlike orjson, accepts NaN and Infinity
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{where}: not whole JSON ({error}); was its writing or copying cut short?") from None
+        raise UserError(f"{where}: invalid JSON ({error}); was writing or copying it interrupted?") from None
     people = frame.get("people") if isinstance(frame, dict) else None
     if not isinstance(people, list):
-        found = f"keys {', '.join(frame) or 'none'}" if isinstance(frame, dict) else f"a {type(frame).__name__}"
-        raise UserError(
-            f"{where}: expected OpenPose's JSON with a list of 'people', found {found[:80]}; is it another tool's?"
-        )
+        raise UserError(f"{where}: found {describe(frame)}, expected a list of 'people'; is it from another tool?")
     return people
 
 
-def _older(where: str, person: object) -> list:
-    """Return a person's numbers under the key of older OpenPose versions, or raise a UserError."""
-    if isinstance(person, dict) and KEYS[1] in person:
-        return person[KEYS[1]]
-    found = f"keys {', '.join(person) or 'none'}" if isinstance(person, dict) else f"a {type(person).__name__}"
-    raise UserError(f"{where}: a person without '{KEYS[0]}', found {found[:80]}; is it another tool's JSON?")
-
-
-def _numbers(where: str, row: object) -> list[float]:
-    """Return a person's numbers with NaN for null, or raise a UserError if they are not numbers."""
+def _person(where: str, person: object) -> list[float]:
+    """Return the numbers of a person from an older version or with null, NaN for null; or raise a UserError."""
+    key = next((key for key in KEYS if isinstance(person, dict) and key in person), None)
+    if key is None:
+        raise UserError(f"{where}: found {describe(person)}, expected '{KEYS[0]}'; is it from another tool?")
+    row = person[key] or []
     if not isinstance(row, list) or not all(value is None or isinstance(value, (int, float)) for value in row):
-        raise UserError(f"{where}: a person's joints are not a list of numbers; is it another tool's JSON?")
+        raise UserError(f"{where}: a person's joints are not a list of numbers; is it from another tool?")
     return [float("nan") if value is None else value for value in row]
 
 
-def _length(where: str, length: int, before: int) -> int:
-    """Return ``length``, the numbers per person; raise a UserError if it is not OpenPose's or has changed."""
-    if length not in (75, 54):
-        raise UserError(
-            f"{where}: {length} numbers for a person, expected 75 (BODY_25) or 54 (COCO-18); which model was it?"
-        )
-    if before:
-        raise UserError(f"{where}: {length // 3} joints, but {before // 3} in the files before; are two runs mixed?")
-    return length
+def describe(found: object) -> str:
+    """Describe a value of JSON in an error message: its keys, if it is an object, else its type."""
+    if found is None:
+        return "null, or invalid JSON"
+    return f"keys {', '.join(found) or 'none'}"[:80] if isinstance(found, dict) else f"a {type(found).__name__}"
 
 
 def to_body_25(path: Path, people: np.ndarray, joints: int) -> np.ndarray:
-    """Convert people to the first 15, or all 25, joints of BODY_25.
+    """Convert people (N, J, 3), J being 15, 17, 18 or 25, to the first 15, or all 25, joints of BODY_25.
 
     COCO-18 has no MidHip, and COCO-17 has no Neck either. They are set to the midpoints of the hips and of the
-    shoulders, with the lower confidence of the two.
-
-    Parameters
-    ----------
-    path : Path
-        Source of the people, for the error message.
-    people : np.ndarray [shape=(N, J, 3)]
-        x, y, confidence; J is 15, 17, 18 or 25.
-    joints : int
-        15 or 25.
-
-    Returns
-    -------
-    np.ndarray [shape=(N, joints, 3)]
-        x, y, confidence.
-
-    Raises
-    ------
-    UserError
-        If 25 joints are requested from a model without feet.
+    shoulders, with the lower confidence of the two. Raises a UserError, which names ``path``, if 25 joints are
+    requested from a model without feet.
     """
-    from learn2dance.motion.skeleton import BODY_15, JOINTS
-
     found = people.shape[1]
     if found in (15, 25) and joints <= found:
         return people[:, :joints]
     if joints != 15:
         model = "COCO" if found in (17, 18) else "BODY"
-        raise UserError(
-            f"{path}: --joints {joints}, but its model is {model}-{found}, which has no feet; take --joints 15"
-        )
+        raise UserError(f"{path}: found {model}-{found}, which has no feet, expected {joints} joints; use --joints 15")
     names = list(JOINTS[found])
     for middle, pair in (("Neck", "Shoulder"), ("MidHip", "Hip")):
         if middle not in names:
             sides = people[:, [names.index(side + pair) for side in "RL"]]
-            halfway = sides.mean(axis=1)
-            halfway[:, 2] = sides[..., 2].min(axis=1)
-            halfway[halfway[:, 2] == 0] = 0
-            people = np.concatenate([people, halfway[:, None]], axis=1)
+            midpoint = sides.mean(axis=1)
+            midpoint[:, 2] = sides[..., 2].min(axis=1)
+            midpoint[midpoint[:, 2] == 0] = 0
+            people = np.concatenate([people, midpoint[:, None]], axis=1)
             names.append(middle)
     return people[:, [names.index(name) for name in BODY_15]]
 
 
 def body_size(people: np.ndarray) -> np.ndarray:
-    """Measure the size of people: the diagonal of the bounding box of the first `BODY` joints, where detected.
+    """Return the size (N,) of people (N, J, 3): the diagonal of the bounding box of their first `BODY` joints.
 
-    Parameters
-    ----------
-    people : np.ndarray [shape=(N, J, 3)]
-        x, y in pixels and confidence, 0 where not detected.
-
-    Returns
-    -------
-    np.ndarray [shape=(N,)]
-        Pixels; 0 where no joint is detected.
+    The unit is that of the people, usually pixels. Joints with confidence 0 are ignored; without others, the size is 0.
     """
     x, y, confidence = np.ascontiguousarray(people[:, :BODY].T)  # (J, N) each: far faster to reduce over joints
     unseen = confidence == 0

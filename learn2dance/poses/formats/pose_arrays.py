@@ -15,50 +15,42 @@ from learn2dance.errors import UserError
 from learn2dance.motion.skeleton import JOINTS
 from learn2dance.poses.formats import safe_pickle
 from learn2dance.poses.formats.clip_files import LARGEST_CLIP
-from learn2dance.poses.formats.openpose_json import Detections, sift
+from learn2dance.poses.formats.openpose_json import Detections, detections
 
 AIST_FPS = 60.0  # frames a second
 POSES = ("poses", "keypoints")  # keys of the poses, tried in this order
 CONFIDENCE = ("confidence", "keypoint_scores", "scores")  # keys of the confidence, tried in this order
 
 
-def detect(path: Path, data: bytes, kind: str | None = None, camera: int | None = None) -> Detections:
-    """Read the poses of one dancer from the bytes of an .npy, .npz or .pkl file.
+def read(path: Path, data: bytes, kind: str | None = None, camera: int | None = None) -> Detections:
+    """Read the poses of one dancer from the bytes of an .npy, .npz or .pkl file; ``path`` is for error messages.
 
-    Parameters
-    ----------
-    path : Path
-        The file, for error messages.
-    data : bytes
-        Content of the file.
-    kind : str, optional
-        ``"aist"`` or ``"array"``; if None, ``keypoints2d`` with four dimensions is AIST++'s, all else an array.
-    camera : int, optional
-        AIST++'s camera, counted from 1 (default 1).
-
-    Returns
-    -------
-    Detections
-        With 15 (the first of BODY_25), 17 (COCO), 18 (OpenPose's COCO) or 25 joints (BODY_25).
-
-    Raises
-    ------
-    UserError
-        If the file holds no such poses or is damaged, or if confidences are not within 0-1.
+    ``kind`` is ``"aist"`` or ``"array"``; if None, ``keypoints2d`` with four dimensions is AIST++'s, all else an array.
+    ``camera`` is AIST++'s, counted from 1 (default 1). The result has 15 (the first of BODY_25), 17 (COCO), 18
+    (OpenPose's COCO) or 25 joints (BODY_25). Raises a UserError if the file holds no such poses or is damaged, or if
+    confidences are not within 0-1.
     """
     arrays = _arrays(path, data)
     views = arrays.get("keypoints2d")
-    if kind == "aist" or (kind is None and isinstance(views, np.ndarray) and views.ndim == 4):
+    if kind == "aist" or (kind is None and np.ndim(views) == 4):
         return _aist(path, arrays, camera or 1)
-    key = _key(path, arrays)
-    poses = _poses(path, key, arrays[key])
-    known = next((k for k in CONFIDENCE if k in arrays), None)
-    if poses.shape[2] == 2 and known:
-        confidence = _numbers(path, known, arrays[known])
+    fit = [key for key, value in arrays.items() if np.ndim(value) == 3 and np.shape(value)[2] in (2, 3)]
+    key = next((key for key in POSES if isinstance(arrays.get(key), np.ndarray)), fit[0] if len(fit) == 1 else None)
+    if key is None:
+        expected = "expected 'poses' (frames, joints, 2 or 3); is it another kind of data?"
+        raise UserError(f"{path}: found {_describe(arrays)}, {expected}")
+    poses = _numbers(path, key, arrays[key])
+    if poses.ndim != 3 or poses.shape[1] not in JOINTS or poses.shape[2] not in (2, 3):
+        joints = ", ".join(map(str, sorted(JOINTS)))
+        raise UserError(f"{path}: '{key}' is {poses.shape}, expected (frames, joints, 2 or 3) with {joints} joints")
+    confidence_key = next((k for k in CONFIDENCE if k in arrays), None)
+    if poses.shape[2] == 2 and confidence_key:
+        confidence = _numbers(path, confidence_key, arrays[confidence_key])
         if confidence.shape != poses.shape[:2]:
-            raise UserError(f"{path}: '{known}' is {confidence.shape}, expected (frames, joints) as in '{key}'")
+            expected = f"expected (frames, joints) as in '{key}'"
+            raise UserError(f"{path}: '{confidence_key}' is {confidence.shape}, {expected}")
         poses = np.concatenate([poses, confidence[..., None]], axis=2)
-    return _made(path, poses, "an array", _fps(path, arrays.get("fps")))
+    return _detections(path, poses, "an array", _fps(path, arrays.get("fps")))
 
 
 def _arrays(path: Path, data: bytes) -> dict:
@@ -75,26 +67,19 @@ def _arrays(path: Path, data: bytes) -> dict:
     if data[:1] == b"\x80":
         return safe_pickle.load(path, data)
     if data[:6] != b"\x93NUMPY":
-        found = "nothing" if not data else f"{data[:6]!r}"
-        raise UserError(
-            f"{path}: expected .npy, .npz or a pickle (protocol 2 or later), found {found}; was it cut short?"
-        )
+        expected = "expected .npy, .npz or a pickle (protocol 2 or later); is it complete?"
+        raise UserError(f"{path}: found {data[:6] or 'nothing'}, {expected}")
     try:
         return {"poses": np.load(io.BytesIO(data), allow_pickle=False)}
     except npz.DAMAGED as error:
         if "Object arrays" in str(error):
-            raise UserError(f"{path}: holds pickled objects, which could run code; save plain arrays instead") from None
-        raise UserError(f"{path}: not a whole .npy file ({str(error)[:80]!r}); was its writing cut short?") from None
+            raise UserError(f"{path}: found pickled objects, which could run code; save plain arrays instead") from None
+        raise UserError(f"{path}: incomplete .npy file ({str(error)[:80]!r}); was writing it interrupted?") from None
 
 
-def _key(path: Path, arrays: dict) -> str:
-    """Return the key of the poses: one of `POSES`, else the only array whose shape fits."""
-    shapes = {key: array.shape for key, array in arrays.items() if isinstance(array, np.ndarray)}
-    fit = [key for key, shape in shapes.items() if len(shape) == 3 and shape[2] in (2, 3)]
-    if key := next((key for key in (*POSES, *fit[: len(fit) == 1]) if key in shapes), None):
-        return key
-    found = ", ".join(f"{key} {shape}" for key, shape in shapes.items())[:200] or "no arrays"
-    raise UserError(f"{path}: expected 'poses' (frames, joints, 2 or 3), found {found}; is it another kind of data?")
+def _describe(arrays: dict) -> str:
+    """List names and shapes for an error message; () for what is no array."""
+    return ", ".join(f"{key} {np.shape(value)}" for key, value in arrays.items())[:200] or "no arrays"
 
 
 def _numbers(path: Path, key: str, array: object) -> np.ndarray:
@@ -106,54 +91,37 @@ def _numbers(path: Path, key: str, array: object) -> np.ndarray:
         return array.astype(np.float64)
 
 
-def _poses(path: Path, key: str, array: object) -> np.ndarray:
-    """Return the array as float64 (T, J, 2 or 3), or raise a UserError if its shape does not fit."""
-    poses = _numbers(path, key, array)
-    if poses.ndim != 3 or poses.shape[1] not in JOINTS or poses.shape[2] not in (2, 3):
-        joints = ", ".join(map(str, sorted(JOINTS)))
-        raise UserError(f"{path}: '{key}' is {poses.shape}, expected (frames, joints, 2 or 3) with {joints} joints")
-    return poses
-
-
 def _fps(path: Path, value: object) -> float | None:
     """Return the frame rate given in the file, or None."""
     if isinstance(value, np.ndarray) and value.size == 1:
         value = value.item()
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e4:
-        found = value if isinstance(value, (str, int, float)) else f"a {type(value).__name__}"
-        raise UserError(f"{path}: 'fps' is {str(found)[:40]}, expected frames a second")
+    if type(value) not in (int, float) or not 0 < value < 1e4:
+        raise UserError(f"{path}: 'fps' is {str(value)[:40]!r}, expected frames a second")
     return float(value)
 
 
 def _aist(path: Path, arrays: dict, camera: int) -> Detections:
     """Read one camera's poses from AIST++'s arrays. Its frames are those of the video; timestamps are ignored."""
-    if "keypoints2d" not in arrays:
-        found = ", ".join(map(str, arrays))[:80] or "nothing"
-        raise UserError(f"{path}: no 'keypoints2d', found {found}; take the pickles of AIST++'s folder keypoints2d")
-    views = arrays["keypoints2d"]
-    if not isinstance(views, np.ndarray) or views.ndim != 4 or views.shape[2:] != (17, 3):
-        shape = getattr(views, "shape", type(views).__name__)
-        raise UserError(f"{path}: 'keypoints2d' is {shape}, expected (cameras, frames, 17, 3), as in AIST++'s")
+    views = arrays.get("keypoints2d")
+    if np.ndim(views) != 4 or views.shape[2:] != (17, 3):
+        expected = "expected 'keypoints2d' (cameras, frames, 17, 3); use the pickles of AIST++'s folder keypoints2d"
+        raise UserError(f"{path}: found {_describe(arrays)}, {expected}")
     if camera > len(views):
-        raise UserError(f"{path}: --camera {camera}, but it has {len(views)}")
+        raise UserError(f"{path}: found {len(views)} cameras, expected at least {camera}, the number of --camera")
     poses = _numbers(path, "keypoints2d", views[camera - 1])
-    return _made(path, poses, f"AIST++, camera {camera}", _fps(path, arrays.get("fps")) or AIST_FPS)
+    return _detections(path, poses, f"AIST++, camera {camera}", _fps(path, arrays.get("fps")) or AIST_FPS)
 
 
-def _made(path: Path, poses: np.ndarray, kind: str, fps: float | None) -> Detections:
+def _detections(path: Path, poses: np.ndarray, kind: str, fps: float | None) -> Detections:
     """Build `Detections` from poses (T, J, 2 or 3) of one dancer."""
     unknown = np.isnan(poses).any(axis=2) | (poses[..., :2] == 0).all(axis=2)
-    seen = poses[~unknown]  # (n, 2 or 3)
-    if len(seen) and poses.shape[2] == 3 and not (seen[:, 2].min() >= 0 and seen[:, 2].max() <= 1 + 1e-3):
-        least, most = seen[:, 2].min(), seen[:, 2].max()
-        raise UserError(
-            f"{path}: the third numbers run from {least:g} to {most:g}, expected confidence, 0-1; are they depth? then "
-            "save (frames, joints, 2)"
-        )
+    confidence = poses[~unknown][:, 2:]  # (n, 0 or 1)
+    if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1 + 1e-3):
+        found = f"found third numbers from {confidence.min():g} to {confidence.max():g}"
+        raise UserError(f"{path}: {found}, expected confidence, 0-1; if they are depth, save (frames, joints, 2)")
     people = np.ones((*poses.shape[:2], 3))
     people[..., : poses.shape[2]] = poses
     people[unknown] = 0
-    people, odd = sift(people)
-    return Detections(people, np.arange(len(people)), len(people), 0, odd, kind, fps, chosen=True)
+    return detections(path, people, np.arange(len(people)), kind, fps=fps, dancer_only=True)

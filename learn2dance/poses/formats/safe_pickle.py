@@ -16,8 +16,8 @@ from learn2dance.errors import UserError
 
 LONGEST = 10_000  # limit of instructions, and of memo indices; a dict of three arrays takes about sixty
 CODES = "b1 i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8".split()  # accepted dtypes: no objects, records or text
-_NEEDLESS = ("DUP", "PUT", "GET", "APPEND", "APPENDS", "ADDITEMS")  # not needed; could extend an array's own bytes
-_ALONE = re.compile("BYTE|STRING|UNICODE|GLOBAL|REDUCE")  # instructions whose result may be used more than once
+_UNNECESSARY = ("DUP", "PUT", "GET", "APPEND", "APPENDS", "ADDITEMS")  # not needed; could extend an array's own bytes
+_REUSABLE = re.compile("BYTE|STRING|UNICODE|GLOBAL|REDUCE")  # instructions whose result may be used more than once
 
 _DAMAGED = (pickle.UnpicklingError, EOFError, ValueError, TypeError, AttributeError)  # raised on damaged pickles
 _DAMAGED += (IndexError, KeyError, OverflowError, MemoryError)
@@ -64,7 +64,7 @@ _STAND_INS = {
     "numpy.core.multiarray._reconstruct": _Array,
     "numpy.core.multiarray.scalar": lambda dtype, data: _array(data, dtype, ()),
     "numpy.core.numeric._frombuffer": _array,
-    "_codecs.encode": lambda text, _: text.encode("latin1"),  # how protocol 2 stores bytes
+    "_codecs.encode": lambda text, _: text.encode("latin1"),  # protocol 2 stores bytes like this
 }
 
 
@@ -77,48 +77,41 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load(path: Path, data: bytes) -> dict:
-    """Read a pickled dict of arrays, numbers and strings, or a single array; ``path`` is for error messages.
+    """Read a pickled dict of arrays, numbers and strings, or a single array, which gets the name ``poses``.
 
-    Returns
-    -------
-    dict of str
-        A single array gets the name ``poses``. Arrays are bool, int, unsigned or float, and may be read-only.
-
-    Raises
-    ------
-    UserError
-        If it is truncated, or holds anything else, which could run harmful code.
+    Arrays are bool, int, unsigned or float, and may be read-only. Raises a UserError, which names ``path``, if the
+    pickle is truncated, or holds anything else, which could run harmful code.
     """
     try:
-        _bound(data)
+        _check_instructions(data)
         found = _Unpickler(io.BytesIO(data), encoding="latin1").load()
         found = found if type(found) is dict else {"poses": found}
         found = {key: value.array if type(value) is _Array else value for key, value in found.items()}
-        for value in found.values():
+        for key, value in found.items():
             if type(value) not in (np.ndarray, int, float, bool, str, type(None)):
                 raise _Refused(_kind(value))
-        if other := [key for key in found if type(key) is not str]:
-            raise _Refused(f"{_kind(other[0])} as a name")
+            if type(key) is not str:
+                raise _Refused(f"{_kind(key)} as a name")
     except _Refused as refusal:
-        raise UserError(f"{path}: holds {refusal}, expected numpy arrays alone: other pickles can run code") from None
+        raise UserError(f"{path}: found {refusal}, expected numpy arrays only: other pickles can run code") from None
     except _DAMAGED as error:
-        said = " ".join(str(error).split())[:80]
-        raise UserError(f"{path}: not a whole pickle of arrays ({said}); was its copying cut short?") from None
+        reason = " ".join(str(error).split())[:80]
+        raise UserError(f"{path}: incomplete or damaged pickle ({reason}); was copying it interrupted?") from None
     return found
 
 
-def _bound(data: bytes) -> None:
+def _check_instructions(data: bytes) -> None:
     """Refuse pickles that could exhaust time or memory.
 
     These have too many instructions, memo indices up to 2^31, or nested tuples that double in size and are hashed.
     """
-    last, alone = "", {}
+    last, reusable = "", {}
     for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
         name = opcode.name
-        if count > LONGEST or name in _NEEDLESS or (name == "LONG_BINPUT" and argument > LONGEST):
-            raise _Refused(f"the instruction {name}" if name in _NEEDLESS else f"more than {LONGEST} instructions")
+        if count > LONGEST or name in _UNNECESSARY or (name == "LONG_BINPUT" and argument > LONGEST):
+            raise _Refused(f"the instruction {name}" if name in _UNNECESSARY else f"more than {LONGEST} instructions")
         if name in ("MEMOIZE", "BINPUT", "LONG_BINPUT"):
-            alone[len(alone) if argument is None else argument] = bool(_ALONE.search(last))
-        if name in ("BINGET", "LONG_BINGET") and not alone.get(argument, True):
+            reusable[len(reusable) if argument is None else argument] = bool(_REUSABLE.search(last))
+        if name in ("BINGET", "LONG_BINGET") and not reusable.get(argument, True):
             raise _Refused("a tuple, list or dict twice")
         last = name

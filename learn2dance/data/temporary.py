@@ -8,9 +8,11 @@ import contextlib
 import fcntl
 import functools
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 PREFIX = ".l2d-"
@@ -27,7 +29,6 @@ def atomic(path: str | Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with _named(path), _claimed(path.parent, path.suffix) as name:
         yield name
-        name.chmod(0o666 & ~_umask())  # temporary files are created private
         name.replace(path)
 
 
@@ -76,23 +77,29 @@ def _claimed(parent: Path, suffix: str | None) -> Iterator[Path]:
     """Yield a locked temporary file with this suffix, or a folder if it is None; remove it when the block ends."""
     remove_strays(parent)
     while True:
-        if suffix is None:
-            name = tempfile.mkdtemp(dir=parent, prefix=PREFIX)
-            try:
+        name = parent / f"{PREFIX}{secrets.token_hex(8)}{suffix or ''}"
+        # A signal can end the process between any two lines of this function. Then it is removed at exit.
+        at_exit = Finalize(None, _remove, [name], exitpriority=0)
+        try:
+            if suffix is None:
+                name.mkdir()
                 handle = os.open(name, os.O_RDONLY)
-            except FileNotFoundError:
-                continue
-        else:
-            handle, name = tempfile.mkstemp(dir=parent, prefix=PREFIX, suffix=suffix)
-        with contextlib.suppress(OSError):  # file system without locks: leftovers there are never removed
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        if os.path.exists(name):
-            break
-        os.close(handle)  # another process removed it before the lock was taken
+            else:
+                handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            with contextlib.suppress(OSError):  # file system without locks: leftovers there are never removed
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if name.exists():
+                break
+            os.close(handle)
+        except FileNotFoundError:
+            if not parent.is_dir():
+                raise
+        at_exit.cancel()  # another process removed it before the lock was taken
     try:
-        yield Path(name)
+        yield name
     finally:
-        _remove(Path(name))
+        _remove(name)
+        at_exit.cancel()
         os.close(handle)
 
 
@@ -124,9 +131,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,3 +1,5 @@
+import itertools
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -6,6 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
+from learn2dance.data import temporary
 from learn2dance.data.temporary import PREFIX, atomic, atomic_folder, remove_strays, temporary_folder
 
 WRITER = """
@@ -120,3 +123,41 @@ def test_temporary_folders_are_removed(tmp_path):
         remove_strays(tmp_path)
         assert (folder / "file").exists()
     assert not list(tmp_path.iterdir())
+
+
+def write_file(path):
+    with atomic(path) as name:
+        name.write_text("x")
+
+
+def write_folder(path):
+    with atomic_folder(path) as folder:
+        (folder / "a").write_text("x")
+
+
+@pytest.mark.parametrize("write", [write_file, write_folder])
+def test_a_signal_at_any_line_leaves_nothing(tmp_path, write):
+    """As SIGTERM in a worker: SystemExit is raised between two lines of this module, at each of them in turn."""
+
+    def until(step: int) -> None:
+        lines = itertools.count(1)
+
+        def trace(frame, event, argument):
+            if frame.f_code.co_filename != temporary.__file__:
+                return None
+            if event == "line" and next(lines) == step:
+                sys.settrace(None)
+                raise SystemExit(143)
+            return trace
+
+        sys.settrace(trace)
+        write(tmp_path / "target")
+
+    for step in itertools.count(1):
+        process = multiprocessing.get_context("fork").Process(target=until, args=(step,))
+        process.start()
+        process.join()
+        assert not list(tmp_path.glob(f"{PREFIX}*")), step
+        if process.exitcode == 0:
+            break
+    assert step > 20 and (tmp_path / "target").exists()

@@ -11,13 +11,13 @@ from learn2dance.gan.dataset import Dance
 from learn2dance.gan.sequence_networks import SequenceConfig
 from learn2dance.motion import skeleton
 
-RESTART_SHARE = 0.2  # fraction of rollouts that restart with a sequence; others go on, so that long dances are learned
+RESTART_SHARE = 0.2  # fraction of rollouts that restart at each sequence; the others continue, as long dances do
 SAME_DANCE_SHARE = 0.8  # fraction of mismatched music from the same dance: it differs in bar phase and in little else
 NO_MUSIC_SHARE = 0.1  # fraction of sequences without music
 
 
 class RolloutState(nn.Module):
-    """State of the rollouts in training: take, step of the sequence in it, latent, memory, and whether mirrored."""
+    """State of the rollouts in training: index of the dance, step of the sequence in it, latent, memory, mirrored."""
 
     def __init__(self, count: int, latent: int, width: int):
         super().__init__()
@@ -30,85 +30,62 @@ class RolloutState(nn.Module):
 
     def restart(self) -> None:
         """Restart all rollouts at the next `SequenceSampler.advance`."""
-        self.step.fill_(1 << 40)  # past the end of any take
+        self.step.fill_(1 << 40)  # past the end of any dance
 
 
 class Batch(NamedTuple):
-    """The current sequence of each of N rollouts.
+    """The current sequence of each of N rollouts."""
 
-    Attributes
-    ----------
-    poses : Tensor [shape=(N, steps, J, 2)]
-        Real poses.
-    music, other : Tensor [shape=(N, lookahead + steps + lookahead, M)]
-        Music features, and mismatched ones: from another position in the same dance, or from another dance.
-    style : Tensor [shape=(N,), dtype=int64]
-        Index plus one, 0 if unknown; plus `PoseConfig.style_count` if mirrored.
-    begun : Tensor [shape=(N,), dtype=bool]
-        Which rollouts restart here.
-    """
-
-    poses: Tensor
-    music: Tensor
-    other: Tensor
-    style: Tensor
-    begun: Tensor
+    poses: Tensor  # (N, steps, J, 2), real
+    music: Tensor  # (N, lookahead + steps + lookahead, M)
+    other: Tensor  # likewise, mismatched: from another position in the same dance, or from another dance
+    style: Tensor  # int64 (N,): index plus one, 0 if unknown; plus `PoseConfig.style_count` if mirrored
+    begun: Tensor  # bool (N,): which rollouts restart here
 
 
 class SequenceSampler:
-    """Draws sequences from takes at random.
+    """Draws sequences from dances at random. Raises a UserError if no dance has a complete one.
 
     If ``mirrored`` is not 0, half of the rollouts are mirrored and have this number added to their style.
-
-    Raises
-    ------
-    UserError
-        If no take has a complete sequence.
     """
 
-    def __init__(self, takes: list[Dance], config: SequenceConfig, mirrored: int):
+    def __init__(self, dances: list[Dance], config: SequenceConfig, mirrored: int):
         self.config, self.mirrored = config, mirrored
-        self.takes = [take for take in takes if len(take.starts(config.steps))]
-        if not self.takes:
-            raise UserError(f"no dance has {config.steps / config.fps:.1f} s of known poses in a row to learn from")
-        self.starts = [take.starts(config.steps) for take in self.takes]
-        self.whole = [set(starts.tolist()) for starts in self.starts]
+        self.dances = [dance for dance in dances if len(dance.starts(config.steps))]
+        if not self.dances:
+            seconds = f"{config.steps / config.fps:.1f} s"
+            raise UserError(f"no dance has {seconds} of poses in a row with all joints; lower --sequence")
+        self.starts = [dance.starts(config.steps) for dance in self.dances]
         self.weights = np.array([len(start) for start in self.starts]) / sum(map(len, self.starts))
         pad = ((config.lookahead, config.lookahead), (0, 0))
-        self.heard = [torch.from_numpy(np.pad(take.music, pad, "edge")) for take in self.takes]
-        self.poses = [torch.from_numpy(take.poses) for take in self.takes]
+        self.music = [np.pad(dance.music, pad, "edge") for dance in self.dances]
 
-    def draw(self, rng: np.random.Generator, take: int | None = None) -> tuple[int, int]:
-        """Draw a take (unless one is given) and the first step of a sequence in it."""
-        take = int(rng.choice(len(self.takes), p=self.weights)) if take is None else take
-        return take, int(rng.choice(self.starts[take]))
+    def draw(self, rng: np.random.Generator, dance: int | None = None) -> tuple[int, int]:
+        """Draw the index of a dance (unless one is given) and the first step of a sequence in it."""
+        dance = int(rng.choice(len(self.dances), p=self.weights)) if dance is None else dance
+        return dance, int(rng.choice(self.starts[dance]))
 
     def advance(self, paths: RolloutState, rng: np.random.Generator, device: str | torch.device = "cpu") -> Batch:
         """Advance all rollouts by one sequence; restart some, and those that have no complete next sequence."""
-        steps, anew = self.config.steps, rng.random(len(paths.take)) < RESTART_SHARE
-        deaf, turn = rng.random(len(anew)) < NO_MUSIC_SHARE, rng.random(len(anew)) < (0.5 if self.mirrored else 0.0)
-        at = list(zip(paths.take.tolist(), (paths.step + steps).tolist(), paths.mirrored.tolist(), strict=True))
-        for path, (take, step, _) in enumerate(at):
-            if anew[path] or take >= len(self.takes) or step not in self.whole[take]:
-                at[path], anew[path] = (*self.draw(rng), bool(turn[path])), True
-        takes, starts, mirrored = (list(part) for part in zip(*at, strict=True))
-        others = [self.draw(rng, take if rng.random() < SAME_DANCE_SHARE else None) for take in takes]
-
-        def heard(places: list[tuple[int, int]]) -> Tensor:
-            # Zeros: no music.
-            cuts = [self.heard[take][step : step + steps + 2 * self.config.lookahead] for take, step in places]
-            return torch.stack(cuts) * torch.from_numpy(~deaf)[:, None, None]
-
-        poses = torch.stack([self.poses[t][s : s + steps] for t, s in zip(takes, starts, strict=True)])
-        turned = torch.tensor(mirrored)
-        poses[turned] = mirror(poses[turned])
-        style = torch.tensor([self.takes[take].style for take in takes]) + self.mirrored * turned
-        for buffer, values in ((paths.take, takes), (paths.step, starts), (paths.mirrored, mirrored)):
-            buffer.copy_(torch.tensor(values))
-        found = (poses, heard(list(zip(takes, starts, strict=True))), heard(others), style, torch.from_numpy(anew))
-        return Batch(*(part.to(device) for part in found))
-
-
-def mirror(poses: Tensor) -> Tensor:
-    """Mirror poses (…, J, 2) left to right, as `skeleton.mirror` does."""
-    return poses[..., skeleton.mirror_order(poses.shape[-2]), :] * torch.tensor([-1.0, 1.0])
+        count, steps, length = len(paths.take), self.config.steps, self.config.steps + 2 * self.config.lookahead
+        begun, silent = rng.random(count) < RESTART_SHARE, rng.random(count) < NO_MUSIC_SHARE
+        flip = rng.random(count) < (0.5 if self.mirrored else 0.0)  # of rollouts that restart
+        places = list(zip(paths.take.tolist(), (paths.step + steps).tolist(), strict=True))
+        mirrored = paths.mirrored.cpu().numpy().copy()
+        for path, (dance, step) in enumerate(places):
+            if begun[path] or dance >= len(self.dances) or step not in self.starts[dance]:
+                places[path], mirrored[path], begun[path] = self.draw(rng), flip[path], True
+        others = [self.draw(rng, dance if rng.random() < SAME_DANCE_SHARE else None) for dance, _ in places]
+        music, other = (
+            np.stack([self.music[dance][step : step + length] for dance, step in sequences]) * ~silent[:, None, None]
+            for sequences in (places, others)
+        )
+        poses = np.concatenate([self.dances[dance].poses[step : step + steps] for dance, step in places])
+        frames = np.repeat(mirrored, steps)
+        poses[frames] = skeleton.mirror(poses[frames])
+        poses = poses.reshape(count, steps, *poses.shape[1:])
+        style = np.array([self.dances[dance].style for dance, _ in places]) + self.mirrored * mirrored
+        for buffer, values in zip((paths.take, paths.step), torch.tensor(places).T, strict=True):
+            buffer.copy_(values)
+        paths.mirrored.copy_(torch.from_numpy(mirrored))
+        return Batch(*(torch.from_numpy(part).to(device) for part in (poses, music, other, style, begun)))

@@ -1,6 +1,5 @@
 """Folders of dances for the GAN: any .npz with poses, of any number of joints, in any unit."""
 
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +18,9 @@ POOL_BYTES = 1 << 28  # bytes of poses held in memory: 21 hours of 15 joints at 
 
 @dataclass(frozen=True)
 class PoseFolder:
-    """The dances of a folder, for training and validation.
+    """The dances of a folder for training and validation, by file name without .npz, and their styles, if known.
 
-    Attributes
-    ----------
-    path : Path
-    train, val : list of str
-        File names without .npz.
-    joints : int
-        J of the first file; `read` refuses files with another J.
-    styles : dict of str to str
-        Name -> style, if known.
+    ``joints`` is the J of the first file; `read` refuses files with another J.
     """
 
     path: Path
@@ -54,7 +45,7 @@ class PoseFolder:
         return {"poses": digest, "train": self.train, "val": self.val, "styles": list(self.names())}
 
     def mirrored(self, no_mirror: bool) -> int:
-        """Return what mirrored poses add to their style; 0 if there are none: unwanted, or the joints are unknown."""
+        """Return what is added to the style of mirrored poses; 0 if there are none: unwanted, or of unknown joints."""
         return 0 if no_mirror or self.joints not in skeleton.JOINTS else len(self.names()) + 1
 
     def style(self, name: str) -> int:
@@ -70,12 +61,8 @@ def open_folder(path: str | Path) -> PoseFolder:
     """List the dances of a folder and split them.
 
     ``poses/`` of a data root has the root's splits and styles. In other folders, a tenth of the files, chosen by the
-    hash of their names, is the val split; a single file is in both splits.
-
-    Raises
-    ------
-    UserError
-        If there is no such folder, or no .npz with poses in it.
+    hash of their names, is the val split; a single file is in both splits. Raises a UserError if there is no such
+    folder, or no .npz with poses in it.
     """
     path = cli.existing_path(path, "folder of .npz files with poses")
     if not path.is_dir():
@@ -85,67 +72,38 @@ def open_folder(path: str | Path) -> PoseFolder:
         inside = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
         hint = f"; did you mean {path / 'poses'}?" if (path / "poses").is_dir() else ""
         raise UserError(f"{path}: no .npz with poses in it, found {inside}{hint}")
-    root, styles = path.resolve().parent, {}
-    if path.resolve().name == "poses" and any((root / part).is_dir() for part in ("keypoints", "audio", "splits")):
-        opened = data_root.open_root(root)
-        styles = opened.styles
-        train, val = opened.split("train", names), opened.split("val", names)
+    parent, styles = path.resolve().parent, {}
+    if path.resolve().name == "poses" and any((parent / part).is_dir() for part in ("keypoints", "audio", "splits")):
+        root = data_root.open_root(parent)
+        train, val, styles = root.split("train", names), root.split("val", names), root.styles
     else:
         parts = data_root.split_by_hash(path, names, "val")
         train, val = parts["train"], parts["val"]
-    return PoseFolder(path, train, val, frames_of(path / f"{names[0]}.npz")[1], styles)
-
-
-def frames_of(path: Path) -> tuple[int, int]:
-    """Return the numbers of frames and joints of a file's poses, from the array's header.
-
-    Raises
-    ------
-    UserError
-        If it has no poses (T, J, 2).
-    """
-    try:
-        with zipfile.ZipFile(path) as archive, archive.open("poses.npy") as file:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape = read(file)[0]
-    except (zipfile.BadZipFile, KeyError, ValueError, OSError):
-        shape = ()
-    if len(shape) != 3 or shape[-1] != 2 or 0 in shape:
-        shape = npz.load_poses(path)["poses"].shape  # raises an error that says what is wrong
-    return shape[0], shape[1]
+    joints = npz.load_poses(path / f"{names[0]}.npz")["poses"].shape[1]
+    return PoseFolder(path, train, val, joints, styles)
 
 
 def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, float]:
     """Read a dance, and normalise it by `skeleton.normalise_any` unless it is normalised already.
 
-    Returns
-    -------
-    poses : np.ndarray [shape=(T, J, 2), dtype=float32]
-        x right, y up; NaN where not observed.
-    fps : float
-
-    Raises
-    ------
-    UserError
-        If it has another number of joints than ``folder.joints``.
+    Return poses float32 (T, J, 2), x right, y up, NaN where not observed, and fps. Raises a UserError if J is not that
+    of the folder.
     """
     path = folder.file(name)
     found = npz.load_poses(path)
-    poses, fps = found["poses"], found["fps"]
+    poses, fps = found["poses"], found["fps"] or ASSUMED_FPS
     if poses.shape[1] != folder.joints:
-        said = f"{folder.joints} as in {folder.path}'s first file"
-        raise UserError(f"{path}: {poses.shape[1]} joints, expected {said}; keep skeletons in folders of their own")
-    if fps is None:
-        log.info("%s: no fps in it, %g frames a second assumed", path, ASSUMED_FPS)
-        fps = ASSUMED_FPS
+        expected = f"{folder.joints} as in the first file of {folder.path}"
+        raise UserError(f"{path}: {poses.shape[1]} joints, expected {expected}; put other skeletons in another folder")
+    if found["fps"] is None:
+        log.info("%s: no key 'fps', %g frames a second assumed", path, ASSUMED_FPS)
     return poses if found["y_up"] else skeleton.normalise_any(poses, fps), fps
 
 
 def read_until(names: list[str], read_one: Callable, rng: np.random.Generator, most: int) -> tuple[list, bool]:
     """Read dances in random order until all are read or they exceed ``most`` bytes.
 
-    ``read_one(name)`` returns a tuple or dataclass and its size in bytes. Return what was read, and whether it is all.
+    ``read_one(name)`` returns the data and their size in bytes. Return the data as a list, and whether they are all.
     """
     kept, left = [], most
     for name in (names[i] for i in rng.permutation(len(names))):
@@ -157,22 +115,11 @@ def read_until(names: list[str], read_one: Callable, rng: np.random.Generator, m
     return kept, left >= 0
 
 
-def pool(
-    folder: PoseFolder, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES
-) -> tuple[tuple[np.ndarray, np.ndarray], bool]:
-    """Read the complete poses of dances, as `read_until` does.
+def pool(folder: PoseFolder, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES) -> tuple[tuple, bool]:
+    """Read the complete poses of dances, as `read_until` does: ``(poses, style), everything``.
 
-    Returns
-    -------
-    poses, style : np.ndarray [shape=(N, J, 2), dtype=float32], np.ndarray [shape=(N,), dtype=int64]
-        Poses with all joints, and for each the style's index in `PoseFolder.names` plus one; 0 if unknown.
-    everything : bool
-        Whether all dances fit.
-
-    Raises
-    ------
-    UserError
-        If no pose is complete.
+    Poses are float32 (N, J, 2); style is int64 (N,), for each pose the index in `PoseFolder.names` plus one, 0 if
+    unknown. Raises a UserError if no pose is complete.
     """
 
     def read_one(name: str) -> tuple[tuple[np.ndarray, np.ndarray], int]:
@@ -183,12 +130,12 @@ def pool(
     kept, everything = read_until(names, read_one, rng, most)
     poses, style = (np.concatenate(part) for part in zip(*kept, strict=True))
     if not len(poses):
-        raise UserError(f"{folder.path}: no pose in {', '.join(names[:4])} has all joints, so there are no examples")
+        raise UserError(f"{folder.path}: no pose in {', '.join(names[:4])} has all joints")
     return (poses, style), everything
 
 
 class Resampled:
-    """Training data that may exceed memory: every so many steps, another part is drawn if not everything fits.
+    """Training data that may exceed memory: every ``every`` steps, another part is drawn if not everything fits.
 
     ``draw(rng)`` returns the data and whether they are everything. Each part depends on seed and step alone, so that
     training resumes exactly.

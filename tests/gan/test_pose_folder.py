@@ -13,7 +13,7 @@ def folder(path, count=3, joints=7, frames=50, seed=0, **more):
     return path
 
 
-def test_a_strangers_folder_is_dealt_to_two_sides(tmp_path, caplog):
+def test_a_folder_outside_a_data_root_is_split(tmp_path, caplog):
     found = pose_folder.open_folder(folder(tmp_path / "x", count=20))
     assert len(found.val) == 2 and len(found.train) == 18 and not set(found.val) & set(found.train)
     assert found.joints == 7 and found.names() == ()
@@ -51,7 +51,7 @@ def test_poses_with_unknown_joints_are_left_out(tmp_path):
     assert pose_folder.read(found, "dance 0")[1] == 25
 
 
-def test_of_a_large_folder_a_part_is_held_at_a_time(tmp_path):
+def test_only_a_part_of_a_large_folder_is_read(tmp_path):
     found = pose_folder.open_folder(folder(tmp_path / "x", count=40))
     size = 50 * 7 * 2 * 4
     drawn = [pose_folder.pool(found, found.train, np.random.default_rng(seed), 10 * size) for seed in (0, 0, 1)]
@@ -61,7 +61,7 @@ def test_of_a_large_folder_a_part_is_held_at_a_time(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("break_it", "said"),
+    ("break_it", "message"),
     [
         (lambda path: None, "no .npz with poses in it, found nothing"),
         (lambda path: np.savez(path / "a.npz", joints=np.ones(3)), "no key 'poses', found joints"),
@@ -69,9 +69,9 @@ def test_of_a_large_folder_a_part_is_held_at_a_time(tmp_path):
         (lambda path: (path / "a.npz").write_bytes(b"PK nothing"), "a.npz"),
     ],
 )
-def test_folders_that_will_not_do(tmp_path, break_it, said):
+def test_unusable_folders_are_refused(tmp_path, break_it, message):
     break_it(tmp_path)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=message):
         pose_folder.open_folder(tmp_path)
 
 

@@ -4,6 +4,7 @@ After Cai et al. (arXiv 1711.08682, 3.3): the latents are optimised to fit the o
 the motion realistic.
 """
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,7 @@ MAX_SECONDS = 300.0  # seconds: the longest completion, since all latents are op
 
 
 def interpolate(given: np.ndarray) -> np.ndarray:
-    """Fill gaps of dances (N, T, J, 2) by linear interpolation in time; hold the first and the last observed value.
-
-    A joint that is never observed stays NaN.
-    """
+    """Fill gaps of dances (N, T, J, 2) linearly in time, and hold the first and last value; without any, NaN stays."""
     filled, frames = given.copy(), np.arange(given.shape[1])
     for dance in filled.reshape(len(given), len(frames), -1):
         for column in dance.T:
@@ -46,23 +44,12 @@ def optimise(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Complete dances of equal length.
 
-    Parameters
-    ----------
-    given : np.ndarray [shape=(N, T, J, 2), dtype=float32]
-        Normalised, at ``fps`` frames per second; NaN where a joint is to be generated.
-    music : np.ndarray [shape=(N, K, M), dtype=float32]
-        Music features (`generate.conditioning_of`) of K GAN steps; K from `steps_for`.
-    style : np.ndarray [shape=(N,), dtype=int64]
-        Index plus one; 0 if unknown.
-    seed : int
-        Each seed gives another completion.
+    ``given`` (N, T, J, 2), float32, is normalised, at ``fps``, and NaN where a joint is to be generated. ``music``
+    (N, K, M), float32, holds the features (`generate.conditioning_of`) of K GAN steps (`steps_for`); ``style`` (N,),
+    int64, the index plus one, or 0 if unknown. Each seed gives another completion.
 
-    Returns
-    -------
-    poses : np.ndarray [shape=(N, T, J, 2), dtype=float32]
-        Complete; the observed joints are approximated, not copied.
-    error : np.ndarray [shape=(N,), dtype=float32]
-        Mean error of the observed joints in torso lengths.
+    Return complete poses (N, T, J, 2), which approximate the observed joints, and the mean error of these joints in
+    torso lengths (N,), both float32.
     """
     config, networks = gan.config, gan.networks
     device = next(networks.parameters()).device
@@ -78,10 +65,7 @@ def optimise(
     coarse = torch.zeros(len(given), coarse_basis.shape[1], start.shape[-1], device=device, requires_grad=True)
     optimiser = torch.optim.Adam([fine, coarse], lr=LEARNING_RATE)
     windows = sorted({*range(0, count - config.steps, config.steps // 2), count - config.steps})
-
-    def decode(path: Tensor) -> Tensor:
-        return sequence_networks.decode_path(networks["pose_generator"], path, label)
-
+    decode = partial(sequence_networks.decode_path, networks["pose_generator"], style=label)
     for step in range(steps):
         optimiser.param_groups[0]["lr"] = LEARNING_RATE * min(1.0, 2 * (steps - step) / steps)
         exact = fine * known_steps[..., None]
@@ -93,9 +77,8 @@ def optimise(
             + FINE_WEIGHT * (exact**2).sum(-1).mean()
         )
         poses = decode(path)
-        cut = torch.cat([poses[:, s : s + config.steps] for s in windows])
-        cut_music = torch.cat([music[:, s : s + config.steps] for s in windows])
-        score = networks["sequence_critic"](cut, cut_music, label.repeat(len(windows))).mean()
+        cuts = (torch.cat([part[:, s : s + config.steps] for s in windows]) for part in (poses, music))
+        score = networks["sequence_critic"](*cuts, label.repeat(len(windows))).mean()
         score = score + networks["pose_critic"](poses.flatten(0, 1), label.repeat_interleave(count)).mean()
         optimiser.zero_grad()
         ((loss - CRITIC_WEIGHT * score) * len(given)).backward()
@@ -109,8 +92,8 @@ def optimise(
 def initial_path(gan: GanModel, given: np.ndarray, fps: float, music: Tensor, style: Tensor, seed: int) -> Tensor:
     """Return the initial path (N, K, latent).
 
-    At observed steps it encodes the given joints; missing ones are interpolated linearly, or, if never observed, taken
-    from the mean pose. The other steps are generated and joined to the next observed step.
+    Observed steps encode the given joints; missing ones are interpolated, or, if never observed, taken from the mean
+    pose. The other steps are generated and joined to the next observed step.
     """
     networks, count, last = gan.networks, music.shape[1], given.shape[1] - 1
     rough = interpolate(given)
@@ -127,9 +110,9 @@ def initial_path(gan: GanModel, given: np.ndarray, fps: float, music: Tensor, st
 
 def observed_steps(gan: GanModel, given: np.ndarray, fps: float, count: int) -> Tensor:
     """Return at which GAN steps any joint is observed, in the nearest frame: bool (N, K)."""
-    there = np.isfinite(given).all(-1).any(-1)  # (N, T)
+    observed = np.isfinite(given).all(-1).any(-1)  # (N, T)
     nearest = np.round(np.arange(count) / gan.config.fps * fps).astype(int)
-    return torch.from_numpy(there[:, np.minimum(nearest, given.shape[1] - 1)] & (nearest < given.shape[1]))
+    return torch.from_numpy(observed[:, np.minimum(nearest, given.shape[1] - 1)] & (nearest < given.shape[1]))
 
 
 @torch.no_grad()
@@ -188,12 +171,12 @@ def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[
     poses = poses[:, :15] if wanted == 15 and poses.shape[1] == 25 else poses
     if poses.shape[1] != wanted:
         raise UserError(f"{path}: {poses.shape[1]} joints, expected {wanted} as in the model's training data")
-    given = np.zeros(len(poses), bool)
+    given = np.full(poses.shape, np.nan, np.float32)  # without the others, which normalisation must not use
     for part in frames:
         first, _, last = part.partition(":")
-        given[int(first or 0) : int(last) if last else None] = True
-    poses = np.where(given[:, None, None], poses, np.nan).astype(np.float32)  # normalisation must not use the others
-    poses = poses if found["y_up"] else skeleton.normalise_any(poses, fps)
+        part = slice(int(first or 0), int(last) if last else None)
+        given[part] = poses[part]
+    poses = given if found["y_up"] else skeleton.normalise_any(given, fps)
     if joints is not None:
         if max(joints) >= wanted:
             raise UserError(f"{path}: no joint {max(joints)}; there are {wanted}, counted from 0")
@@ -217,23 +200,13 @@ def complete(
     known_joints: list[int] | None = None,
     seconds: float | None = None,
 ) -> tuple[dict, float]:
-    """Generate what is missing in a file's poses.
+    """Generate what is missing in the poses of a file: any .npz with ``poses`` of the GAN's joints, and ``fps``.
+
+    ``music`` starts at the file's first frame. Given are the frames ``known``, ranges ``A:B`` from A to before B, and
+    of them the joints ``known_joints`` (None: all). The result lasts ``seconds`` (None: as long as the file).
 
     Return the arrays of a ``dance`` file, at the file's frame rate, and the mean error of the given joints in torso
     lengths.
-
-    Parameters
-    ----------
-    path : str or Path
-        Any .npz with ``poses`` of the GAN's joints, and ``fps``.
-    music : dict, optional
-        Music features that start at the file's first frame.
-    known : list of str
-        The given frames: ranges ``A:B`` from frame A to before frame B.
-    known_joints : list of int, optional
-        The given joints of those frames; None: all.
-    seconds : float, optional
-        Length; None: that of the file.
     """
     poses, fps = read_given(path, gan, known, known_joints, seconds or 0.0)
     index = data_root.style_index(style, gan.styles)

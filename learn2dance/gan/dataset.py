@@ -11,24 +11,16 @@ from learn2dance.gan.conditioning import GRID_SIZE, MUSIC_SIZE, condition, stack
 from learn2dance.gan.pose_folder import POOL_BYTES, PoseFolder
 from learn2dance.metrics import beat
 from learn2dance.motion import kinematics, projection, sync
-from learn2dance.motion.kinematics import to_frame_rate
 
 SCORED_BYTES = 1 << 23  # bytes of dances for validation: 50 minutes of 15 joints and music at 15 steps per second
 
 
 @dataclass(frozen=True)
 class Dance:
-    """One dance.
+    """One dance: poses float32 (T, J, 2), NaN where not observed, and the music features of each step, float32 (T, M).
 
-    Attributes
-    ----------
-    name : str
-    poses : np.ndarray [shape=(T, J, 2), dtype=float32]
-        NaN where not observed.
-    music : np.ndarray [shape=(T, M), dtype=float32]
-        Music features of each step (`conditioning.condition`); zeros without music.
-    style : int
-        Index into the styles plus one; 0 if unknown.
+    The features are those of `conditioning.condition`, or zeros without music; the style is its index plus one, or 0 if
+    unknown.
     """
 
     name: str
@@ -44,13 +36,7 @@ class Dance:
 
 
 class DanceReader:
-    """Reads the dances of a folder one by one, with their music if there is any.
-
-    Attributes
-    ----------
-    music_pca : Projection or None
-        None if there is no music.
-    """
+    """Reads the dances of a folder one by one, with their music if any; ``music_pca`` is None without music."""
 
     def __init__(self, folder: PoseFolder, clock: float):
         self.folder, self.clock, self.music_pca, self.root, self.paired = folder, clock, None, None, set()
@@ -58,11 +44,11 @@ class DanceReader:
         if folder.path.resolve().name == "poses" and (root / "music").is_dir() and folder.joints in (15, 25):
             self.root = data_root.open_root(root)
             self.paired = set(self.root.have("poses", "music"))
-            learned = [name for name in folder.train if name in self.paired]
-            if learned:
-                frames = [stack_features(self.song(name))[:: max(1, len(learned) // 20)] for name in learned]
+            train = [name for name in folder.train if name in self.paired]
+            if train:
+                frames = [stack_features(self.song(name))[:: max(1, len(train) // 20)] for name in train]
                 self.music_pca = projection.fit_projection(np.concatenate(frames), MUSIC_SIZE, alike=True)
-                self.peaks = data_root.typical_peaks(self.root, learned)
+                self.peaks = data_root.typical_peaks(self.root, train)
 
     def bar_locking(self, dances: list[Dance], generated: list[np.ndarray]) -> dict[str, float]:
         """Return the mean `beat.bar_locking` of poses generated to the music of these dances; empty without music."""
@@ -98,19 +84,17 @@ class DanceReader:
 
     def __call__(self, name: str) -> Dance:
         """Read a dance, resample it, and re-synchronise its music with it."""
-        moved, fps = pose_folder.read(self.folder, name)
-        poses = to_frame_rate(moved, fps, self.clock)
+        recorded, fps = pose_folder.read(self.folder, name)
+        poses = kinematics.to_frame_rate(recorded, fps, self.clock)
         music = np.zeros((len(poses), self.music_size), np.float32)
         if self.music_pca and name in self.paired:
             song = self.song(name)
-            beats = sync.correct_beats(moved[:, :15], fps, song, self.peaks)
+            beats = sync.correct_beats(recorded[:, :15], fps, song, self.peaks)
             music = condition(song, len(poses), self.clock, self.music_pca, beats)
         return Dance(name, poses, music, self.folder.style(name))
 
 
-def read_pool(
-    reader: DanceReader, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES
-) -> tuple[list[Dance], bool]:
+def read_pool(reader: DanceReader, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES):
     """Read dances as `pose_folder.read_until` does; return them sorted by name, and whether they are all."""
 
     def read_one(name: str) -> tuple[Dance, int]:

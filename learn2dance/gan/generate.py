@@ -22,19 +22,11 @@ PARTS = ("pose_generator", "pose_encoder", "generator", "sequence_critic", "pose
 
 @dataclass(frozen=True)
 class GanModel:
-    """The GAN's networks, and what else generation needs.
+    """The GAN's networks, by the names in `PARTS`, and what else generation needs.
 
-    Attributes
-    ----------
-    networks : nn.ModuleDict
-        Its keys are `PARTS`.
-    music_pca : Projection or None
-        None if it was trained without music.
-    tempi : tuple of (int, float, int)
-        For each style with training music: its index plus one (0: unknown), the median tempo in beats per minute, and
-        the beats per bar.
-    top_speed : float
-        Torso lengths per second: 99.9th percentile of the fastest joint's speed in the training data.
+    ``music_pca`` is None if it was trained without music. ``tempi`` holds, for each style with training music, its
+    index plus one (0: unknown), the median tempo in beats per minute, and the beats per bar. ``top_speed`` is the
+    99.9th percentile of the fastest joint's speed in the training data, in torso lengths per second.
     """
 
     config: SequenceConfig
@@ -138,21 +130,10 @@ def dance(
     seconds: float | None = None,
     temperature: float = 1.0,
 ) -> dict:
-    """Generate a dance to a whole song, or one of ``seconds`` without music.
+    """Generate a dance to a song, or of ``seconds`` without music: the arrays of a ``dance`` file, without tokens.
 
-    Parameters
-    ----------
-    music : dict, optional
-        As `features.features` returns it and Process_Waves.ipynb saves it.
-    seed : int
-        Each seed gives another dance.
-    temperature : float
-        Deviation of the noise: below 1 gives likelier moves, above 1 more variety.
-
-    Returns
-    -------
-    dict
-        The arrays of a ``dance`` file; ``tokens`` is empty.
+    ``music`` is a ``music`` file or `features.features`. Each seed gives another dance. ``temperature`` is the
+    deviation of the noise: below 1 gives likelier moves, above 1 more variety.
     """
     music, index = gan.choose_style(music, style)
     beats = np.zeros(0)

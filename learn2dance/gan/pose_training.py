@@ -82,9 +82,9 @@ def batch(poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: n
     drawn = rng.integers(len(poses), size=size)
     real, style = poses[drawn], style[drawn]
     if mirrored:
-        turned = rng.random(size) < 0.5
-        real[turned] = skeleton.mirror(real[turned])
-        style[turned] += mirrored
+        half = rng.random(size) < 0.5
+        real[half] = skeleton.mirror(real[half])
+        style[half] += mirrored
     return torch.from_numpy(real), torch.from_numpy(style)
 
 
@@ -120,20 +120,16 @@ def generate_poses(generator: nn.Module, style: np.ndarray, seed: int) -> np.nda
     """Generate one pose for each style (N,): float32 (N, J, 2)."""
     generator.eval()
     device, rng = next(generator.parameters()).device, torch.Generator().manual_seed(seed)
-    config = generator.config
-    poses = generator(draw_latents(len(style), config.latent, rng, device), torch.from_numpy(style).to(device))
-    return poses.cpu().numpy()
+    latents = draw_latents(len(style), generator.config.latent, rng, device)
+    return generator(latents, torch.from_numpy(style).to(device)).cpu().numpy()
 
 
 def score_poses(fake: np.ndarray, real: np.ndarray) -> dict[str, float]:
     """Score generated poses (N, J, 2) against real ones (M, J, 2).
 
-    Returns
-    -------
-    dict
-        ``FID``, the Fréchet distance of coordinates, scaled by the deviation of the real ones; ``precision`` and
-        ``recall`` of the coordinates of the first 1000 of each; for 15 or 25 joints also ``FID_g``, the Fréchet
-        distance of the `motion_features.relations` (0 or 1), scaled likewise.
+    ``FID`` is the Fréchet distance of coordinates, scaled by the deviation of the real ones; ``precision`` and
+    ``recall`` are those of the first 1000 of each. For 15 or 25 joints, ``FID_g`` is the Fréchet distance of the
+    `motion_features.relations` (0 or 1), scaled likewise.
     """
     flat = [poses.reshape(len(poses), -1) for poses in (fake, real)]
     moving = flat[1].std(0) > 1e-6
@@ -143,9 +139,9 @@ def score_poses(fake: np.ndarray, real: np.ndarray) -> dict[str, float]:
     distance = distribution.frechet(*((poses[:, moving] - mean) / deviation for poses in flat))
     found = {"FID": distance, "precision": precision, "recall": recall}
     if fake.shape[1] in (15, 25):
-        held = [np.stack(list(motion_features.relations(p[:, :15]).values()), 1).astype(float) for p in (fake, real)]
-        mean, deviation = distribution.scale(held[1])
-        found["FID_g"] = distribution.frechet(*((h - mean) / deviation for h in held))
+        flat = [np.stack(list(motion_features.relations(p[:, :15]).values()), 1).astype(float) for p in (fake, real)]
+        mean, deviation = distribution.scale(flat[1])
+        found["FID_g"] = distribution.frechet(*((f - mean) / deviation for f in flat))
     return found
 
 
@@ -173,8 +169,8 @@ def from_parts(parts: dict, device: str) -> tuple[PoseGenerator, PoseEncoder]:
 def validation_poses(train: np.ndarray, val: np.ndarray, style: np.ndarray, seed: int) -> tuple:
     """Draw at most `SCORED` real poses of the val split, their styles, and the FID of as many training poses."""
     drawn = np.random.default_rng(seed).permutation(len(val))[:SCORED]
-    alike = np.random.default_rng(seed).integers(len(train), size=len(drawn))
-    return val[drawn], style[drawn], score_poses(train[alike], val[drawn])["FID"]
+    others = np.random.default_rng(seed).integers(len(train), size=len(drawn))
+    return val[drawn], style[drawn], score_poses(train[others], val[drawn])["FID"]
 
 
 def plot_comparison(real: np.ndarray, fake: np.ndarray, path: Path):

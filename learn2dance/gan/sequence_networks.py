@@ -65,12 +65,8 @@ class SequenceGenerator(nn.Module):
     def forward(self, encoded: Tensor, noise: Tensor, latent: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Generate a path from a latent (N, latent), memory (N, width) and noise (N, ceil(T / hold), noise).
 
-        Returns
-        -------
-        path : Tensor [shape=(N, T, latent)]
-            Its first latent is the given one.
-        latent, memory : Tensor
-            Where the next path starts.
+        Return the path (N, T, latent), which begins with the given latent, and the latent and memory with which to
+        continue.
         """
         path = []
         for t in range(encoded.shape[1]):
@@ -78,9 +74,7 @@ class SequenceGenerator(nn.Module):
             latent, memory = self.step(encoded[:, t], noise[:, t // self.config.hold], latent, memory)
         return torch.stack(path, 1), latent, memory
 
-    def _noise_posterior(
-        self, encoded: Tensor, path: Tensor, t: int, latent: Tensor, memory: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _noise_posterior(self, encoded: Tensor, path: Tensor, t: int, latent: Tensor, memory: Tensor) -> tuple:
         """Return mean and deviation (N, noise) of the noise that leads from a latent along the path's next steps."""
         hold = self.config.hold
         coming = torch.cat([path[:, t + 1 : t + 1 + hold], path[:, -1:].expand(-1, hold, -1)], 1)[:, :hold]
@@ -91,14 +85,9 @@ class SequenceGenerator(nn.Module):
     def reconstruct(self, encoded: Tensor, path: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Reconstruct a path (N, T, latent) from its first latent, with noise from the posterior.
 
-        Returns
-        -------
-        reconstruction : Tensor [shape=(N, T - 1, latent)]
-            Without the first latent; each step starts at the reconstructed latent before it.
-        divergence : Tensor [shape=(N, ceil((T - 1) / hold))]
-            KL divergence of the posterior from the prior, in nats, for each noise vector.
-        memory : Tensor [shape=(N, width)]
-            With it `forward` continues from the last latent.
+        Return the reconstruction (N, T - 1, latent) without the first latent, the KL divergence of the posterior from
+        the prior in nats for each noise vector (N, ceil((T - 1) / hold)), and the memory (N, width) with which
+        `forward` continues from the last latent.
         """
         reconstruction, divergence = [], []
         memory, latent = self.start(encoded, path[:, 0]), path[:, 0]
@@ -115,22 +104,19 @@ class SequenceGenerator(nn.Module):
         """Generate the steps of a path (N, T, latent) that are not observed (``known``, bool (N, T)).
 
         The noise is the posterior's mean if the next ``hold`` steps are all observed, else ``noise``, as in `forward`.
-
-        Returns
-        -------
-        Tensor [shape=(N, T, latent)]
-            The predicted latents, also at observed steps; the prediction after those starts at the observed latent.
+        Return the predicted latents (N, T, latent), also at observed steps; the prediction after those starts at the
+        observed latent.
         """
         hold, predicted = self.config.hold, [path[:, 0]]
         memory, latent = self.start(encoded, path[:, 0]), path[:, 0]
         for t in range(path.shape[1] - 1):
             if t % hold == 0:
                 mean, _ = self._noise_posterior(encoded, path, t, latent, memory)
-                ahead_known = known[:, t + 1 : t + 1 + hold].all(1, keepdim=True)
-                drawn = torch.where(ahead_known, mean, noise[:, t // hold])
-            led, memory = self.step(encoded[:, t], drawn, latent, memory)
-            predicted.append(led)
-            latent = torch.where(known[:, t + 1, None], path[:, t + 1], led)
+                observed = known[:, t + 1 : t + 1 + hold].all(1, keepdim=True)
+                drawn = torch.where(observed, mean, noise[:, t // hold])
+            latent, memory = self.step(encoded[:, t], drawn, latent, memory)
+            predicted.append(latent)
+            latent = torch.where(known[:, t + 1, None], path[:, t + 1], latent)
         return torch.stack(predicted, 1)
 
 

@@ -62,11 +62,9 @@ class SequenceGan(nn.Module):
 def load_pose_gan(path: Path, folder: PoseFolder, device: str) -> tuple[PoseGenerator, PoseEncoder]:
     """Load the pose generator and encoder; raise a UserError if their joints or styles are not those of the folder."""
     generator, encoder = pose_training.load_poses(path, device)
-    trained, there = (generator.config.joints, generator.config.styles), (folder.joints, folder.names())
-    if trained != there:
-        found, expected = (
-            f"{joints} joints, styles {', '.join(names) or 'none'}" for joints, names in (trained, there)
-        )
+    both = (generator.config.joints, generator.config.styles), (folder.joints, folder.names())
+    found, expected = (f"{joints} joints, styles {', '.join(names) or 'none'}" for joints, names in both)
+    if both[0] != both[1]:
         raise UserError(f"{path}: was trained on {found}; {folder.path} has {expected}; run train_pose.py on it")
     return generator, encoder
 
@@ -94,7 +92,7 @@ def trained_model(gan: SequenceGan, reader: DanceReader, train: list[Dance]) -> 
 
 def rollout(gan: SequenceGan, batch: Batch, rng: torch.Generator) -> Tensor:
     """Generate the next sequence of every rollout and keep its end state: poses (N, steps, J, 2)."""
-    device, paths, generator = gan.paths.latent.device, gan.paths, gan.generator
+    paths, generator, device = gan.paths, gan.generator, gan.paths.latent.device
     encoded = generator.encode_music(batch.music, batch.style)
     latent = pose_networks.draw_latents(len(encoded), gan.pose_generator.config.latent, rng, device)
     memory = torch.where(batch.begun[:, None], generator.start(encoded, latent), paths.memory)
@@ -125,10 +123,10 @@ def critic_step(gan: SequenceGan, optimiser, batch: Batch, rng: torch.Generator)
 
 
 def mismatch_loss(gan: SequenceGan, poses: Tensor, batch: Batch) -> Tensor:
-    """Return the music critic's loss for sequences (N, steps, J, 2): own against mismatched music.
+    """Return the music critic's loss for sequences (N, steps, J, 2); 0 without music.
 
-    The mean of log(1 + exp(score with mismatched music - score with own music)). The critic is trained on real
-    sequences, the generator on generated ones. 0 without music.
+    It is the mean of log(1 + exp(score with mismatched music - score with own music)). The critic is trained on real
+    sequences, the generator on generated ones.
     """
     if not gan.config.music:
         return torch.zeros((), device=poses.device)
@@ -182,12 +180,9 @@ def score_training_dances(train: list[Dance], real: list[np.ndarray], fps: float
 def score_dances(fake: list[np.ndarray], real: list[np.ndarray], fps: float) -> dict[str, float]:
     """Score generated dances against real ones, both (T, J, 2) at ``fps``; real ones may have NaN.
 
-    Returns
-    -------
-    dict
-        ``FID_k``, the Fréchet distance of `motion_features.kinetic`; for 15 or 25 joints ``FID_g``, that of
-        `motion_features.geometric`; ``FID``, their sum; NaN with too few windows. ``jerk``, generated divided by real;
-        ``precision`` and ``recall`` of poses, fewer than 2000 of each.
+    ``FID_k`` is the Fréchet distance of `motion_features.kinetic`; for 15 or 25 joints ``FID_g`` is that of
+    `motion_features.geometric`; ``FID`` is their sum; they are NaN with too few windows. ``jerk`` is generated divided
+    by real. ``precision`` and ``recall`` are those of poses, fewer than 2000 of each.
     """
     motion = [[kinematics.low_pass(dance, fps) for dance in dances] for dances in (fake, real)]
     cuts = [np.concatenate([motion_features.cut(m)[0] for m in dances]) for dances in motion]

@@ -7,27 +7,27 @@ from learn2dance.errors import UserError
 from learn2dance.gan import completion, generate
 
 
-def test_straight_lines():
+def test_gaps_are_interpolated_linearly():
     given = np.full((2, 9, 1, 2), np.nan, np.float32)
     given[0, 2, 0], given[0, 6, 0] = (1, 10), (3, 2)
     found = completion.interpolate(given)
     np.testing.assert_allclose(found[0, :, 0, 0], [1, 1, 1, 1.5, 2, 2.5, 3, 3, 3])
     np.testing.assert_allclose(found[0, :, 0, 1], [10, 10, 10, 8, 6, 4, 2, 2, 2])
-    assert np.isnan(found[1]).all() and np.isnan(given[0, 3]).all()  # never known; and given is left as it was
+    assert np.isnan(found[1]).all() and np.isnan(given[0, 3]).all()  # never observed; the input is not changed
     part = np.zeros((1, 3, 2, 2), np.float32)
     part[0, 1, 1] = np.nan
     part[0, :, 1, 0][[0, 2]] = 4
     np.testing.assert_allclose(completion.interpolate(part)[0, :, 1], [[4, 0]] * 3)
 
 
-def test_the_clock_holds_all_frames_and_a_whole_sequence():
-    who = untaught()  # 15 steps a second, 50 for the critic
-    assert completion.steps_for(who, 151, 25.0) == 91  # 6 s
-    assert completion.steps_for(who, 152, 25.0) == 92
-    assert completion.steps_for(who, 3, 25.0) == 50
+def test_steps_cover_all_frames_and_a_sequence():
+    gan = untaught()  # 15 steps a second, 50 for the critic
+    assert completion.steps_for(gan, 151, 25.0) == 91  # 6 s
+    assert completion.steps_for(gan, 152, 25.0) == 92
+    assert completion.steps_for(gan, 3, 25.0) == 50
 
 
-def test_the_spline_takes_a_cubic_from_the_clock_to_the_frames():
+def test_the_spline_is_exact_for_a_cubic():
     clock, frames = np.arange(20) / 15, np.arange(30) / 25
     matrix = completion.spline(20, 15.0, 30, 25.0).numpy()
     np.testing.assert_allclose(matrix @ (clock**3 - clock), frames**3 - frames, atol=1e-4)
@@ -44,82 +44,83 @@ def test_which_steps_are_known():
     )  # none beyond the last frame, at 1.96 s
 
 
-def test_dancing_on_leads_from_what_is_known_to_what_is_known():
-    who, rng = untaught(), torch.Generator().manual_seed(0)
+def test_a_rollout_joins_the_observed_steps_on_both_sides():
+    gan, rng = untaught(), torch.Generator().manual_seed(0)
     path = 3 * torch.randn(2, 60, 4, generator=rng)
     known = torch.zeros(2, 60, dtype=torch.bool)
     known[:, :10] = known[:, 40:] = True
     known[1, 40:] = False
-    told = torch.zeros(2, dtype=torch.int64)
-    found = completion.rollout_unobserved(who, path, known, torch.zeros(2, 60, 0), told, 0)
+    style = torch.zeros(2, dtype=torch.int64)
+    found = completion.rollout_unobserved(gan, path, known, torch.zeros(2, 60, 0), style, 0)
     torch.testing.assert_close(found[known], path[known])
     hidden = torch.where(known[..., None], path, torch.full_like(path, 77.0))
-    torch.testing.assert_close(completion.rollout_unobserved(who, hidden, known, torch.zeros(2, 60, 0), told, 0), found)
-    # Over the gap it comes to what is known next in even steps; without that to come, it goes its own way.
+    torch.testing.assert_close(
+        completion.rollout_unobserved(gan, hidden, known, torch.zeros(2, 60, 0), style, 0), found
+    )
+    # It reaches the next observed step in even steps; if no observed step follows, it does not go there.
     usual, arrival = (found[:, 11:30].diff(dim=1).norm(dim=-1).max(), (found[0, 40] - found[0, 39]).norm())
     assert arrival < 1.5 * usual
     assert (found[0, 38] - path[0, 40]).norm() < (found[1, 38] - path[0, 40]).norm()
 
 
 @pytest.fixture(scope="module")
-def danced():
-    """Return a dancer and what it danced: its own dances can be met, whatever it has learned."""
-    who = untaught()
-    return who, generate.dance(who, None, 3, seconds=4.0)["poses"]
+def generated():
+    """Return a GAN and a dance that it generated, which it can therefore fit."""
+    gan = untaught()
+    return gan, generate.dance(gan, None, 3, seconds=4.0)["poses"]
 
 
-def fill(who, given, fps=30.0, seed=0, steps=150):
-    music = np.zeros((len(given), completion.steps_for(who, given.shape[1], fps), 0), np.float32)
-    return completion.optimise(who, given, fps, music, np.zeros(len(given), np.int64), seed, steps)
+def fill(gan, given, fps=30.0, seed=0, steps=150):
+    music = np.zeros((len(given), completion.steps_for(gan, given.shape[1], fps), 0), np.float32)
+    return completion.optimise(gan, given, fps, music, np.zeros(len(given), np.int64), seed, steps)
 
 
-def test_what_is_given_is_met_and_what_is_not_is_danced(danced):
-    who, real = danced
+def test_given_frames_are_fitted_and_the_others_generated(generated):
+    gan, real = generated
     given = real[None].copy()
     given[:, 40:70] = np.nan
-    poses, off = fill(who, given)
+    poses, error = fill(gan, given)
     size = np.linalg.norm(real - real.mean(0), axis=-1).mean()
     assert poses.shape == given.shape and poses.dtype == np.float32 and np.isfinite(poses).all()
     known = np.isfinite(given)
     expected = np.linalg.norm(poses - real, axis=-1)[0, known[0].all((1, 2))].mean()
-    assert off[0] == pytest.approx(expected, rel=1e-3) and off[0] < 0.3 * size
-    begun, far = fill(who, given, steps=1)
-    assert far[0] > 1.5 * off[0]  # it is the steps that meet it
+    assert error[0] == pytest.approx(expected, rel=1e-3) and error[0] < 0.3 * size
+    assert fill(gan, given, steps=1)[1][0] > 1.5 * error[0]  # optimisation reduces it
     step = np.linalg.norm(np.diff(poses[0], axis=0), axis=-1).max(1)
     usual = np.linalg.norm(np.diff(real, axis=0), axis=-1).max()
-    assert step[38:72].max() < 3 * usual  # no leap into or out of the gap
+    assert step[38:72].max() < 3 * usual  # no jump into or out of the gap
 
 
-def test_only_the_joints_given_are_met(danced):
-    who, real = danced
+def test_only_given_joints_are_fitted(generated):
+    gan, real = generated
     given = np.full_like(real[None], np.nan)
     given[:, :, 2:5] = real[:, 2:5]
-    poses, off = fill(who, given)
+    poses, error = fill(gan, given)
     distance = np.linalg.norm(poses[0] - real, axis=-1)
-    assert np.isfinite(poses).all() and off[0] == pytest.approx(distance[:, 2:5].mean(), rel=1e-3)
+    assert np.isfinite(poses).all() and error[0] == pytest.approx(distance[:, 2:5].mean(), rel=1e-3)
     assert distance[:, 2:5].mean() < 0.5 * distance[:, [0, 1, *range(5, 9)]].mean() + 0.05
 
 
-def test_dances_filled_together_are_filled_as_each_alone(danced):
-    who, real = danced
+def test_a_dance_is_completed_alike_alone_and_in_a_batch(generated):
+    gan, real = generated
     given = np.stack([real[:90], real[30:]])
     given[0, 40:70], given[1, :, :4] = np.nan, np.nan
-    together = fill(who, given, steps=20)[1]
-    alone = [fill(who, one[None], steps=20)[1][0] for one in given]
+    together = fill(gan, given, steps=20)[1]
+    alone = [fill(gan, one[None], steps=20)[1][0] for one in given]
     assert together[0] == pytest.approx(alone[0], rel=0.05)
     assert together.shape == (2,)
 
 
-def complete(who, path, frames, joints=None, **more):
-    dance, error = completion.complete(who, path, None, known=frames, known_joints=joints, **({"seed": 0} | more))
+def complete(gan, path, frames, joints=None, **more):
+    dance, error = completion.complete(gan, path, None, known=frames, known_joints=joints, **({"seed": 0} | more))
     return dance | {"error": error}
 
 
 @pytest.fixture
 def quickly(monkeypatch):
-    """Fill in fewer steps, for what does not depend on how well it is met."""
-    whole = completion.optimise
-    monkeypatch.setattr(completion, "optimise", lambda *given: whole(*given, steps=4))
+    """Optimise in fewer steps, where the error does not matter."""
+    optimise = completion.optimise
+    monkeypatch.setattr(completion, "optimise", lambda *given: optimise(*given, steps=4))
 
 
 def pixels(count=100, joints=9, seed=0):
@@ -129,37 +130,37 @@ def pixels(count=100, joints=9, seed=0):
 
 
 @pytest.mark.parametrize("joints", [9, 15])
-def test_what_is_not_given_is_not_looked_at(quickly, tmp_path, joints):
-    poses, who = pixels(joints=joints), untaught(joints)
+def test_frames_that_are_not_given_have_no_effect(quickly, tmp_path, joints):
+    poses, gan = pixels(joints=joints), untaught(joints)
     np.savez(tmp_path / "a.npz", poses=poses, fps=25.0)
     poses[30:] = np.nan
     np.savez(tmp_path / "lost.npz", poses=poses, fps=25.0)
     poses[30:] = 9999 * np.random.default_rng(1).random(poses[30:].shape)
     np.savez(tmp_path / "wild.npz", poses=poses, fps=25.0)
-    whole, lost, wild = (complete(who, tmp_path / f"{name}.npz", ["0:30"]) for name in ("a", "lost", "wild"))
-    np.testing.assert_array_equal(whole["poses"], wild["poses"])
-    np.testing.assert_array_equal(whole["poses"], lost["poses"])
-    assert (complete(who, tmp_path / "a.npz", ["0:40"])["poses"] != whole["poses"]).any()
-    assert (complete(who, tmp_path / "a.npz", ["0:30"], seed=1)["poses"] != whole["poses"]).any()
+    complete_file, lost, wild = (complete(gan, tmp_path / f"{name}.npz", ["0:30"]) for name in ("a", "lost", "wild"))
+    np.testing.assert_array_equal(complete_file["poses"], wild["poses"])
+    np.testing.assert_array_equal(complete_file["poses"], lost["poses"])
+    assert (complete(gan, tmp_path / "a.npz", ["0:40"])["poses"] != complete_file["poses"]).any()
+    assert (complete(gan, tmp_path / "a.npz", ["0:30"], seed=1)["poses"] != complete_file["poses"]).any()
 
 
-def test_hidden_joints_are_not_looked_at(quickly, tmp_path):
-    poses, who = pixels(joints=15), untaught(15)
+def test_joints_that_are_not_given_have_no_effect(quickly, tmp_path):
+    poses, gan = pixels(joints=15), untaught(15)
     np.savez(tmp_path / "a.npz", poses=poses, fps=25.0)
     poses[:, 9:] = 0
     np.savez(tmp_path / "b.npz", poses=poses, fps=25.0)
-    one, other = (complete(who, tmp_path / f"{name}.npz", ["0:"], list(range(9))) for name in "ab")
+    one, other = (complete(gan, tmp_path / f"{name}.npz", ["0:"], list(range(9))) for name in "ab")
     np.testing.assert_array_equal(one["poses"], other["poses"])
 
 
-def test_length_and_clock_are_those_of_the_file_unless_more_is_asked_for(quickly, tmp_path):
+def test_length_and_frame_rate_are_those_of_the_file_unless_seconds_are_given(quickly, tmp_path):
     np.savez(tmp_path / "a.npz", poses=pixels(), fps=25.0)
-    who = untaught()
-    found = complete(who, tmp_path / "a.npz", ["0:10", "60:70"])
+    gan = untaught()
+    found = complete(gan, tmp_path / "a.npz", ["0:10", "60:70"])
     assert len(found["poses"]) == 100 and found["fps"] == 25
-    assert len(complete(who, tmp_path / "a.npz", ["0:25"], seconds=6.0)["poses"]) == 150
+    assert len(complete(gan, tmp_path / "a.npz", ["0:25"], seconds=6.0)["poses"]) == 150
     np.savez(tmp_path / "b.npz", poses=pixels(2))
-    found = complete(who, tmp_path / "b.npz", ["0:"])
+    found = complete(gan, tmp_path / "b.npz", ["0:"])
     assert len(found["poses"]) == 2 and found["fps"] == 30
 
 
@@ -167,12 +168,12 @@ def test_poses_of_25_joints_are_given_to_a_gan_of_15(quickly, tmp_path):
     poses = pixels(joints=25)
     np.savez(tmp_path / "a.npz", poses=poses, fps=25.0)
     np.savez(tmp_path / "b.npz", poses=poses[:, :15], fps=25.0)
-    who = untaught(15)
-    one, other = (complete(who, tmp_path / f"{name}.npz", ["0:30"]) for name in "ab")
+    gan = untaught(15)
+    one, other = (complete(gan, tmp_path / f"{name}.npz", ["0:30"]) for name in "ab")
     np.testing.assert_array_equal(one["poses"], other["poses"])
 
 
-def test_given_poses_that_will_not_do(tmp_path):
+def test_unusable_given_poses_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", poses=pixels(), fps=25.0)
     with pytest.raises(UserError, match="9 joints, expected 15"):
         complete(untaught(15), tmp_path / "a.npz", ["0:"])
@@ -182,19 +183,19 @@ def test_given_poses_that_will_not_do(tmp_path):
         complete(untaught(), tmp_path / "a.npz", ["0:"], [40])
 
 
-def test_the_likeliest_style_is_the_one_that_knows_the_poses():
-    """An encoder and a generator that make zeros of any pose in every style but the second."""
-    who = untaught(styles=("a", "b", "c"))
-    real = generate.dance(who, None, 0, seconds=2.0)["poses"]
+def test_the_likeliest_style_reconstructs_the_poses_best():
+    """The encoder and generator reconstruct poses in the second style, and give zeros in the others."""
+    gan = untaught(styles=("a", "b", "c"))
+    real = generate.dance(gan, None, 0, seconds=2.0)["poses"]
 
-    class Knows(torch.nn.Module):
-        def forward(self, seen, told):
-            return seen * (told == 2)[:, None, None], None
+    class Encoder(torch.nn.Module):
+        def forward(self, poses, style):
+            return poses * (style == 2)[:, None, None], None
 
-    class Shows(torch.nn.Module):
-        def forward(self, seen, told):
-            return seen
+    class Generator(torch.nn.Module):
+        def forward(self, latent, style):
+            return latent
 
-    networks = {"pose_encoder": Knows(), "pose_generator": Shows(), "generator": who.networks["generator"]}
-    mine = type(who)(who.config, who.poses, torch.nn.ModuleDict(networks), None, (), 1.0)
-    assert completion.likeliest_style(mine, real) == 2 and completion.likeliest_style(untaught(), real) == 0
+    networks = {"pose_encoder": Encoder(), "pose_generator": Generator(), "generator": gan.networks["generator"]}
+    model = type(gan)(gan.config, gan.poses, torch.nn.ModuleDict(networks), None, (), 1.0)
+    assert completion.likeliest_style(model, real) == 2 and completion.likeliest_style(untaught(), real) == 0

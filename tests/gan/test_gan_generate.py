@@ -14,7 +14,7 @@ from learn2dance.music import features
 
 
 @pytest.fixture(scope="module")
-def dancer(gan):
+def model(gan):
     return generate.load(gan)
 
 
@@ -25,7 +25,7 @@ def songs(trained):
 
 
 def untaught(joints=9, styles=(), music=0, top_speed=1e9, tempi=()):
-    """Return a dancer with networks as they begin, whose steps are as large as after training."""
+    """Return an untrained GAN, whose steps are as large as after training."""
     torch.manual_seed(0)
     poses, config = PoseConfig(joints, styles, 4, 16, 1), SequenceConfig(music=music, width=16, channels=8, noise=4)
     networks = generate.build(config, poses).eval().requires_grad_(False)
@@ -33,22 +33,22 @@ def untaught(joints=9, styles=(), music=0, top_speed=1e9, tempi=()):
     return GanModel(config, poses, networks, None, tempi, top_speed)
 
 
-def test_saved_and_loaded_it_dances_the_same(dancer, songs, tmp_path):
-    generate.save(tmp_path / "again.pt", dancer, step=3)
-    again = generate.load(tmp_path / "again.pt")
-    expected, found = (generate.dance(who, songs[0], 3) for who in (dancer, again))
+def test_a_loaded_model_generates_the_same_dance(model, songs, tmp_path):
+    generate.save(tmp_path / "copy.pt", model, step=3)
+    loaded = generate.load(tmp_path / "copy.pt")
+    expected, found = (generate.dance(gan, songs[0], 3) for gan in (model, loaded))
     np.testing.assert_array_equal(found["poses"], expected["poses"])
-    assert again.tempi == dancer.tempi and again.top_speed == dancer.top_speed and again.styles == dancer.styles
+    assert loaded.tempi == model.tempi and loaded.top_speed == model.top_speed and loaded.styles == model.styles
 
 
-def test_what_is_saved_is_what_was_trained(dancer, trained):
+def test_what_is_saved_is_what_was_trained(model, trained):
     opened = pose_folder.open_folder(trained / "poses")
-    reader = dataset.DanceReader(opened, dancer.config.fps)
-    learned = [reader(name).poses for name in opened.train]
-    steps = np.concatenate([np.linalg.norm(np.diff(poses, axis=0), axis=-1).max(1) for poses in learned])
-    slower = np.nanmean(steps[np.isfinite(steps)] * dancer.config.fps <= dancer.top_speed)
-    assert slower == pytest.approx(0.999, abs=1.5 / len(steps)) and set(dancer.styles) == {"waltz", "chacha", "disco"}
-    assert torch.equal(dancer.music_pca.components, reader.music_pca.components)
+    reader = dataset.DanceReader(opened, model.config.fps)
+    dances = [reader(name).poses for name in opened.train]
+    steps = np.concatenate([np.linalg.norm(np.diff(poses, axis=0), axis=-1).max(1) for poses in dances])
+    slower = np.nanmean(steps[np.isfinite(steps)] * model.config.fps <= model.top_speed)
+    assert slower == pytest.approx(0.999, abs=1.5 / len(steps)) and set(model.styles) == {"waltz", "chacha", "disco"}
+    assert torch.equal(model.music_pca.components, reader.music_pca.components)
 
 
 def test_checkpoints_of_other_shapes_are_refused(gan, trained, tmp_path):
@@ -68,38 +68,38 @@ def test_checkpoints_of_other_shapes_are_refused(gan, trained, tmp_path):
         generate.load(trained / "models" / "music2pose.pt")
 
 
-def test_a_dance_lasts_as_long_as_the_song(dancer, songs):
-    dance = generate.dance(dancer, songs[0], seed=0)
+def test_a_dance_lasts_as_long_as_the_song(model, songs):
+    dance = generate.dance(model, songs[0], seed=0)
     assert dance["poses"].shape == (np.ceil(songs[0]["duration"] * 30), 15, 2) and dance["fps"] == 30
     assert dance["poses"].dtype == np.float32 and np.isfinite(dance["poses"]).all()
     assert dance["beats"][0] <= 0 and dance["beats"][-1] >= songs[0]["duration"]
     assert np.abs(dance["poses"][:, 8]).max() < 1e-5  # MidHip
 
 
-def test_another_seed_song_or_style_another_dance(dancer, songs):
-    def off(one, other):
+def test_dances_depend_on_seed_song_and_style(model, songs):
+    def difference(one, other):
         count = min(len(one["poses"]), len(other["poses"]))
         return np.abs(one["poses"][:count] - other["poses"][:count]).max()
 
-    first, again, other = (generate.dance(dancer, songs[0], seed, "waltz") for seed in (1, 1, 2))
-    assert off(first, again) == 0 < off(first, other)
-    assert off(first, generate.dance(dancer, songs[1], 1, "waltz")) > 0
-    assert off(first, generate.dance(dancer, songs[0], 1, "disco")) > 0
+    first, same, other = (generate.dance(model, songs[0], seed, "waltz") for seed in (1, 1, 2))
+    assert difference(first, same) == 0 < difference(first, other)
+    assert difference(first, generate.dance(model, songs[1], 1, "waltz")) > 0
+    assert difference(first, generate.dance(model, songs[0], 1, "disco")) > 0
     silence = songs[0] | {key: 0 * songs[0][key] for key in ("mel", "chroma", "onset", "rms")}
-    assert off(first, generate.dance(dancer, silence, 1, "waltz")) > 0
+    assert difference(first, generate.dance(model, silence, 1, "waltz")) > 0
 
 
 @pytest.mark.parametrize("seconds", [0.1, 3.0, 90.0])
-def test_without_music_it_dances_as_long_as_is_asked(seconds):
+def test_without_music_the_dance_has_the_given_length(seconds):
     found = generate.dance(untaught(), None, 0, seconds=seconds)
     assert found["poses"].shape == (round(seconds * 30), 9, 2) and np.isfinite(found["poses"]).all()
     assert not len(found["beats"])
 
 
-def test_a_long_dance_begins_as_a_short_one_does():
-    """In one piece: what comes later is heard no earlier, and there is no seam where one window ends."""
+def test_a_long_dance_begins_like_a_short_one():
+    """Later steps have no effect on earlier ones, and dances are not generated in windows."""
     long, short = (generate.dance(untaught(), None, 4, seconds=seconds)["poses"] for seconds in (60, 10))
-    np.testing.assert_allclose(long[:240], short[:240], atol=1e-3)  # a spline feels its end for a few steps
+    np.testing.assert_allclose(long[:240], short[:240], atol=1e-3)  # the end affects a few steps of the spline
     assert np.abs(long[-300:] - short[-300:]).max() > 0.01
 
 
@@ -121,21 +121,21 @@ def test_between_the_steps_the_path_is_smooth():
     assert generate.resample_path(path[:2], 15.0, 5, 30.0).shape == (5, 2)
 
 
-def test_the_style_is_that_of_the_metre_and_the_tempo_unless_it_is_asked_for(songs):
-    who = untaught(styles=("rumba", "samba", "waltz"), tempi=((1, 100.0, 4), (2, 130.0, 4), (3, 90.0, 3)))
+def test_the_style_is_chosen_by_metre_and_tempo_unless_given(songs):
+    gan = untaught(styles=("rumba", "samba", "waltz"), tempi=((1, 100.0, 4), (2, 130.0, 4), (3, 90.0, 3)))
 
     def chosen(tempo, metre, style=None):
-        return who.choose_style(songs[0] | {"tempo": tempo, "beats_per_bar": metre}, style)[1]
+        return gan.choose_style(songs[0] | {"tempo": tempo, "beats_per_bar": metre}, style)[1]
 
     assert [chosen(105.0, 4), chosen(125.0, 4), chosen(130.0, 3), chosen(105.0, 4, "samba")] == [1, 2, 3, 2]
-    assert chosen(105.0, 4, "polka") == 1  # never learned
+    assert chosen(105.0, 4, "polka") == 1  # unknown
     fast = songs[0] | {"tempo": 190.0, "beats_per_bar": 4, "downbeat": 2}
-    np.testing.assert_array_equal(who.choose_style(fast, "rumba")[0]["beats"], fast["beats"][::2])  # in half time
-    deaf = dataclasses.replace(who, tempi=())
-    assert deaf.choose_style(fast, "samba")[1] == 2 and deaf.choose_style(fast, None)[1] == 1
+    np.testing.assert_array_equal(gan.choose_style(fast, "rumba")[0]["beats"], fast["beats"][::2])  # in half time
+    without = dataclasses.replace(gan, tempi=())
+    assert without.choose_style(fast, "samba")[1] == 2 and without.choose_style(fast, None)[1] == 1
     assert untaught().choose_style(fast, None)[1] == 0
 
 
-def test_one_that_never_heard_music_dances_to_it_all_the_same(songs):
+def test_a_model_trained_without_music_accepts_music(songs):
     found = generate.dance(untaught(), songs[0], 0)
     assert len(found["poses"]) == np.ceil(songs[0]["duration"] * features.FPS)

@@ -16,15 +16,15 @@ CONFIG = SequenceConfig(music=2, steps=20, noise=3, hold=4, width=16, channels=8
 def dances(count, fps=15.0, seconds=20.0, joints=JOINTS, seed=0):
     """Return dances in which every joint swings on a frequency of its own, below 2 Hz."""
     rng, clock = np.random.default_rng(seed), np.arange(round(seconds * fps)) / fps
-    made = []
+    found = []
     for _ in range(count):
         turns = clock[:, None, None] * rng.uniform(0.3, 2.0, (1, joints, 2)) + rng.random((1, joints, 2))
-        made.append((rng.uniform(0.2, 1.0, (1, joints, 2)) * np.sin(2 * np.pi * turns)).astype(np.float32))
-    return made
+        found.append((rng.uniform(0.2, 1.0, (1, joints, 2)) * np.sin(2 * np.pi * turns)).astype(np.float32))
+    return found
 
 
 @pytest.fixture
-def pair():
+def gan():
     """Return a small GAN whose poses are as the dances' are."""
     torch.manual_seed(0)
     poses = pose_training.PoseGan(PoseConfig(JOINTS, ("a",), latent=3, width=16, layers=1), 0.9)
@@ -33,7 +33,7 @@ def pair():
 
 
 @pytest.fixture
-def takes():
+def train():
     rng = np.random.default_rng(1)
     return [Dance(str(i), d, rng.normal(size=(len(d), 2)).astype(np.float32), i % 2) for i, d in enumerate(dances(4))]
 
@@ -43,7 +43,7 @@ def changed(network, before):
 
 
 @pytest.mark.parametrize("joints", [7, 15, 25])
-def test_judging_knows_the_real_from_the_rest(joints):
+def test_scores_separate_real_dances_from_others(joints):
     real = dances(6, joints=joints)
     itself = sequence_training.score_dances(real, real, 15.0)
     assert itself["FID"] == pytest.approx(0, abs=1e-3) and itself["jerk"] == pytest.approx(1)
@@ -61,7 +61,7 @@ def test_judging_knows_the_real_from_the_rest(joints):
     assert frozen["jerk"] < 1e-3 and frozen["FID_k"] > 1 and frozen["recall"] < 0.2
 
 
-def test_what_is_not_known_of_real_dances_is_not_judged():
+def test_missing_poses_of_real_dances_are_not_scored():
     real = dances(6)
     for dance in real:
         dance[140:145, 2] = np.nan
@@ -75,104 +75,106 @@ def test_noise_is_held_for_a_few_steps():
     assert sequence_networks.draw_noise(CONFIG, 5, 21, rng, "cpu").shape == (5, 6, 3)
 
 
-def test_steps_are_seen_by_the_critic_as_large_as_poses(pair, takes):
-    pair.fit(takes)
-    way = np.concatenate([np.diff(take.poses, axis=0) for take in takes])
-    assert pair.critic["sequence"].speed == pytest.approx(2 * np.sqrt((way**2).mean()), rel=1e-4)
-    for critic in pair.critic.values():
-        torch.testing.assert_close(critic.mean, pair.pose_generator.mean)
-        assert critic.deviation == pair.pose_generator.deviation
+def test_critics_standardise_poses_and_velocity(gan, train):
+    gan.fit(train)
+    steps = np.concatenate([np.diff(dance.poses, axis=0) for dance in train])
+    assert gan.critic["sequence"].speed == pytest.approx(2 * np.sqrt((steps**2).mean()), rel=1e-4)
+    for critic in gan.critic.values():
+        torch.testing.assert_close(critic.mean, gan.pose_generator.mean)
+        assert critic.deviation == gan.pose_generator.deviation
 
 
-def test_paths_that_go_on_begin_where_they_were(pair, takes):
-    drawer, rng = sampler.SequenceSampler(takes, CONFIG, 0), np.random.default_rng(0)
-    sequence_training.rollout(pair, drawer.advance(pair.paths, rng), torch.Generator().manual_seed(0))
-    there, where = pair.paths.latent.clone(), drawer.advance(pair.paths, rng)
-    made = sequence_training.rollout(pair, where, torch.Generator().manual_seed(1))
-    first = pair.pose_generator(there, where.style)
-    same = (made[:, 0] - first).abs().amax((1, 2)) < 1e-6
-    assert made.shape == (6, 20, JOINTS, 2) and (same == ~where.begun).all() and same.any()
+def test_rollouts_continue_from_their_last_latent(gan, train):
+    sequences, rng = sampler.SequenceSampler(train, CONFIG, 0), np.random.default_rng(0)
+    sequence_training.rollout(gan, sequences.advance(gan.paths, rng), torch.Generator().manual_seed(0))
+    latent, current = gan.paths.latent.clone(), sequences.advance(gan.paths, rng)
+    fake = sequence_training.rollout(gan, current, torch.Generator().manual_seed(1))
+    first = gan.pose_generator(latent, current.style)
+    same = (fake[:, 0] - first).abs().amax((1, 2)) < 1e-6
+    assert fake.shape == (6, 20, JOINTS, 2) and (same == ~current.begun).all() and same.any()
 
 
-def test_each_step_moves_its_own_networks_alone(pair, takes):
-    pair.fit(takes)
-    drawer, rng = sampler.SequenceSampler(takes, CONFIG, 0), np.random.default_rng(0)
-    optimisers = pose_training.Optimisers(pair, 1e-2)
+def test_each_step_changes_only_its_own_networks(gan, train):
+    gan.fit(train)
+    sequences, rng = sampler.SequenceSampler(train, CONFIG, 0), np.random.default_rng(0)
+    optimisers = pose_training.Optimisers(gan, 1e-2)
     parts = {
-        "pose_generator": pair.pose_generator,
-        "encoder": pair.encoder,
-        "generator": pair.generator,
-        "critic": pair.critic,
+        "pose_generator": gan.pose_generator,
+        "encoder": gan.encoder,
+        "generator": gan.generator,
+        "critic": gan.critic,
     }
 
-    def moved(step, *more):
+    def trained(step, *more):
         before = copy.deepcopy({name: part.state_dict() for name, part in parts.items()})
-        step(pair, optimisers.__dict__[more[0]], drawer.advance(pair.paths, rng), torch.Generator(), *more[1:])
+        step(gan, optimisers.__dict__[more[0]], sequences.advance(gan.paths, rng), torch.Generator(), *more[1:])
         return {name for name, part in parts.items() if changed(part, before[name])}
 
-    assert moved(sequence_training.critic_step, "critic") == {"critic"}
-    assert moved(sequence_training.generator_step, "generator", True) == {"generator"}
-    heard = []
-    pair.critic["sequence"].register_forward_hook(lambda *_: heard.append(1))
-    assert moved(sequence_training.generator_step, "generator", False) == {"generator"} and not heard
+    assert trained(sequence_training.critic_step, "critic") == {"critic"}
+    assert trained(sequence_training.generator_step, "generator", True) == {"generator"}
+    calls = []
+    gan.critic["sequence"].register_forward_hook(lambda *_: calls.append(1))
+    assert trained(sequence_training.generator_step, "generator", False) == {"generator"} and not calls
 
 
-def test_the_average_moves_half_of_the_way(pair, takes):
-    pair.fit(takes)
-    drawer, rng = sampler.SequenceSampler(takes, CONFIG, 0), np.random.default_rng(0)
-    optimisers = pose_training.Optimisers(pair, 1e-2)
+def test_the_average_moves_half_of_the_way(gan, train):
+    gan.fit(train)
+    sequences, rng = sampler.SequenceSampler(train, CONFIG, 0), np.random.default_rng(0)
+    optimisers = pose_training.Optimisers(gan, 1e-2)
     weights = []
     for step in range(2):
-        where = drawer.advance(pair.paths, rng)
-        sequence_training.generator_step(pair, optimisers.generator, where, torch.Generator().manual_seed(step), False)
-        weights.append(pair.generator.cell.weight_hh.detach().clone())
+        current = sequences.advance(gan.paths, rng)
+        sequence_training.generator_step(gan, optimisers.generator, current, torch.Generator().manual_seed(step), False)
+        weights.append(gan.generator.cell.weight_hh.detach().clone())
     assert (weights[0] != weights[1]).any()
-    torch.testing.assert_close(pair.average.module.cell.weight_hh, (weights[0] + weights[1]) / 2)
+    torch.testing.assert_close(gan.average.module.cell.weight_hh, (weights[0] + weights[1]) / 2)
 
 
-def test_the_generator_learns_to_follow_and_the_critic_to_tell(pair, takes):
-    pair.fit(takes)
-    drawer, rng = sampler.SequenceSampler(takes, CONFIG, 0), np.random.default_rng(0)
-    optimisers = pose_training.Optimisers(pair, 3e-3)
+def test_generator_and_critic_learn(gan, train):
+    gan.fit(train)
+    sequences, rng = sampler.SequenceSampler(train, CONFIG, 0), np.random.default_rng(0)
+    optimisers = pose_training.Optimisers(gan, 3e-3)
 
-    def lost():
+    def loss():
         with torch.no_grad():
-            where = sampler.SequenceSampler(takes, CONFIG, 0).advance(
+            current = sampler.SequenceSampler(train, CONFIG, 0).advance(
                 sampler.RolloutState(64, 3, 16), np.random.default_rng(5)
             )
-            return float(sequence_training.reconstruction_loss(pair, where, torch.Generator().manual_seed(0)))
+            return float(sequence_training.reconstruction_loss(gan, current, torch.Generator().manual_seed(0)))
 
-    before = lost()
+    before = loss()
     for step in range(60):
-        where = drawer.advance(pair.paths, rng)
-        sequence_training.generator_step(pair, optimisers.generator, where, torch.Generator().manual_seed(step), False)
-    assert lost() < 0.7 * before
-    apart = []
+        current = sequences.advance(gan.paths, rng)
+        sequence_training.generator_step(gan, optimisers.generator, current, torch.Generator().manual_seed(step), False)
+    assert loss() < 0.7 * before
+    gaps = []
     for step in range(30):
-        where = drawer.advance(pair.paths, rng)
-        apart.append(
-            sequence_training.critic_step(pair, optimisers.critic, where, torch.Generator().manual_seed(step))[0]
+        current = sequences.advance(gan.paths, rng)
+        gaps.append(
+            sequence_training.critic_step(gan, optimisers.critic, current, torch.Generator().manual_seed(step))[0]
         )
-    assert np.mean(apart[-5:]) > np.mean(apart[:5]) + 0.05
+    assert np.mean(gaps[-5:]) > np.mean(gaps[:5]) + 0.05
 
 
-def test_the_critic_is_told_real_dances_to_other_music(pair, takes):
-    """Two dances to the right, two to the left, each side to a music of its own."""
-    for take, side in zip(takes, (1, 1, -1, -1), strict=True):
-        take.poses[..., 0] += 0.7 * side
-        take.music[:] = side
-    pair.fit(takes)
-    drawer, rng = sampler.SequenceSampler(takes, CONFIG, 0), np.random.default_rng(0)
-    optimisers = pose_training.Optimisers(pair, 5e-3)
+def test_the_music_critic_learns_to_recognise_mismatched_music(gan, train):
+    """Two dances are on the right, two on the left, each side with other music."""
+    for dance, side in zip(train, (1, 1, -1, -1), strict=True):
+        dance.poses[..., 0] += 0.7 * side
+        dance.music[:] = side
+    gan.fit(train)
+    sequences, rng = sampler.SequenceSampler(train, CONFIG, 0), np.random.default_rng(0)
+    optimisers = pose_training.Optimisers(gan, 5e-3)
     paths = sampler.RolloutState(48, 3, 16)
-    pair.paths = paths
+    gan.paths = paths
     for step in range(120):
         sequence_training.critic_step(
-            pair, optimisers.critic, drawer.advance(paths, rng), torch.Generator().manual_seed(step)
+            gan, optimisers.critic, sequences.advance(paths, rng), torch.Generator().manual_seed(step)
         )
-    where = drawer.advance(sampler.RolloutState(600, 3, 16), np.random.default_rng(5))
-    music, other = (pair.crop_context(heard) for heard in (where.music, where.other))
+    current = sequences.advance(sampler.RolloutState(600, 3, 16), np.random.default_rng(5))
+    music, other = (gan.crop_context(features) for features in (current.music, current.other))
     swapped = (music != other).all(2).all(1)
     with torch.no_grad():
-        right, wrong = (pair.critic["music"](where.poses, heard, where.style)[swapped] for heard in (music, other))
+        right, wrong = (
+            gan.critic["music"](current.poses, features, current.style)[swapped] for features in (music, other)
+        )
     assert swapped.sum() > 20 and (right > wrong).float().mean() > 0.8

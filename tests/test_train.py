@@ -182,10 +182,10 @@ def break_root(root, how):
     [
         ("no clusters", "clusters.npz: no such file"),
         ("no tokens", "no clip has all of music, tokens (found 9 in music/, 0 in tokens/)"),
-        ("other codebook", "made with other clusters than there are now; run Clustering.ipynb"),
-        ("other music", "made with other music than there are now; run Clustering.ipynb"),
+        ("other codebook", "computed from other clusters than now; run Clustering.ipynb"),
+        ("other music", "computed from other music than now; run Clustering.ipynb"),
         ("no root", "no clip has all of music, tokens (found 0 in music/"),
-        ("cut short", "made with other music than there are now"),
+        ("cut short", "computed from other music than now"),
         ("split changed", "fitted on another split than"),
         ("in two splits", "is in val.txt too"),
     ],

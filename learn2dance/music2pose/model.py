@@ -6,9 +6,10 @@ from pathlib import Path
 
 import torch
 
-from learn2dance.data import checkpoint, npz
+from learn2dance.data import checkpoint, data_root, npz
 from learn2dance.errors import UserError
 from learn2dance.motion.projection import Projection
+from learn2dance.music import beat_grid
 from learn2dance.music2pose import networks
 from learn2dance.music2pose.networks import Config
 from learn2dance.music2pose.units import UnitInventory, Units
@@ -39,10 +40,16 @@ class Music2Pose:
         """The units, prepared for selection."""
         return UnitInventory(self.units, self.codebook)
 
+    def choose_style(self, music: dict, style: str | None = None) -> tuple[dict, int]:
+        """Choose a style by name, or by the music (`beat_grid.choose_style`); also count the beats."""
+        return beat_grid.choose_style(music, data_root.style_index(style, self.styles), self.inventory.tempi)
+
 
 def save_model(path: str | Path, model: Music2Pose, **more) -> None:
     """Save a model as a ``music2pose`` checkpoint, with further plain values ``more`` (loss, arguments, parents)."""
-    book = model.codebook
+    book, units = model.codebook, {key: torch.from_numpy(value) for key, value in asdict(model.units).items()}
+    centroids = torch.from_numpy(book.centroids).half()  # the relative error is at most 5e-4
+    plain = {key: getattr(book, key) for key in _PLAIN} | {"digest": model.codebook_digest}
     checkpoint.save(
         path,
         "music2pose",
@@ -50,18 +57,8 @@ def save_model(path: str | Path, model: Music2Pose, **more) -> None:
         network={key: value.cpu() for key, value in model.network.state_dict().items()},
         music_pca=asdict(model.music_pca),
         motion_pca=asdict(model.motion_pca),
-        units={key: torch.from_numpy(value) for key, value in asdict(model.units).items()}
-        | {
-            "tokens": torch.from_numpy(model.units.tokens).short(),
-            "motion": torch.from_numpy(model.units.motion).half(),
-        },
-        # Half precision: the relative error of a centroid's values is at most 5e-4.
-        codebook={
-            "centroids": torch.from_numpy(book.centroids).half(),
-            "mean": torch.from_numpy(book.mean),
-            **{key: getattr(book, key) for key in _PLAIN},
-            "digest": model.codebook_digest,
-        },
+        units=units | {"tokens": units["tokens"].short(), "motion": units["motion"].half()},
+        codebook={"centroids": centroids, "mean": torch.from_numpy(book.mean), **plain},
         **more,
     )
 
@@ -84,17 +81,9 @@ def from_parts(parts: dict, device: str) -> Music2Pose:
     return Music2Pose(network.to(device).eval(), config, music_pca, motion_pca, units, codebook, book["digest"])
 
 
-def check_codebook(dancer: Music2Pose, model: str | Path, clusters: str | Path) -> None:
-    """Check that a model was trained on the codebook of this clusters.npz.
-
-    Raises
-    ------
-    UserError
-        If the codebooks differ.
-    """
-    found = npz.digest(clusters)
-    if found != dancer.codebook_digest:
-        raise UserError(
-            f"{model}: trained on codebook {dancer.codebook_digest}, but {clusters} is {found}; "
-            "Clustering.ipynb ran again since: train again, or name the model that belongs to it"
-        )
+def check_codebook(model: Music2Pose, path: str | Path, clusters: str | Path) -> None:
+    """Raise a UserError if a model, loaded from this path, was trained on another codebook than this clusters.npz."""
+    trained, found = model.codebook_digest, npz.digest(clusters)
+    if found != trained:
+        hint = "Clustering.ipynb ran again since: train again, or give the model that was trained on it"
+        raise UserError(f"{path}: trained on codebook {trained}, but {clusters} is {found}; {hint}")

@@ -73,23 +73,16 @@ class MotionTransformer(nn.Module):
         around = [block.encode_music(music, self.music_place, c.before + c.after) for block in self.blocks]
         return self.bar(bar) + self.style(style)[:, None], *around
 
-    def states(self, heard: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
+    def states(self, encoded: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
         """Return the states (N, B, width) from which the tokens of these beats are predicted.
 
-        Parameters
-        ----------
-        heard : tuple of Tensor
-            Output of `encode_music` for these beats.
-        before : Tensor [shape=(N, B, motion_size)]
-            Motion (projected by ``motion_pca``) of the window one beat earlier.
-        known : Tensor [shape=(N, B), dtype=bool]
-            Whether that window exists and is valid.
-        past : list, optional
-            Cache of keys and values for step-by-step generation: empty at the first call, and updated in place.
+        ``encoded`` is the output of `encode_music` for these beats. ``before`` (N, B, motion_size) is the motion
+        (projected by ``motion_pca``) of the window one beat earlier, and ``known`` (N, B) tells whether that window
+        exists and is valid. ``past`` caches keys and values for step-by-step generation: it is empty at the first call,
+        and updated in place.
         """
-        placed, *around = heard
-        moved = torch.where(known[..., None], self.motion(before), self.no_motion)
-        x = self.dropout(moved + placed)
+        place, *around = encoded
+        x = self.dropout(torch.where(known[..., None], self.motion(before), self.no_motion) + place)
         if past is not None and not past:
             past.extend([] for _ in self.blocks)
         for i, block in enumerate(self.blocks):
@@ -98,8 +91,7 @@ class MotionTransformer(nn.Module):
 
     def vectors(self, tokens: Tensor) -> Tensor:
         """Sum the vectors of the tokens (…, l) of the first l levels: (…, motion_size)."""
-        levels = tokens.shape[-1]
-        return self.code_vectors[torch.arange(levels, device=tokens.device), tokens].sum(-2)
+        return self.code_vectors[torch.arange(tokens.shape[-1], device=tokens.device), tokens].sum(-2)
 
     def level_logits(self, state: Tensor, chosen: Tensor) -> Tensor:
         """Return the logits (…, K) of the next level, given the tokens (…, l) of the levels before it."""
@@ -108,26 +100,13 @@ class MotionTransformer(nn.Module):
         return self.classify[level](self.dropout(functional.gelu(hidden)))
 
     def forward(self, tokens: Tensor, motion: Tensor, known: Tensor, music: Tensor, bar: Tensor, style: Tensor):
-        """Return the logits of all tokens, given the true motion and tokens before each (teacher forcing).
+        """Return the logits (N, B, L, K) of all tokens, given the true motion and tokens before each (teacher forcing).
 
-        Parameters
-        ----------
-        tokens : Tensor [shape=(N, B, L), dtype=int64]
-            Whole-body tokens of the windows.
-        motion : Tensor [shape=(N, B, motion_size)]
-            Their motion, projected by ``motion_pca``.
-        known : Tensor [shape=(N, B), dtype=bool]
-            Which windows are valid.
-        music : Tensor [shape=(N, B + before + after - 1, S, D), dtype=float32]
-            Projected music features, S steps per beat, from `before` beats before the first window's start.
-        bar : Tensor [shape=(N, B), dtype=int64]
-            Position in the bar: see `beat_grid.bar_positions`.
-        style : Tensor [shape=(N,), dtype=int64]
-            Index into the styles plus one; 0 if unknown.
-
-        Returns
-        -------
-        Tensor [shape=(N, B, L, K)]
+        ``tokens`` (N, B, L), int64, are the whole-body tokens of the windows, ``motion`` (N, B, motion_size) their
+        motion projected by ``motion_pca``, and ``known`` (N, B) tells which are valid. ``music`` (N, B + before + after
+        - 1, S, D) holds projected features, S steps per beat, from `before` beats before the first window's start.
+        ``bar`` (N, B), int64, is the position in the bar (`beat_grid.bar_positions`), ``style`` (N,), int64, the index
+        into the styles plus one; 0 if unknown.
         """
         state = self.states(self.encode_music(music, bar, style), shift(motion), shift(known))
         return torch.stack([self.level_logits(state, tokens[..., :level]) for level in range(self.config.levels)], 2)
@@ -154,7 +133,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor, around: Tensor, past: list[Tensor] | None) -> Tensor:
         """Map states (N, B, width) and the output of `encode_music` to new states.
 
-        If given, ``past`` holds the keys and values of earlier beats, and is updated in place.
+        ``past``, if given, holds the keys and values of earlier beats, and is updated in place.
         """
         n, beats, width = x.shape
         heads = self.config.heads
@@ -210,9 +189,9 @@ class MotionLSTM(nn.Module):
         own = music[:, self.config.before : music.shape[1] - self.config.after + 1].mean(2)
         return (self.lstm(self.music(own))[0],)
 
-    def states(self, heard: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
+    def states(self, encoded: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
         """As `MotionTransformer.states`, but of the motion uses only the previous window."""
-        return torch.cat([heard[0], self.previous(before) * known[..., None]], -1)
+        return torch.cat([encoded[0], self.previous(before) * known[..., None]], -1)
 
     def level_logits(self, state: Tensor, chosen: Tensor) -> Tensor:
         """As `MotionTransformer.level_logits`, but independent of the chosen tokens."""
@@ -230,13 +209,6 @@ def shift(x: Tensor) -> Tensor:
 
 
 def loss(logits: Tensor, tokens: Tensor, known: Tensor) -> Tensor:
-    """Return the mean cross-entropy (nats) of each level (L,) over the valid windows.
-
-    Parameters
-    ----------
-    logits : Tensor [shape=(N, B, L, K)]
-    tokens : Tensor [shape=(N, B, L), dtype=int64]
-    known : Tensor [shape=(N, B), dtype=bool]
-    """
+    """Return the mean cross-entropy (nats) of each level (L,) over the valid windows, for logits (N, B, L, K)."""
     each = functional.cross_entropy(logits.movedim(-1, 1), tokens, reduction="none")  # (N, B, L)
     return (each * known[..., None]).sum((0, 1)) / known.sum().clamp(min=1)

@@ -39,10 +39,7 @@ class Data:
 def read_data(root: DataRoot, style: str | None = None) -> Data:
     """Read the music and tokens of a data root: all clips, or those of one style.
 
-    Raises
-    ------
-    UserError
-        If files of earlier stages are missing or out of date, or a split has no usable clip.
+    Raises a UserError if files of earlier stages are missing or out of date, or a split has no usable clip.
     """
     path = root.path / "clusters.npz"
     codebook, saved, digest = tokenize.load_codebook(path), npz.load(path, "clusters"), npz.digest(path)
@@ -59,8 +56,8 @@ def read_data(root: DataRoot, style: str | None = None) -> Data:
     split = {name: {c: loaded[c] for c in names[name] if loaded[c]["known"].any()} for name in names}
     for name in split:
         if not split[name]:
-            said = f"no song of the {name} split has a window of whole poses; are the clips long enough?"
-            raise UserError(f"{root.path}: {said}")
+            found = f"no song of the {name} split has a window of poses with all joints"
+            raise UserError(f"{root.path}: {found}; are the clips long enough?")
     parents = {"clusters": digest, **{name: list(split[name]) for name in split}}
     for kind in ("music", "tokens"):
         parents[kind] = npz.digest(*(root.file(kind, clip) for name in split for clip in split[name]))
@@ -77,30 +74,20 @@ def new_model(data: Data, hyperparameters) -> Music2Pose:
     music_pca = projection.fit_projection(steps, MUSIC_SIZE, alike=True)
     motion_pca = projection.fit_projection(data.units.motion, MOTION_SIZE)
     vectors = torch.from_numpy(book.centroids[: book.whole]) @ motion_pca.components
-    config = Config(
-        model=hyperparameters.model,
-        levels=book.whole,
-        codes=book.centroids.shape[1],
-        motion_size=vectors.shape[-1],
-        music_size=music_pca.components.shape[1],
-        styles=data.styles,
-        steps_per_beat=STEPS_PER_BEAT,
-        width=hyperparameters.width,
-        layers=hyperparameters.layers,
-        context=hyperparameters.context,
-        dropout=hyperparameters.dropout,
-    )
+    sizes = {"motion_size": vectors.shape[-1], "music_size": music_pca.components.shape[1]}
+    sizes |= {"levels": book.whole, "codes": book.centroids.shape[1], "steps_per_beat": STEPS_PER_BEAT}
+    chosen = {name: getattr(hyperparameters, name) for name in ("model", "width", "layers", "context", "dropout")}
+    config = Config(styles=data.styles, **sizes, **chosen)
     network = networks.build(config)
     if hyperparameters.model == "transformer":
         network.code_vectors.copy_(vectors)
     return Music2Pose(network, config, music_pca, motion_pca, data.units, book, data.parents["clusters"])
 
 
-def to_songs(clips: dict[str, dict], dancer: Music2Pose) -> list[Song]:
+def to_songs(clips: dict[str, dict], model: Music2Pose) -> list[Song]:
     """Convert clips (`Data`) to inputs of the model's network."""
-    return [
-        dataset.to_song(c, dancer.config, dancer.music_pca, dancer.motion_pca, dancer.codebook) for c in clips.values()
-    ]
+    parts = (model.config, model.music_pca, model.motion_pca, model.codebook)
+    return [dataset.to_song(clip, *parts) for clip in clips.values()]
 
 
 def loss(network: nn.Module, tokens: Tensor, motion: Tensor, known: Tensor, *around: Tensor) -> Tensor:
@@ -111,12 +98,7 @@ def loss(network: nn.Module, tokens: Tensor, motion: Tensor, known: Tensor, *aro
 def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: list[Tensor], rate: float) -> tuple:
     """Take one gradient step with learning rate ``rate``.
 
-    Returns
-    -------
-    losses : Tensor [shape=(L,)]
-        From `loss`, before the step.
-    norm : Tensor [shape=()]
-        Gradient norm before clipping to 1.
+    Return the losses (L,) before the step, from `loss`, and the gradient norm before clipping to 1.
     """
     for group in optimiser.param_groups:
         group["lr"] = rate
@@ -132,8 +114,8 @@ def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: list[Tenso
 def optimiser(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.Optimizer:
     """Return AdamW for the network's parameters; one-dimensional ones (biases, norms) have no weight decay."""
     decayed = [p for p in network.parameters() if p.ndim >= 2]
-    kept = [p for p in network.parameters() if p.ndim < 2]
-    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    others = [p for p in network.parameters() if p.ndim < 2]
+    groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
 
 
@@ -143,19 +125,17 @@ def history(folder: Path) -> dict[str, np.ndarray]:
 
     events = EventAccumulator(str(folder))
     events.Reload()
-    return {
-        name: np.array([(scalar.step, scalar.value) for scalar in events.Scalars(name)])
-        for name in events.Tags()["scalars"]
-    }
+    names = events.Tags()["scalars"]
+    return {name: np.array([(scalar.step, scalar.value) for scalar in events.Scalars(name)]) for name in names}
 
 
 @torch.no_grad()
-def validation_loss(network: nn.Module, judged: list[Song], config: Config) -> np.ndarray:
+def validation_loss(network: nn.Module, songs: list[Song], config: Config) -> np.ndarray:
     """Return the loss (L,) over complete songs, averaged over valid windows."""
     network.eval()
     device = next(network.parameters()).device
     total, count = np.zeros(config.levels), 0
-    for song in judged:
+    for song in songs:
         parts = dataset.crop(song, 0, len(song.tokens), config)
         batch = [part[None].to(device) for part in parts] + [torch.tensor([song.style], device=device)]
         windows = int(song.known.sum())
@@ -164,21 +144,21 @@ def validation_loss(network: nn.Module, judged: list[Song], config: Config) -> n
     return total / count
 
 
-def unigram_loss(train: list[Song], judged: list[Song], config: Config) -> np.ndarray:
-    """Return the loss (L,) of a prediction from token frequencies alone.
+def unigram_loss(train: list[Song], songs: list[Song], config: Config) -> np.ndarray:
+    """Return the loss (L,) on songs of a prediction from the token frequencies of the train split alone.
 
-    The frequencies are those of the train split and its mirror image, with one added to each count.
+    The frequencies include its mirror image, with one added to each count.
     """
     total = np.zeros(config.levels)
     for level in range(config.levels):
         used = torch.cat([codes[song.known, level] for song in train for codes in (song.tokens, song.mirrored[0])])
         share = (torch.bincount(used, minlength=config.codes) + 1) / (len(used) + config.codes)
-        danced = torch.cat([song.tokens[song.known, level] for song in judged])
-        total[level] = -share[danced].log().mean()
+        tokens = torch.cat([song.tokens[song.known, level] for song in songs])
+        total[level] = -share[tokens].log().mean()
     return total
 
 
-def mismatch_music(judged: list[Song]) -> list[Song]:
+def mismatch_music(songs: list[Song]) -> list[Song]:
     """Give each song the music features of the next one, repeated if that is shorter; bar positions stay."""
-    pairs = zip(judged, judged[1:] + judged[:1], strict=True)
+    pairs = zip(songs, songs[1:] + songs[:1], strict=True)
     return [replace(song, music=other.music[torch.arange(len(song.music)) % len(other.music)]) for song, other in pairs]

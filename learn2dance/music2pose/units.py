@@ -16,6 +16,7 @@ from scipy.spatial.distance import cdist
 from torch import Tensor, nn
 from torch.nn import functional
 
+from learn2dance.data.data_root import style_index
 from learn2dance.motion.windows import from_dct
 from learn2dance.tokens.codebook import Codebook
 
@@ -30,51 +31,26 @@ SPARSE = 4  # frames: join distances are measured on every fourth frame
 
 @dataclass(frozen=True)
 class Units:
-    """The N units of a train split.
+    """The N units of a train split; all but ``motion`` and ``tempo`` are int64."""
 
-    Attributes
-    ----------
-    motion : np.ndarray [shape=(N, D), dtype=float32]
-        DCT coefficients of the real windows. Their tokens' residual is small, but holds a fifth of the jerk.
-    tokens : np.ndarray [shape=(N, C), dtype=int64]
-    bar : np.ndarray [shape=(N,), dtype=int64]
-        Position in the bar of the first beat: see `beat_grid.bar_positions`.
-    style : np.ndarray [shape=(N,), dtype=int64]
-        Index into the styles plus one; 0 if unknown.
-    tempo : np.ndarray [shape=(N,), dtype=float64]
-        Of the clip's music, beats per minute.
-    clip, beat : np.ndarray [shape=(N,), dtype=int64]
-        Index of the source clip, and of the window in it (one per beat).
-    """
-
-    motion: np.ndarray
-    tokens: np.ndarray
-    bar: np.ndarray
-    style: np.ndarray
-    tempo: np.ndarray
-    clip: np.ndarray
-    beat: np.ndarray
+    motion: np.ndarray  # float32 (N, D): DCT coefficients of the real windows; their tokens lose a fifth of the jerk
+    tokens: np.ndarray  # (N, C)
+    bar: np.ndarray  # (N,): position in the bar of the first beat, see `beat_grid.bar_positions`
+    style: np.ndarray  # (N,): index into the styles plus one; 0 if unknown
+    tempo: np.ndarray  # float64 (N,): of the clip's music, beats per minute
+    clip: np.ndarray  # (N,): index of the source clip
+    beat: np.ndarray  # (N,): index of the window in it, one per beat
 
 
 def collect(clips: dict[str, dict], styles: tuple[str, ...]) -> Units:
-    """Collect the valid windows of clips as units.
-
-    Parameters
-    ----------
-    clips : dict of str to dict
-        From `dataset.load`.
-    styles : tuple of str
-        All styles.
-    """
+    """Collect the valid windows of clips (`dataset.load`) as units; ``styles`` are all styles."""
     every = -(-sum(int(clip["known"].sum()) for clip in clips.values()) // MOST)
     rows = []
     for number, clip in enumerate(clips.values()):
-        places = np.flatnonzero(clip["known"])[::every]
-        many = np.ones(len(places), np.int64)
-        style = 1 + styles.index(clip["style"]) if clip["style"] in styles else 0
-        bar = clip["bar"][clip["start"] + places]
-        repeated = (style * many, clip["tempo"] * many, number * many)
-        rows.append((clip["motion"][places], clip["tokens"][places], bar, *repeated, places))
+        beats = np.flatnonzero(clip["known"])[::every]
+        bar, style = clip["bar"][clip["start"] + beats], style_index(clip["style"], styles)
+        repeated = (value * np.ones(len(beats), np.int64) for value in (style, clip["tempo"], number))
+        rows.append((clip["motion"][beats], clip["tokens"][beats], bar, *repeated, beats))
     return Units(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 
 
@@ -86,12 +62,11 @@ class UnitInventory:
         self.motion = from_dct(units.motion, codebook.frames)
         self.openings, self.closings = self.join_features(self.motion)
         self.body_tokens = torch.from_numpy(units.tokens[:, : codebook.whole])
-        begun = functional.pad(self.body_tokens, (1, 0))  # with a leading zero, so that no prefix is empty
-        self.prefixes = [
-            torch.unique(begun[:, : 1 + level], dim=0, return_inverse=True) for level in range(codebook.whole)
-        ]
-        _, which, alike = torch.unique(begun, dim=0, return_inverse=True, return_counts=True)
-        self.alike = alike[which].double()
+        padded = functional.pad(self.body_tokens, (1, 0))  # with a leading zero, so that no prefix is empty
+        prefixes = (padded[:, : 1 + level] for level in range(codebook.whole))
+        self.prefixes = [torch.unique(prefix, dim=0, return_inverse=True) for prefix in prefixes]
+        _, which, counts = torch.unique(padded, dim=0, return_inverse=True, return_counts=True)
+        self.equal = counts[which].double()  # number of units with the same whole-body tokens
         self.hubness = self._hubness()
 
     def join_features(self, motion: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,16 +77,16 @@ class UnitInventory:
         """
         frames, beat = self.codebook.frames, self.codebook.frames_per_beat
         motion = motion.reshape(len(motion), frames, -1)
-        first, last = motion[:, : frames - beat : SPARSE], motion[:, beat::SPARSE]
-        scale = np.sqrt(first.shape[1] * first.shape[2] / 2)
-        return first.reshape(len(motion), -1) / scale, last.reshape(len(motion), -1) / scale
+        parts = motion[:, : frames - beat : SPARSE], motion[:, beat::SPARSE]
+        scale = np.sqrt(np.prod(parts[0].shape[1:]) / 2)
+        return tuple(part.reshape(len(motion), -1) / scale for part in parts)
 
     def _hubness(self) -> np.ndarray:
         """Return the hubness correction (N,) of the units' scores, times `HUBNESS_CORRECTION`.
 
         Units near the mean motion join well to most others and would be chosen too often (hubs: Radovanović et al.,
-        JMLR 2010). The correction lowers a unit's score by the logarithm of its mean probability under join cost
-        alone, until all units of a style and bar position are about equally likely.
+        JMLR 2010). The correction lowers a unit's score by the logarithm of its mean probability under join cost alone,
+        until all units of a style and bar position are about equally likely.
         """
         correction, units = np.zeros(len(self.units.bar)), self.units
         for style in np.unique(units.style):
@@ -129,7 +104,7 @@ class UnitInventory:
         return HUBNESS_CORRECTION * correction
 
     def _near(self, unit: np.ndarray | int, others: np.ndarray) -> np.ndarray:
-        """Tell which units are within `MIN_DISTANCE` beats of a unit in the same clip, and so would replay the clip."""
+        """Return which units are within `MIN_DISTANCE` beats of a unit in the same clip, and so would replay it."""
         clip, beat = self.units.clip, self.units.beat
         return (clip[unit] == clip[others]) & (np.abs(beat[unit] - beat[others]) <= MIN_DISTANCE)
 
@@ -139,46 +114,36 @@ class UnitInventory:
         for level, (prefixes, which) in enumerate(self.prefixes):
             logits = network.level_logits(state.expand(len(prefixes), -1), prefixes[:, 1:].to(state.device))
             total += logits.log_softmax(-1).cpu()[which, self.body_tokens[:, level]]
-        return (total - self.alike.log()).numpy()
+        return (total - self.equal.log()).numpy()
 
     def choose(
         self,
         target: np.ndarray,
         last: np.ndarray | None,
-        danced: list[int],
+        before: list[int],
         bar: int,
         style: int,
         rng: np.random.Generator,
         temperature: float = 1.0,
         top_k: int = 0,
     ) -> int:
-        """Choose the next unit; return its index.
+        """Choose the next unit of a dance; return its index.
 
-        Parameters
-        ----------
-        target : np.ndarray [shape=(N,)]
-            From `log_probabilities`.
-        last : np.ndarray [shape=(E,)], optional
-            The last window without its first beat, from `join_features`.
-        danced : list of int
-            The units of the dance so far. Units near the last one in the same clip are excluded if others remain. So
-            are the most recently used units, up to half of those left.
-        bar, style : int
-            The beat's position in the bar, and the style (0: unknown). A condition that no unit meets is ignored.
-        temperature : float
-            Below 1, likelier units are chosen more often; at 0, always the likeliest.
-        top_k : int
-            Number of likeliest units to draw from; 0: all.
+        ``target`` (N,) is from `log_probabilities`; ``last`` (E,) is the last window without its first beat, from
+        `join_features`. ``before`` are the units so far: those near the last one in the same clip are excluded if
+        others remain; so are the most recently used ones, up to half of those left. ``bar`` is the beat's position in
+        the bar, ``style`` 0 if unknown; a condition that no unit meets is ignored. For ``temperature`` and ``top_k``
+        see `generate.select_units`.
         """
         units = self.units
         allowed = np.ones(len(units.bar), bool)
         for rule in (units.style == style, units.bar == bar):
             allowed = allowed & rule if (allowed & rule).any() else allowed
-        if danced:
-            elsewhere = allowed & ~self._near(danced[-1], np.arange(len(allowed)))
+        if before:
+            elsewhere = allowed & ~self._near(before[-1], np.arange(len(allowed)))
             allowed = elsewhere if elsewhere.any() else allowed
-            lately = [unit for unit in dict.fromkeys(reversed(danced)) if allowed[unit]]
-            allowed[lately[: int(allowed.sum()) // 2]] = False
+            recent = [unit for unit in dict.fromkeys(reversed(before)) if allowed[unit]]
+            allowed[recent[: int(allowed.sum()) // 2]] = False
         allowed = np.flatnonzero(allowed)
         scores = TARGET_WEIGHT * target[allowed] + self.hubness[allowed]
         if last is not None:

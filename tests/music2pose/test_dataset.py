@@ -13,7 +13,7 @@ CONFIG = Config("transformer", 2, 9, 6, 1, ("a", "b"), steps_per_beat=1, before=
 
 
 def numbered(beats, style=1):
-    """Make a song whose music says the beat's number, from 1, and whose codes and motion say it too, from 0."""
+    """Return a song whose music is the beat's number from 1, and whose tokens and motion are that number from 0."""
     music = dataset.music_around(torch.arange(1.0, beats + 1)[:, None, None], 0, beats, CONFIG)
     codes = torch.arange(beats)[:, None].expand(-1, 2)
     motion = torch.arange(float(beats))[:, None].expand(-1, 6)
@@ -21,7 +21,7 @@ def numbered(beats, style=1):
     return Song(music, torch.zeros(beats, dtype=torch.int64), style, codes, motion, mirrored, known)
 
 
-def test_around_reaches_over_the_edges_with_zeros():
+def test_music_outside_the_song_is_zero():
     music = torch.arange(1.0, 6)[:, None, None]
     assert dataset.music_around(music, 0, 5, CONFIG).flatten().tolist() == [0, 0, 1, 2, 3, 4, 5, 0, 0, 0]
     assert dataset.music_around(music, 2, 1, CONFIG).flatten().tolist() == [1, 2, 3, 4, 5, 0]
@@ -51,41 +51,41 @@ def test_batches_are_drawn_by_length_half_of_them_mirrored():
     assert tokens.shape == (64, 8, 2) and motion.shape == (64, 8, 6) and music.shape == (64, 13, 1, 1)
 
 
-def test_a_projection_shows_small_components_as_large_as_the_largest():
+def test_a_projection_scales_all_components_alike():
     rng = np.random.default_rng(0)
     turned = np.linalg.qr(rng.normal(size=(30, 30)))[0]
     rows = (rng.normal(size=(500, 4)) * [9, 3, 1, 0.5] @ turned[:4] + 7).astype(np.float32)
-    seen = projection.fit_projection(rows, 4)(rows)
-    assert seen.shape == (500, 4) and seen.dtype == torch.float32
-    np.testing.assert_allclose(np.cov(seen.T), np.eye(4), atol=2e-3)
+    found = projection.fit_projection(rows, 4)(rows)
+    assert found.shape == (500, 4) and found.dtype == torch.float32
+    np.testing.assert_allclose(np.cov(found.T), np.eye(4), atol=2e-3)
     along = (rows - rows.mean(0)) @ turned[:4].T  # the largest come first
-    assert all(abs(np.corrcoef(along[:, i], seen[:, i])[0, 1]) > 0.98 for i in range(4))
+    assert all(abs(np.corrcoef(along[:, i], found[:, i])[0, 1]) > 0.98 for i in range(4))
     assert projection.fit_projection(rows, 2)(rows).shape == (500, 2)
     assert projection.fit_projection(rows[:3], 10)(rows).shape == (500, 3)  # no more than rows
 
 
-def test_a_projection_of_columns_alike_minds_no_units_and_varies_by_one():
+def test_a_projection_with_alike_ignores_units():
     rng = np.random.default_rng(0)
     rows = (rng.normal(size=(500, 3)) @ rng.normal(size=(3, 8)) + rng.normal(size=(500, 8)) * 0.3).astype(np.float32)
-    heard = projection.fit_projection(rows, 4, alike=True)(rows)
-    np.testing.assert_allclose(np.cov(heard.T), np.eye(4), atol=2e-3)
+    found = projection.fit_projection(rows, 4, alike=True)(rows)
+    np.testing.assert_allclose(np.cov(found.T), np.eye(4), atol=2e-3)
     units = np.array([1, 10, 0.1, 1, 1, 5, 1, 20], np.float32)
     other = projection.fit_projection(rows * units + 3, 4, alike=True)(rows * units + 3)
-    np.testing.assert_allclose((heard * other).mean(0).abs(), 1, atol=0.01)  # the same but for its sign
-    # A band that is never heard to learn from does not drown the others when it is.
-    never = np.concatenate([rows, rng.normal(size=(500, 1)).astype(np.float32) * 1e-5], 1)
-    music_pca = projection.fit_projection(never, 4, alike=True)
-    assert (music_pca(never + np.eye(9, dtype=np.float32)[8]) - music_pca(never)).abs().max() < 1
+    np.testing.assert_allclose((found * other).mean(0).abs(), 1, atol=0.01)  # the same but for its sign
+    # A band that is constant in training does not dominate later.
+    constant = np.concatenate([rows, rng.normal(size=(500, 1)).astype(np.float32) * 1e-5], 1)
+    music_pca = projection.fit_projection(constant, 4, alike=True)
+    assert (music_pca(constant + np.eye(9, dtype=np.float32)[8]) - music_pca(constant)).abs().max() < 1
 
 
-def test_of_too_many_rows_as_many_are_drawn_evenly(monkeypatch):
+def test_a_projection_uses_every_nth_of_too_many_rows(monkeypatch):
     monkeypatch.setattr(projection, "MOST", 100)
     rows = np.random.default_rng(0).normal(size=(300, 5)).astype(np.float32)
     rows[np.arange(300) % 3 != 0] += 9
     np.testing.assert_allclose(projection.fit_projection(rows, 2).mean, rows[::3].mean(0), atol=1e-5)
 
 
-def test_styles_that_were_not_learned_are_not_known():
+def test_unknown_styles_have_index_0():
     assert [data_root.style_index(style, ("a", "b")) for style in ("a", "b", "c", None)] == [1, 2, 0, 0]
 
 
@@ -99,14 +99,14 @@ def test_a_song_begins_with_its_first_window(start):
     book = Codebook(centroids, 2, mean, frames_per_beat=2)
     music_pca = projection.Projection(torch.zeros(1), torch.full((1, 1), 2.0))
     motion_pca = projection.Projection(torch.from_numpy(mean), torch.eye(60)[:, :6])
-    made = dataset.to_song(clip | {"tokens": codes, "mirrored": mirrored}, CONFIG, music_pca, motion_pca, book)
-    assert made.music.flatten()[2:7].tolist() == [2 * (start + 1 + b) for b in range(5)]
-    assert made.bar.tolist() == [start + b for b in range(5)] and made.style == 2
-    # The figure's codes are what is to be said, but what is seen of the window before is in all its codes: the first
-    # six numbers of a spectrum are two joints of the head and one of the right arm, columns 2 and 3.
-    for (tokens, motion), said in (((made.tokens, made.motion), codes), (made.mirrored, mirrored)):
-        assert (tokens.numpy() == said[:, :2]).all()
-        expected = centroids[0, said[:, 0], :6] + centroids[1, said[:, 1], :6]
-        expected[:, :4] += centroids[2, said[:, 2], :4]
-        expected[:, 4:] += centroids[2, said[:, 3], 4:6]
+    song = dataset.to_song(clip | {"tokens": codes, "mirrored": mirrored}, CONFIG, music_pca, motion_pca, book)
+    assert song.music.flatten()[2:7].tolist() == [2 * (start + 1 + b) for b in range(5)]
+    assert song.bar.tolist() == [start + b for b in range(5)] and song.style == 2
+    # The targets are the whole-body tokens, but the motion is decoded from all tokens: the first six DCT coefficients
+    # are of two joints of the head and one of the right arm, columns 2 and 3.
+    for (tokens, motion), columns in (((song.tokens, song.motion), codes), (song.mirrored, mirrored)):
+        assert (tokens.numpy() == columns[:, :2]).all()
+        expected = centroids[0, columns[:, 0], :6] + centroids[1, columns[:, 1], :6]
+        expected[:, :4] += centroids[2, columns[:, 2], :4]
+        expected[:, 4:] += centroids[2, columns[:, 3], 4:6]
         np.testing.assert_allclose(motion, expected, atol=1e-5)

@@ -39,16 +39,16 @@ def changed_beats(net, change):
 
 
 @pytest.mark.parametrize("model", ["transformer", "lstm"])
-def test_a_beat_sees_nothing_of_its_own_and_later_motion(model):
+def test_a_beat_depends_on_earlier_motion_only(model):
     def change(tokens, motion, *_):
         motion[:, 5] += 1
 
     changed = changed_beats(network(model), change)
-    assert changed == ([6, 7, 8, 9, 10, 11] if model == "transformer" else [6])  # which knows one window before
+    assert changed == ([6, 7, 8, 9, 10, 11] if model == "transformer" else [6])  # the LSTM's input is one window
 
 
 @pytest.mark.parametrize("model", ["transformer", "lstm"])
-def test_codes_are_seen_by_the_later_levels_of_their_beat_alone(model):
+def test_tokens_affect_later_levels_of_their_beat_only(model):
     for level in range(3):
         net, before, after = network(model), inputs(), inputs()
         after[0][:, 5, level] = (after[0][:, 5, level] + 1) % 5
@@ -58,24 +58,24 @@ def test_codes_are_seen_by_the_later_levels_of_their_beat_alone(model):
         assert torch.equal(difference, expected)
 
 
-def test_the_context_has_an_end():
+def test_the_context_is_limited():
     def change(tokens, motion, *_):
         motion[:, 0] += 1
 
-    # The first of two blocks sees 4 beats, its own among them; the second as many states: 1 … 1 + 3 + 3.
+    # The first of two blocks attends to 4 beats, its own included; the second to as many states: 1 … 1 + 3 + 3.
     assert set(changed_beats(network(), change)) - {0} <= set(range(1, 8))
     assert 3 in changed_beats(network(), change)
 
 
-def test_music_is_heard_around_the_beat():
+def test_a_beat_depends_on_music_around_it():
     def change(tokens, motion, known, music, *_):
         music[:, 2 + 6] += 1  # of beat 6: two beats come before the first
 
-    # By the windows from beat 3, which hears up to 6, to beat 8, which hears from 6 on.
+    # From the window at beat 3, whose music ends with beat 6, to that at beat 8, whose music starts there.
     assert changed_beats(network(layers=1), change) == [3, 4, 5, 6, 7, 8]
 
 
-def test_bar_style_and_unknown_windows_count():
+def test_bar_style_and_invalid_windows_have_effects():
     net = network()
     assert changed_beats(net, lambda t, w, k, m, bar, s: bar[:, 5].add_(1).remainder_(7))[0] == 5
     assert changed_beats(net, lambda t, w, k, m, b, style: style.zero_())[0] == 0
@@ -89,10 +89,10 @@ def test_beat_by_beat_is_the_same_as_all_at_once(model):
     tokens, motion, known, music, bar, style = inputs()
     known[0, 4] = False
     expected = net(tokens, motion, known, music, bar, style)
-    heard, past = net.encode_music(music, bar, style), []
+    encoded, past = net.encode_music(music, bar, style), []
     for beat in range(BEATS):
         state = net.states(
-            tuple(part[:, beat : beat + 1] for part in heard),
+            tuple(part[:, beat : beat + 1] for part in encoded),
             networks.shift(motion)[:, beat : beat + 1],
             networks.shift(known)[:, beat : beat + 1],
             past,
@@ -102,12 +102,12 @@ def test_beat_by_beat_is_the_same_as_all_at_once(model):
             torch.testing.assert_close(logits, expected[:, beat, level], atol=1e-5, rtol=1e-4)
 
 
-def test_knowing_nothing_costs_the_logarithm_of_the_codes():
+def test_the_loss_of_uniform_predictions():
     tokens, _, known, *_ = inputs()
     torch.testing.assert_close(networks.loss(torch.zeros(2, BEATS, 3, 5), tokens, known), torch.full((3,), math.log(5)))
 
 
-def test_unknown_windows_cost_nothing():
+def test_invalid_windows_do_not_enter_the_loss():
     tokens, _, known, *_ = inputs()
     logits = torch.zeros(2, BEATS, 3, 5)
     logits[1] = torch.randn(BEATS, 3, 5)

@@ -3,6 +3,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 from learn2dance.motion import windows
 from learn2dance.music import beat_grid
@@ -14,17 +15,17 @@ BEAT = 8  # frames; a window has two beats
 BOOK = Codebook(np.zeros((3, 5, BEAT * 30), np.float32), 2, np.zeros(BEAT * 30, np.float32), frames_per_beat=BEAT)
 
 
-def inventory(motion, tokens=None, **told):
-    """Make units of windows (N, 16, 30): of one style and place in the bar, each of its own clip, or as told."""
+def inventory(motion, tokens=None, **columns):
+    """Return units of windows (N, 16, 30), by default of one style and bar position, each of its own clip."""
     count = len(motion)
-    told = {"bar": 3, "style": 1, "tempo": 120.0, "clip": np.arange(count), "beat": 0} | told
-    columns = {key: np.broadcast_to(np.asarray(value), count) for key, value in told.items()}
+    columns = {"bar": 3, "style": 1, "tempo": 120.0, "clip": np.arange(count), "beat": 0} | columns
+    columns = {key: np.broadcast_to(np.asarray(value), count) for key, value in columns.items()}
     codes = np.zeros((count, BOOK.columns), np.int64) if tokens is None else tokens
     return UnitInventory(Units(windows.dct_coefficients(motion.reshape(count, -1), 2 * BEAT), codes, **columns), BOOK)
 
 
 def swaying(count, seed=0, beats=2):
-    """Dances (count, beats x 8, 30) unlike each other, so slow that spectra keep them."""
+    """Return different dances (count, beats x 8, 30), so slow that DCT coefficients preserve them."""
     rng = np.random.default_rng(seed)
     time = np.arange(beats * BEAT)[:, None] / BEAT
     pace, phase, size = rng.uniform(0.5, 1.5, (count, 1, 30)), rng.uniform(0, 6, (count, 1, 30)), rng.normal(size=30)
@@ -32,19 +33,19 @@ def swaying(count, seed=0, beats=2):
 
 
 def held(poses):
-    """Hold each of the poses (N, 30) through a window."""
+    """Hold each of the poses (N, 30) for a window."""
     return np.repeat(np.asarray(poses, float)[:, None], 2 * BEAT, axis=1)
 
 
-def choices(known, last, draws=1, seed=0, temperature=1.0, **told):
-    """Draw the unit after unit ``last`` so often, the network holding all units as likely."""
+def choices(known, last, draws=1, seed=0, temperature=1.0, **options):
+    """Draw the unit after unit ``last`` several times; all units have the same target cost."""
     rng = np.random.default_rng(seed)
-    how = {"target": np.zeros(len(known.hubness)), "danced": [last], "bar": 3, "style": 0} | told
+    how = {"target": np.zeros(len(known.hubness)), "before": [last], "bar": 3, "style": 0} | options
     after = known.closings[last]
     return [known.choose(last=after, rng=rng, temperature=temperature, **how) for _ in range(draws)]
 
 
-def test_ends_are_so_far_apart_as_the_joints_are():
+def test_join_features_measure_the_distance_of_joints():
     poses = np.zeros((2, 15, 2))
     poses[1] = [0.18, -0.24]  # 0.3 torso lengths, each joint
     poses[1, :, 0] *= np.tile([1, -1, 1], 5)
@@ -53,102 +54,101 @@ def test_ends_are_so_far_apart_as_the_joints_are():
         assert np.linalg.norm(ends[0] - ends[1]) == pytest.approx(0.3, rel=1e-5)
 
 
-def test_the_one_word_that_goes_on_where_the_last_one_is_follows_it():
-    motion = swaying(60)
-    long = swaying(10, seed=1, beats=3)
-    motion[:10], motion[40:50] = long[:, : 2 * BEAT], long[:, BEAT:]  # 40 goes on where 0 is after a beat, and so on
+def test_the_unit_that_continues_the_last_one_is_chosen():
+    motion, long = swaying(60), swaying(10, seed=1, beats=3)
+    motion[:10], motion[40:50] = long[:, : 2 * BEAT], long[:, BEAT:]  # 40 continues 0, and so on
     known = inventory(motion)
     for first in range(10):
         assert choices(known, first, temperature=0) == [40 + first]
         assert np.mean(np.array(choices(known, first, 50)) == 40 + first) > 0.95
 
 
-def test_a_miss_of_join_makes_a_word_e_times_less_likely(monkeypatch):
+def test_join_scale_is_the_distance_at_which_a_unit_is_e_times_less_likely(monkeypatch):
     monkeypatch.setattr(units, "HUBNESS_CORRECTION", 0)
     away = np.zeros((40, 30))
     away[:, 0] = 100.0 * np.arange(40)
-    away[2, 0], away[2] = 0.0, units.JOIN_SCALE / np.sqrt(2)  # every joint misses by JOIN
+    away[2, 0], away[2] = 0.0, units.JOIN_SCALE / np.sqrt(2)  # the distance of every joint is JOIN_SCALE
     away[0, 0] = away[1, 0] = 0.0
     drawn = np.bincount(choices(inventory(held(away)), 0, 4000), minlength=40) / 4000
     assert drawn[1] == pytest.approx(np.e / (np.e + 1), abs=0.03) and drawn[2] == pytest.approx(1 - drawn[1])
 
 
-def test_what_followed_in_the_dance_it_comes_from_does_not_follow():
+def test_units_near_the_last_one_in_its_clip_are_excluded():
     dance = swaying(1, beats=51)[0]
     motion = np.concatenate([[dance[beat * BEAT :][: 2 * BEAT] for beat in range(50)], swaying(30, seed=1)])
     clip, place = np.append(np.zeros(50, int), np.arange(1, 31)), np.append(np.arange(50), np.zeros(30, int))
     known = inventory(motion, clip=clip, beat=place)
     for last in (0, 10, 48):
-        off = np.linalg.norm(known.openings - known.closings[last], axis=1)
-        assert off.argmin() == last + 1 and off.min() < 0.02  # it would join best
+        error = np.linalg.norm(known.openings - known.closings[last], axis=1)
+        assert error.argmin() == last + 1 and error.min() < 0.02  # it would join best
         for chosen in choices(known, last, 200) + choices(known, last, temperature=0):
             assert chosen >= 50 or abs(chosen - last) > units.MIN_DISTANCE
-    # A neighbour in number is none in another dance.
+    # The next beat of another clip is not excluded.
     assert choices(inventory(motion, beat=place), 10, temperature=0) == [11]
 
 
 @pytest.mark.parametrize(("count", "temperature"), [(60, 0), (60, 1.0), (6, 0), (7, 1.0)])
-def test_no_word_comes_again_before_half_of_them_were_danced(count, temperature):
+def test_the_most_recent_half_of_the_units_is_excluded(count, temperature):
     known = inventory(swaying(count))
-    rng, danced = np.random.default_rng(0), []
-    expected = np.where(np.arange(count) < 2, 1000.0, 0.0)  # these two are all that the network wants
+    rng, before = np.random.default_rng(0), []
+    expected = np.where(np.arange(count) < 2, 1000.0, 0.0)  # the network prefers these two
     for _ in range(4 * count):
-        last = known.closings[danced[-1]] if danced else None
-        danced.append(known.choose(expected, last, danced, 3, 0, rng, temperature))
-    assert sorted(danced[:2]) == [0, 1]
-    for at, unit in enumerate(danced):
-        assert unit not in danced[max(at - (count - 1) // 2, 0) : at]
-    assert 2 * danced.count(0) > 4 * count / (count // 2 + 2)  # and it comes again soon after, being wanted
+        last = known.closings[before[-1]] if before else None
+        before.append(known.choose(expected, last, before, 3, 0, rng, temperature))
+    assert sorted(before[:2]) == [0, 1]
+    for at, unit in enumerate(before):
+        assert unit not in before[max(at - (count - 1) // 2, 0) : at]
+    assert 2 * before.count(0) > 4 * count / (count // 2 + 2)  # and it is repeated soon after
 
 
-def test_with_few_words_what_was_danced_comes_again_rather_than_a_replay():
-    count = units.MIN_DISTANCE + 3  # of one dance; the first two are far enough from the last, and both were danced
+def test_with_few_units_repeats_are_preferred_to_replays():
+    count = units.MIN_DISTANCE + 3  # of one dance; only the first two are far enough from the last, and both were used
     dance = swaying(1, beats=count + 1)[0]
     motion = np.array([dance[beat * BEAT :][: 2 * BEAT] for beat in range(count)])
     known = inventory(motion, clip=0, beat=np.arange(count))
-    assert set(choices(known, count - 1, 50, danced=[0, 1, count - 1])) == {0}  # 1 was danced later
-    assert choices(inventory(motion[:1]), 0) == [0]  # there is nothing else
+    assert set(choices(known, count - 1, 50, before=[0, 1, count - 1])) == {0}  # 1 was used later
+    assert choices(inventory(motion[:1]), 0) == [0]  # there is no other
 
 
-def test_position_in_the_bar_and_style_are_kept():
+def test_bar_position_and_style_are_conditions():
     count = 400
     bar, style = np.arange(count) % 5, np.arange(count) // 200 + 1
-    known = inventory(0.01 * swaying(count), bar=bar, style=style)  # which all join
-    wanted = np.where((bar == 1) & (style == 1), 1000.0, 0.0)  # by a network that does not know what was asked for
-    for asked_bar, asked_style in ((4, 2), (0, 1)):
-        for chosen in choices(known, 0, 100, target=wanted, bar=asked_bar, style=asked_style):
-            assert bar[chosen] == asked_bar and style[chosen] == asked_style
+    known = inventory(0.01 * swaying(count), bar=bar, style=style)  # all join well
+    wanted = np.where((bar == 1) & (style == 1), 1000.0, 0.0)  # by the network, which has neither condition
+    for condition in ((4, 2), (0, 1)):
+        for chosen in choices(known, 0, 100, target=wanted, bar=condition[0], style=condition[1]):
+            assert (bar[chosen], style[chosen]) == condition
     assert {style[chosen] for chosen in choices(known, 0, 300, bar=2)} == {1, 2}  # any style
-    chosen = choices(known, 0, 100, bar=6, style=2)  # danced nowhere
+    chosen = choices(known, 0, 100, bar=6, style=2)  # no unit has it
     assert {style[c] for c in chosen} == {2} and len({bar[c] for c in chosen}) > 1
 
 
 def shares(known, before, draws=40):
-    """How often each unit at place 4 of the bar is drawn after the units at place 3."""
+    """Return how often each unit at bar position 4 is drawn after the units at position 3."""
     drawn = [choice for last in before for choice in choices(known, last, draws, seed=last, bar=4)]
     return np.bincount(drawn, minlength=len(known.hubness))[known.units.bar == 4] / len(drawn)
 
 
 @pytest.mark.parametrize("followed", [False, True])
-def test_a_word_that_joins_on_to_all_is_danced_no_more_than_others(monkeypatch, followed):
-    # Poses strewn round a middle, in so many directions that all but one of place 4 are far from those of place 3: the
-    # middle itself is nearer to each of them than they are to each other, by four times e on average.
+def test_the_hubness_correction_makes_units_equally_likely(monkeypatch, followed):
+    # Random poses around a mean. The last unit is the mean itself: a hub, nearer to each of position 3 than the others
+    # of position 4 are.
     poses = np.random.default_rng(0).normal(size=(121, 30)) * units.JOIN_SCALE * np.sqrt(2)
     poses[-1] = 0
-    told = {"bar": np.repeat([3, 4], [60, 61])}
-    if followed:  # each of place 3 by one of its own dance, which joins best and is never to be danced after it
+    columns = {"bar": np.repeat([3, 4], [60, 61])}
+    if followed:  # each of position 3 by one of its own clip, which joins best and is excluded
         poses[60:120] = poses[:60]
-        told |= {"clip": np.append(np.tile(np.arange(60), 2), 60), "beat": told["bar"]}
+        columns |= {"clip": np.append(np.tile(np.arange(60), 2), 60), "beat": columns["bar"]}
     monkeypatch.setattr(units, "HUBNESS_CORRECTION", 1)
-    eased = shares(inventory(held(poses), **told), range(60))
+    corrected = shares(inventory(held(poses), **columns), range(60))
     monkeypatch.setattr(units, "HUBNESS_CORRECTION", 0)
-    plain = shares(inventory(held(poses), **told), range(60))
+    plain = shares(inventory(held(poses), **columns), range(60))
     assert plain[-1] > 5 / 61 and plain.min() < 0.2 / 61
-    assert eased[-1] < 1.4 / 61 and eased.max() < 1.8 / 61 and eased.min() > 0.5 / 61  # of 2400 draws, 39 each
+    assert corrected[-1] < 1.4 / 61 and corrected.max() < 1.8 / 61 and corrected.min() > 0.5 / 61  # of 2400 draws
 
 
 class Table(torch.nn.Module):
-    """In place of a network: logits of the second level are told by the first level's code, and by the state."""
+    """Replaces a network: logits of the second level depend on the first level's token and on the state."""
 
     def __init__(self):
         super().__init__()
@@ -156,32 +156,27 @@ class Table(torch.nn.Module):
         self.first, self.second = torch.randn(5, generator=generator), torch.randn(5, 5, generator=generator)
 
     def level_logits(self, state, chosen):
-        """Answer as networks do."""
-        logits = self.second[chosen[:, 0]] if chosen.shape[1] else self.first.expand(len(state), -1)
-        return logits * state[:, :1]
+        """Return logits (N, 5)."""
+        return (self.second[chosen[:, 0]] if chosen.shape[1] else self.first) * state[:, :1]
 
 
-def softmax(x):
-    return np.exp(x) / np.exp(x).sum()
-
-
-def test_expected_is_the_product_of_the_levels_chances_shared_among_words_alike():
+def test_equal_units_share_the_product_of_the_levels_probabilities():
     rng = np.random.default_rng(0)
     codes = rng.integers(5, size=(40, BOOK.columns))
-    codes[:4, :2] = [2, 3]  # alike as figures, whatever their limbs do
+    codes[:4, :2] = [2, 3]  # equal whole-body tokens
     codes[4, :2], codes[5:, :2] = [3, 2], np.where(codes[5:, :2] == 3, 4, codes[5:, :2])
     net = Table()
     for state in (1.0, -0.5):
         found = inventory(swaying(40), codes).log_probabilities(net, torch.tensor([state, 7.0]))
         for unit, (first, second) in enumerate(codes[:, :2]):
-            chance = softmax(state * net.first.numpy())[first] * softmax(state * net.second[first].numpy())[second]
-            alike = (codes[:, :2] == [first, second]).all(1).sum()
-            assert found[unit] == pytest.approx(np.log(chance / alike), abs=1e-5)
-            assert unit > 3 or alike == 4
+            probability = softmax(state * net.first.numpy())[first] * softmax(state * net.second[first].numpy())[second]
+            equal = (codes[:, :2] == [first, second]).all(1).sum()
+            assert found[unit] == pytest.approx(np.log(probability / equal), abs=1e-5)
+            assert unit > 3 or equal == 4
 
 
 @pytest.mark.parametrize("model", ["transformer", "lstm"])
-def test_the_chances_of_all_that_can_be_danced_add_up_to_one(model):
+def test_probabilities_of_all_tokens_sum_to_one(model):
     torch.manual_seed(0)
     shape = {"levels": 2, "codes": 5, "motion_size": 6, "music_size": 7, "styles": ("tango",)}
     net = networks.build(networks.Config(model, **shape, width=16, heads=2, layers=1)).eval()
@@ -195,14 +190,13 @@ def test_the_chances_of_all_that_can_be_danced_add_up_to_one(model):
     assert found[0] != pytest.approx(found[7], abs=1e-3)
 
 
-def test_the_style_is_of_the_music_s_metre_and_then_the_nearest_in_tempo():
+def test_the_style_is_chosen_by_metre_then_tempo():
     def chosen(beats_per_bar, tempo, known):
         song = {"beats_per_bar": beats_per_bar, "tempo": tempo, "beats": np.arange(9.0), "downbeat": 0}
         return beat_grid.choose_style(song, 0, known.tempi)[1]
 
-    styles = np.repeat([1, 2, 3, 4], 10)
-    tempo = np.repeat([90.0, 128.0, 100.0, 180.0], 10)
-    tempo[:3] = 400  # what a median does not mind
+    styles, tempo = np.repeat([1, 2, 3, 4], 10), np.repeat([90.0, 128.0, 100.0, 180.0], 10)
+    tempo[:3] = 400  # no effect on the median
     known = inventory(swaying(40), style=styles, tempo=tempo, bar=np.where((styles == 1) | (styles == 4), 1, 5))
     # Between 100 and 128 half-way is 113.1, their geometric mean.
     songs = {(3, 100): 1, (3, 170): 4, (4, 90): 3, (4, 178): 2, (4, 112.5): 3, (4, 113.7): 2, (3, 127): 1, (3, 128): 4}
@@ -213,58 +207,44 @@ def test_the_style_is_of_the_music_s_metre_and_then_the_nearest_in_tempo():
     assert chosen(3, 150, fours) == 2  # no units in bars of three: by tempo alone
 
 
-def clips(counts, **told):
-    """As `dataset.load` returns them; code and motion of a window tell its clip and place."""
-    made = {}
-    for number, count in enumerate(counts):
-        tokens = np.arange(count)[:, None] + 100 * number + np.zeros(7, np.int64)
-        made[f"clip{number}"] = {
-            "known": np.ones(count, bool),
-            "start": number,
-            "tokens": tokens,
-            "tempo": 100.0 + number,
-        }
-        made[f"clip{number}"] |= {
-            "bar": beat_grid.bar_positions(count + 9, 2, 4),
-            "style": ("waltz", "tango", None)[number % 3],
-        }
-    return made
+def clip(number, count, style):
+    """Return a clip as `dataset.load` does; tokens and motion of a window depend on the clip and the beat."""
+    tokens = np.arange(count)[:, None] + 100 * number + np.zeros(7, np.int64)
+    motion = windows.dct_coefficients(held(tokens[:, :1] + np.zeros(30)).reshape(-1, 480), 2 * BEAT)
+    bar = beat_grid.bar_positions(count + 9, 2, 4)
+    return {"known": np.ones(count, bool), "start": number, "tokens": tokens, "motion": motion, "bar": bar,
+            "tempo": 100.0 + number, "style": style}  # fmt: skip
 
 
-def test_words_are_the_known_windows_of_all_clips(monkeypatch):
-    told = clips([5, 7, 6])
-    told["clip1"]["known"][[0, 3]] = False
-    for clip in told.values():
-        held_poses = held(clip["tokens"][:, :1] + np.zeros(30)).reshape(-1, 480)
-        clip["motion"] = windows.dct_coefficients(held_poses, 2 * BEAT)
-    found = units.collect(told, ("tango", "waltz"))
+def test_units_are_the_valid_windows_of_all_clips(monkeypatch):
+    clips = {"a": clip(0, 5, "waltz"), "b": clip(1, 7, "tango"), "c": clip(2, 6, None)}
+    clips["b"]["known"][[0, 3]] = False
+    found = units.collect(clips, ("tango", "waltz"))
     assert found.clip.tolist() == [0] * 5 + [1] * 5 + [2] * 6
     assert found.beat.tolist() == [0, 1, 2, 3, 4, 1, 2, 4, 5, 6, 0, 1, 2, 3, 4, 5]
     assert (found.tokens == (found.beat + 100 * found.clip)[:, None]).all()
     assert found.style.tolist() == [2] * 5 + [1] * 5 + [0] * 6 and (found.tempo == 100 + found.clip).all()
-    assert (found.bar == (found.clip + found.beat - 2) % 4 + 3).all()  # beat 2 of the song opens a bar
-    # A held pose is all in the slowest cosine: the pose times the root of the frames.
+    assert (found.bar == (found.clip + found.beat - 2) % 4 + 3).all()  # beat 2 of the song is a downbeat
+    # Of a held pose only the first DCT coefficient is not 0: the pose times the root of the number of frames.
     np.testing.assert_allclose(found.motion[:, :30], np.outer(found.beat + 100 * found.clip, np.full(30, 4)), rtol=1e-5)
     np.testing.assert_allclose(found.motion[:, 30:], 0, atol=1e-3)
     monkeypatch.setattr(units, "MOST", 8)  # every other one of 16
-    fewer = units.collect(told, ("tango", "waltz"))
+    fewer = units.collect(clips, ("tango", "waltz"))
     assert fewer.beat.tolist() == [0, 2, 4, 1, 4, 6, 0, 2, 4] and fewer.clip.tolist() == [0] * 3 + [1] * 3 + [2] * 3
 
 
 @pytest.mark.parametrize(("beats_per_bar", "downbeat"), [(3, 0), (3, 2), (4, 1)])
-def test_the_place_before_in_the_bar(beats_per_bar, downbeat):
+def test_the_bar_position_one_beat_earlier(beats_per_bar, downbeat):
     bar = beat_grid.bar_positions(20, downbeat, beats_per_bar).tolist()
     assert [units._position_before(b) for b in bar[1:]] == bar[:-1]
 
 
-def test_drawing_follows_the_chances():
+def test_samples_follow_the_probabilities():
     scores = np.log([0.1, 0.6, 0.3]) + 5
     rng = np.random.default_rng(0)
-    draws = np.bincount([units.sample(scores, rng, 1.0, 0) for _ in range(4000)], minlength=3) / 4000
-    np.testing.assert_allclose(draws, [0.1, 0.6, 0.3], atol=0.03)
-    colder = np.bincount([units.sample(scores, rng, 0.5, 0) for _ in range(4000)], minlength=3) / 4000
-    np.testing.assert_allclose(colder, np.array([1, 36, 9]) / 46, atol=0.03)  # chances squared
-    two = np.bincount([units.sample(scores, rng, 1.0, 2) for _ in range(4000)], minlength=3) / 4000
-    np.testing.assert_allclose(two, [0, 2 / 3, 1 / 3], atol=0.03)
+    squared, two = np.array([1, 36, 9]) / 46, [0, 2 / 3, 1 / 3]
+    for temperature, top_k, expected in ((1.0, 0, [0.1, 0.6, 0.3]), (0.5, 0, squared), (1.0, 2, two)):
+        draws = np.bincount([units.sample(scores, rng, temperature, top_k) for _ in range(4000)], minlength=3) / 4000
+        np.testing.assert_allclose(draws, expected, atol=0.03)
     assert units.sample(scores, rng, 0, 0) == 1
     assert units.sample(np.array([-np.inf, -9e3, -np.inf]), rng, 1.0, 0) == 1

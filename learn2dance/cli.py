@@ -8,6 +8,7 @@ A stage is a script with ``main(argv=None)`` whose last lines are::
 
 import argparse
 import contextlib
+import difflib
 import logging
 import os
 import signal
@@ -23,21 +24,10 @@ log = logging.getLogger("learn2dance")
 
 
 def raise_faults(faults: list[str], total: int, outcome: str) -> None:
-    """Raise an error if clips failed; call it after all other clips are done.
+    """Raise a UserError if any of ``total`` clips failed; call it after all other clips are done.
 
-    Parameters
-    ----------
-    faults : list of str
-        An error message for each failed clip.
-    total : int
-        Number of clips, the failed ones included.
-    outcome : str
-        What happened to the failed clips, e.g. ``"clips left out"``.
-
-    Raises
-    ------
-    UserError
-        With the last message. The messages before it are logged, duplicates only once.
+    Its message is the last of ``faults``, with their number and ``outcome``, e.g. ``"clips left out"``. The messages
+    before it are logged, duplicates only once.
     """
     lines = list(dict.fromkeys(faults))
     for line in lines[:-1]:
@@ -46,134 +36,94 @@ def raise_faults(faults: list[str], total: int, outcome: str) -> None:
         raise UserError(f"{lines[-1]} ({len(faults)} of {total} {outcome})")
 
 
-class OneLineParser(argparse.ArgumentParser):
+def _number(kind: type, is_valid: Callable, name: str) -> Callable:
+    """Return an argparse type; argparse prints its name: ``invalid positive int value: '0'``."""
+
+    def convert(text: str):
+        value = kind(text)
+        if not is_valid(value):
+            raise ValueError
+        return value
+
+    convert.__name__ = name
+    return convert
+
+
+def positive(kind: type) -> Callable:
+    """Return an argparse type: a finite int or float (``kind``) above zero."""
+    return _number(kind, lambda value: 0 < value < float("inf"), f"positive {kind.__name__}")
+
+
+def multiple_of(unit: int) -> Callable[[str], int]:
+    """Return an argparse type: a multiple of ``unit`` above zero."""
+    return _number(int, lambda value: value > 0 and value % unit == 0, f"multiple of {unit}")
+
+
+def number_between(least: float, most: float) -> Callable[[str], float]:
+    """Return an argparse type: a number from ``least`` to ``most``, both included."""
+    return _number(float, lambda value: least <= value <= most, f"number from {least} to {most}")
+
+
+whole_number = _number(int, lambda value: 0 <= value < 2**63, "whole number")  # argparse type: an integer from zero
+
+SHARED = {  # flags that mean the same in every stage
+    "jobs": {"type": positive(int), "default": cores(), "metavar": "N", "help": "processes (%(default)s)"},
+    "device": {"default": "auto", "help": "cpu, cuda, mps, or auto: the fastest there is (auto)"},
+    "threads": {"type": whole_number, "default": 1, "metavar": "N"}
+    | {"help": "to compute with; 0: one for each core that is idle (%(default)s)"},
+    "seed": {"type": whole_number, "default": 0, "help": "same seed, same bytes on CPU (%(default)s)"},
+    "no_video": {"action": "store_true", "help": "write the .npz alone, no animation"},
+    "resume": {"action": "store_true", "help": "continue an interrupted run of the same command"},
+    "quiet": {"action": "store_true", "help": "say only what is wrong"},
+}
+
+
+class _OneLineParser(argparse.ArgumentParser):
     """An argument parser that reports a usage error in one line, like every other user error."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the message in one line and exit with code 2."""
         self.exit(2, f"error: {message}; --help tells more\n")
 
 
 def parser(doc: str, *shared: str) -> argparse.ArgumentParser:
-    """Build a stage's argument parser from its docstring and the shared flags that it takes.
+    """Return an argument parser with these `SHARED` flags, to which the stage adds its own arguments.
 
-    Parameters
-    ----------
-    doc : str
-        The stage's ``__doc__``; ``--help`` prints it unchanged.
-    *shared : str
-        Any of ``"quiet"``, ``"jobs"``, ``"threads"``, ``"device"``, ``"seed"``, ``"no_video"``, ``"resume"``,
-        ``"datadir"``; they mean the same in every stage.
-
-    Returns
-    -------
-    argparse.ArgumentParser
-        The parser, to which the stage adds its own arguments.
+    ``doc`` is the stage's ``__doc__``, which ``--help`` prints unchanged. ``"datadir"`` among the flags adds the
+    argument DATADIR.
     """
-    result = OneLineParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result = _OneLineParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     if "datadir" in shared:
         either = result.add_mutually_exclusive_group(required=True)
         hint = "folder of .npz files with poses"
         either.add_argument("datadir", metavar="DATADIR", nargs="?", default=argparse.SUPPRESS, help=hint)
         either.add_argument("--datadir", metavar="DATADIR", help="the same, as an option")
     group = result.add_argument_group("shared by the stages")
-    if "jobs" in shared:
-        group.add_argument("--jobs", type=positive(int), default=cores(), metavar="N", help="processes (%(default)s)")
-    if "device" in shared:
-        group.add_argument("--device", default="auto", help="cpu, cuda, mps, or auto: the fastest there is (auto)")
-    if "threads" in shared:
-        said = "to compute with; 0: one for each core that is idle (%(default)s)"
-        group.add_argument("--threads", type=whole_number, default=1, metavar="N", help=said)
-    if "seed" in shared:
-        group.add_argument("--seed", type=whole_number, default=0, help="same seed, same bytes on CPU (%(default)s)")
-    if "no_video" in shared:
-        group.add_argument("--no-video", action="store_true", help="write the .npz alone, no animation")
-    if "resume" in shared:
-        group.add_argument("--resume", action="store_true", help="continue an interrupted run of the same command")
-    if "quiet" in shared:
-        group.add_argument("--quiet", action="store_true", help="say only what is wrong")
+    for name in (name for name in SHARED if name in shared):
+        group.add_argument(f"--{name.replace('_', '-')}", **SHARED[name])
     return result
-
-
-def positive(kind: type) -> Callable[[str], float]:
-    """Return an argparse type: a finite number of type ``kind`` above zero."""
-
-    def convert(text: str) -> float:
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise ValueError
-        return value
-
-    convert.__name__ = f"positive {kind.__name__}"  # argparse prints this name: invalid positive int value: '0'
-    return convert
-
-
-def whole_number(text: str) -> int:
-    """Convert text to an integer that is zero or more (an argparse type)."""
-    value = int(text)
-    if not 0 <= value < 2**63:
-        raise ValueError
-    return value
-
-
-whole_number.__name__ = "whole number"
-
-
-def multiple_of(unit: int) -> Callable[[str], int]:
-    """Return an argparse type: a multiple of ``unit`` above zero."""
-
-    def convert(text: str) -> int:
-        value = int(text)
-        if value <= 0 or value % unit:
-            raise ValueError
-        return value
-
-    convert.__name__ = f"multiple of {unit}"
-    return convert
-
-
-def number_between(least: float, most: float) -> Callable[[str], float]:
-    """Return an argparse type: a number from ``least`` to ``most``, both included."""
-
-    def convert(text: str) -> float:
-        value = float(text)
-        if not least <= value <= most:
-            raise ValueError
-        return value
-
-    convert.__name__ = f"number from {least} to {most}"
-    return convert
 
 
 def device(name: str) -> str:
     """Resolve ``--device``: ``auto`` is cuda if available, else mps, else cpu.
 
-    Raises
-    ------
-    UserError
-        If torch does not find this device.
+    Raises a UserError if torch does not find this device.
     """
     import torch
 
-    try:
-        kind = "auto" if name == "auto" else torch.device(name).type
-    except RuntimeError:
-        kind = name
-    found = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    found = [kind for kind in available if available[kind]]
     if name == "auto":
-        return next(kind for kind in ("cuda", "mps", "cpu") if found[kind])
-    if not found.get(kind, False):
-        raise UserError(
-            f"--device {name}: torch {torch.__version__} finds only {', '.join(k for k in found if found[k])}"
-        )
-    return name
+        return found[0]
+    with contextlib.suppress(RuntimeError):  # torch knows no device of this name
+        if torch.device(name).type in found:
+            return name
+    raise UserError(f"--device {name}: torch {torch.__version__} finds only {', '.join(found)}")
 
 
-class ProgressSafeHandler(logging.StreamHandler):
+class _ProgressSafeHandler(logging.StreamHandler):
     """A log handler that prints lines above a progress bar instead of into it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one log record."""
         from tqdm import tqdm
 
         tqdm.write(self.format(record), file=self.stream)
@@ -181,17 +131,16 @@ class ProgressSafeHandler(logging.StreamHandler):
 
 
 def setup(quiet: bool = False, threads: int = 1) -> None:
-    """Set up logging and the number of threads of this process.
+    """Set up logging, and the number of threads of this process (`threads.limit`).
 
-    Information goes to stdout, warnings and errors to stderr; ``quiet`` suppresses information. For ``threads``, see
-    `threads.limit`.
+    Information goes to stdout, warnings and errors to stderr; ``quiet`` suppresses information.
     """
     limit(threads)
-    say, warn = ProgressSafeHandler(sys.stdout), ProgressSafeHandler(sys.stderr)
-    say.addFilter(lambda record: record.levelno < logging.WARNING)
-    warn.setLevel(logging.WARNING)
-    warn.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    log.handlers = [say, warn]
+    information, warnings = _ProgressSafeHandler(sys.stdout), _ProgressSafeHandler(sys.stderr)
+    information.addFilter(lambda record: record.levelno < logging.WARNING)
+    warnings.setLevel(logging.WARNING)
+    warnings.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    log.handlers = [information, warnings]
     log.propagate = False
     log.setLevel(logging.WARNING if quiet else logging.INFO)
 
@@ -214,21 +163,18 @@ def _terminate(*_) -> None:
 def run(main: Callable[[list[str] | None], None]) -> None:
     """Run a stage as a process: exit code 0, 2 after a user error, 130 after Ctrl-C, 143 after SIGTERM.
 
-    A failed disk operation (``OSError``) counts as a user error and is reported with the file name.
-
-    Any other exception is a bug and ends with a traceback.
+    A failed disk operation (``OSError``) counts as a user error. Any other exception is a bug: a traceback is printed.
     """
-    for name in ("stdout", "stderr"):  # None if the caller closed them, as cron may do
-        if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  (open until the process ends)
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  (None if the caller closed it, as cron may do)
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     setup()
     signal.signal(signal.SIGTERM, _terminate)
     code = 0
     try:
         main(None)
     except KeyboardInterrupt as interrupt:
-        print("interrupted: files already written are complete; run it again to continue (trainers: with --resume)",
-              file=sys.stderr)  # fmt: skip
+        hint = "files already written are complete; run it again to continue (trainers: with --resume)"
+        print(f"interrupted: {hint}", file=sys.stderr)
         code = 128 + (signal.SIGTERM if isinstance(interrupt, Terminated) else signal.SIGINT)
     except BrokenPipeError:  # the reader of our output ended (`| head`): no error, but stop printing
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (the interpreter flushes it at exit)
@@ -241,15 +187,7 @@ def run(main: Callable[[list[str] | None], None]) -> None:
 
 
 def existing_path(path: str | Path, what: str) -> Path:
-    """Return ``path`` as a Path.
-
-    Raises
-    ------
-    UserError
-        If it does not exist; the message suggests the most similar name in the same folder.
-    """
-    import difflib
-
+    """Return ``path`` as a Path; if it does not exist, raise a UserError that suggests the most similar name."""
     path = Path(path)
     if path.exists():
         return path

@@ -39,23 +39,14 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False) -> None:
-    """Execute a notebook in this interpreter's environment; save the executed copy if all cells succeed.
+    """Execute a notebook in this interpreter's environment; save the executed copy as ``target`` if all cells succeed.
 
-    Parameters
-    ----------
-    notebook, target : Path
-        The notebook, and where to save the executed copy.
-    parameters : dict of str to str
-        Values for names that the notebook's cell tagged ``parameters`` sets, converted to the type of their defaults.
-    quiet : bool
-        Print only what the cells write to stderr.
+    ``parameters`` are values (str) for names that the notebook's cell tagged ``parameters`` sets; they are converted to
+    the type of their defaults. ``quiet`` prints only what the cells write to stderr.
 
-    Raises
-    ------
-    UserError
-        If it is not a notebook, a parameter is unknown or of another type, a cell raised a UserError or an OSError, or
-        the kernel died. If Ctrl-C interrupts a cell, KeyboardInterrupt is raised. After any other exception in a cell,
-        its traceback is printed and the process exits with code 1.
+    Raises a UserError if it is not a notebook, a parameter is unknown or of another type, a cell raised a UserError or
+    an OSError, or the kernel died; and KeyboardInterrupt if Ctrl-C interrupts a cell. After any other exception in a
+    cell, its traceback is printed and the process exits with code 1.
     """
     import nbclient
     import nbformat
@@ -71,32 +62,20 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
         raise UserError(f"{notebook}: not a notebook ({str(error).splitlines()[0][:100]})") from None
     parameters = {name: _value(notebook, known, name, text) for name, text in parameters.items()}
     with temporary_folder() as private, atomic(target) as temporary:
-        os.environ |= {  # use this environment's kernel, and write nothing to the user's home
-            "JUPYTER_PREFER_ENV_PATH": "1",
-            "JUPYTER_DATA_DIR": str(private),
-            "JUPYTER_RUNTIME_DIR": str(private),
-            "IPYTHONDIR": str(private),
-            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
-        }
+        # Use this environment's kernel, and write nothing to the user's home.
+        os.environ |= {"JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        os.environ |= dict.fromkeys(("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), str(private))
         profile = private / "profile_default"
         profile.mkdir()
         (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 'CRITICAL'\n")
         try:
-            papermill.execute_notebook(
-                str(notebook),
-                str(temporary),
-                parameters,
-                kernel_name="python3",
-                cwd=str(ROOT),
-                progress_bar=False,
-                stdout_file=None if quiet else sys.stdout,
-                stderr_file=sys.stderr,
-            )
+            streams = {"stdout_file": None if quiet else sys.stdout, "stderr_file": sys.stderr, "progress_bar": False}
+            papermill.execute_notebook(notebook, temporary, parameters, kernel_name="python3", cwd=ROOT, **streams)
         except papermill.PapermillExecutionError as error:
             _end(notebook, error)
         except nbclient.exceptions.DeadKernelError:
-            cause = "probably because memory ran out or compiled code crashed"
-            raise UserError(f"{notebook}: its kernel died, {cause}; what its cells had written stays") from None
+            cause = "probably because memory ran out or compiled code crashed; files already written are complete"
+            raise UserError(f"{notebook}: its kernel died, {cause}") from None
 
 
 def _end(notebook: Path, error: Exception) -> None:

@@ -1,7 +1,7 @@
 """The number of threads that numpy, scikit-learn and torch use: one, unless a stage sets another number.
 
-The threads of one operation wait for each other. If another process uses one of the cores, each operation takes as long
-as its slowest thread, and small operations become many times slower than with a single thread.
+If another process uses one of the cores, each operation waits for its slowest thread, and small operations become many
+times slower than with a single thread.
 """
 
 import os
@@ -33,8 +33,7 @@ def spare(seconds: float = 0.2) -> int:
     """Count the cores that other processes leave idle, measured over this many seconds; at least 1."""
     import psutil
 
-    def others() -> float:
-        """Return the CPU seconds that other processes have used."""
+    def others() -> float:  # CPU seconds that other processes have used
         everything, own = psutil.cpu_times(), psutil.Process().cpu_times()
         idle = everything.idle + getattr(everything, "iowait", 0.0)
         return sum(everything[:8]) - idle - own.user - own.system  # [8:] is guest time, already counted in user time

@@ -136,7 +136,7 @@ def test_faults_of_the_poses(fails, tmp_path):
     np.savez(tmp_path / "pickled.npz", poses=np.array([{}], object))
     assert "pickled" in fails(tmp_path / "pickled.npz")
     (tmp_path / "cut.npz").write_bytes(good.read_bytes()[:-300])
-    assert "not a whole .npz" in fails(good, tmp_path / "cut.npz")
+    assert "incomplete or damaged .npz" in fails(good, tmp_path / "cut.npz")
     save(tmp_path / "infinite.npz", np.full((5, 15, 2), np.inf))
     assert "infinite" in fails(tmp_path / "infinite.npz")
     np.savez(tmp_path / "huge.npz", poses=np.full((5, 15, 2), 1e300))

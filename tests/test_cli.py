@@ -22,7 +22,7 @@ cli.run(main)
         ("return", 0, ""),
         ("raise UserError('a.npz: gone')", 2, "error: a.npz: gone\n"),
         ("raise OSError(28, 'No space left on device', 'a.npz')", 2, "error: a.npz: No space left on device\n"),
-        ("raise KeyboardInterrupt", 130, "interrupted: what was written stays whole"),
+        ("raise KeyboardInterrupt", 130, "interrupted: files already written are complete"),
     ],
 )
 def test_how_a_stage_ends(body, code, said):

@@ -243,7 +243,7 @@ def test_given_joints_between_given_frames_to_music(take, song, gan, tmp_path):
         (["--model", "{model}", "--given", "{take}"], "need a GAN"),
         (["--model", "{model}", "--seconds", "9"], "need a GAN"),
         (["--model", "{gan}", "--given", "{take}", "--known", "900:"], "there are 200 frames"),
-        (["--model", "{gan}", "--given", "{song}"], "not a whole .npz file"),
+        (["--model", "{gan}", "--given", "{song}"], "incomplete or damaged .npz file"),
         (["--model", "{gan}", "--given", "{take}", "--known", "0:9", "--out", "{tmp}"], "would be overwritten"),
         (["--model", "{tmp}/none.pt", "--seconds", "9"], "no such model; train.py or train_seq.py writes it"),
     ],

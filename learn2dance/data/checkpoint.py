@@ -37,19 +37,17 @@ def load(path: str | Path, *kinds: str) -> dict:
     try:
         parts = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
-        raise UserError(
-            f"{path}: not a checkpoint of tensors and plain values; is it another program's file?"
-        ) from None
+        hint = "is it another program's file?"
+        raise UserError(f"{path}: not a checkpoint of tensors and plain values; {hint}") from None
     except Exception as error:  # torch has no exception of its own for damaged files
-        raise UserError(
-            f"{path}: incomplete checkpoint ({type(error).__name__}); was writing it interrupted?"
-        ) from None
+        hint = "was writing it interrupted?"
+        raise UserError(f"{path}: incomplete checkpoint ({type(error).__name__}); {hint}") from None
     found = parts.get("kind") if isinstance(parts, dict) else type(parts).__name__
     if found not in kinds:
         wanted = " or ".join(f"'{kind}'" for kind in kinds)
         raise UserError(f"{path}: expected a {wanted} checkpoint, found {found!r}; was it written by another trainer?")
     if parts.get("schema") != SCHEMA:
-        raise UserError(f"{path}: schema {parts.get('schema')}, expected {SCHEMA}; train it again with this version")
+        raise UserError(f"{path}: found schema {parts.get('schema')}, expected {SCHEMA}; train it with this version")
     return parts
 
 
@@ -62,7 +60,5 @@ def load_as(path: str | Path, builders: dict[str, Callable[[dict, str], Model]],
     try:
         return builders[parts["kind"]](parts, device)
     except (KeyError, TypeError, RuntimeError) as error:
-        found = str(error).splitlines()[0]
-        raise UserError(
-            f"{path}: not the parts of a '{parts['kind']}' model ({found}); was it trained by another version?"
-        ) from None
+        found = f"not the parts of a '{parts['kind']}' model ({str(error).splitlines()[0]})"
+        raise UserError(f"{path}: {found}; was it trained by another version?") from None

@@ -3,7 +3,7 @@
 import csv
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,19 +30,13 @@ class DataRoot:
     path: Path
     keypoints: dict[str, Path]  # clip -> folder, archive or file of poses
     audio: dict[str, Path]
-    styles: dict[str, str] = field(default_factory=dict)
-    fps: dict[str, float] = field(default_factory=dict)
-    videos: dict[str, Path] = field(default_factory=dict)
-    twice: dict[str, dict[str, str]] = field(default_factory=dict)  # kind -> clip -> error: several files
+    videos: dict[str, Path]
+    styles: dict[str, str]
+    fps: dict[str, float]
+    twice: dict[str, dict[str, str]]  # kind -> clip -> error: several files
 
     def one(self, kind: str, clip: str) -> Path | None:
-        """Return a clip's only file of ``keypoints``, ``audio`` or ``videos``, or None if there is none.
-
-        Raises
-        ------
-        UserError
-            If there are several.
-        """
+        """Return a clip's file of ``keypoints``, ``audio`` or ``videos``, or None; UserError if there are several."""
         if clip in self.twice.get(kind, {}):
             raise UserError(self.twice[kind][clip])
         return getattr(self, kind).get(clip)
@@ -52,50 +46,39 @@ class DataRoot:
         return self.path / kind / f"{clip}.npz"
 
     def have(self, *kinds: str) -> list[str]:
-        """List the clips that have a file of each of these kinds, sorted; warn of those that lack some.
-
-        Raises
-        ------
-        UserError
-            If no clip has all kinds.
-        """
+        """List the clips that have a file of each kind, sorted; warn of the rest; UserError if no clip does."""
         found = [{p.stem for p in (self.path / kind).glob("*.npz") if p.name[0] != "."} for kind in kinds]
-        whole = set.intersection(*found)
-        for clip in sorted(set.union(*found) - whole):
+        complete = set.intersection(*found)
+        for clip in sorted(set.union(*found) - complete):
             lacking = [f"{kind}/{clip}.npz" for kind, clips in zip(kinds, found, strict=True) if clip not in clips]
             log.warning("%s: left out, no %s", clip, ", ".join(lacking))
-        if not whole:
+        if not complete:
             counts = ", ".join(f"{len(clips)} in {kind}/" for kind, clips in zip(kinds, found, strict=True))
-            raise UserError(
-                f"{self.path}: no clip has all of {', '.join(kinds)} (found {counts}); run the stages in order"
-            )
-        return sorted(whole)
+            hint = "run the stages in order"
+            raise UserError(f"{self.path}: no clip has all of {', '.join(kinds)} (found {counts}); {hint}")
+        return sorted(complete)
 
     def split(self, name: str, clips: list[str]) -> list[str]:
         """List which of these clips are in the split ``train``, ``val`` or ``test``.
 
-        If there is no ``splits/`` folder, it is written: in the order of a hash of their names, a tenth of the clips,
-        at least one, goes to test, a tenth to val, and the rest to train.
-
-        Raises
-        ------
-        UserError
-            If the split's file is missing, shares a clip with a different split, or lists none of these clips.
+        If there is no ``splits/`` folder, it is written by `split_by_hash`. Raises a UserError if the split's file is
+        missing, shares a clip with a different split, or lists none of these clips.
         """
-        if not (self.path / "splits").is_dir():
+        folder = self.path / "splits"
+        file, here = folder / f"{name}.txt", set(clips)
+        if not folder.is_dir():
             self._write_splits(clips)
-        file = self.path / "splits" / f"{name}.txt"
         if not file.exists():
-            raise UserError(f"{file}: no such split; list its clips in it, or remove {file.parent} to split them anew")
-        listed, here = _lines(file), set(clips)
-        for other in sorted((self.path / "splits").glob("*.txt")):
+            raise UserError(f"{file}: no such split; list its clips in it, or remove {folder} to write new splits")
+        listed = _lines(file)
+        for other in sorted(folder.glob("*.txt")):
             both = sorted(set(listed) & set(_lines(other)))
-            if other != file and both and set(listed) != set(_lines(other)):
-                raise UserError(f"{file}: '{both[0]}' is in {other.name} too; keep train, val and test apart")
+            if both and set(listed) != set(_lines(other)):
+                raise UserError(f"{file}: '{both[0]}' is in {other.name} too; list each clip in one split")
         for clip in listed:
             if clip not in here:
                 log.warning("%s: '%s' is listed, but the stages before have not written it", file, clip)
-        if not here.intersection(listed):
+        if here.isdisjoint(listed):
             raise UserError(f"{file}: none of its {len(listed)} clips exists; do the names match the files' names?")
         return sorted(here.intersection(listed))
 
@@ -105,7 +88,6 @@ class DataRoot:
         return [clip for clip in clips if clip not in listed]
 
     def _write_splits(self, clips: list[str]) -> None:
-        """Write ``splits/`` for these clips."""
         parts = split_by_hash(self.path, clips, "test", "val")
         with atomic_folder(self.path / "splits") as folder:
             for name, part in parts.items():
@@ -116,60 +98,58 @@ class DataRoot:
 def split_by_hash(where: Path, names: list[str], *held_out: str) -> dict[str, list[str]]:
     """Split names in the order of their hashes: a tenth, at least one, to each part held out, the rest to ``train``.
 
-    If there are too few, all parts are the same; a warning says so of ``where``.
+    If there are too few, all parts are the same, and a warning names ``where``.
     """
     if len(names) <= len(held_out):
         parts = ("train", *held_out)
         log.warning("%s: %d clips cannot be split: %s are the same", where, len(names), " and ".join(parts))
         return {part: sorted(names) for part in parts}
     ordered, size = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest()), max(1, len(names) // 10)
-    parts = {part: ordered[i * size : (i + 1) * size] for i, part in enumerate(held_out)}
-    return {"train": sorted(ordered[len(held_out) * size :])} | {part: sorted(part_) for part, part_ in parts.items()}
+    parts = {part: sorted(ordered[i * size : (i + 1) * size]) for i, part in enumerate(held_out)}
+    return {"train": sorted(ordered[len(held_out) * size :])} | parts
 
 
 def open_root(path: str | Path) -> DataRoot:
     """List the contents of a data root.
 
-    Raises
-    ------
-    UserError
-        If it is not a folder, holds none of keypoints/, audio/ and poses/, or ``clips.csv`` cannot be read. Several
-        files of a kind for one clip raise no error here; the error message is kept in ``twice``.
+    Raises a UserError if it is not a folder, has none of keypoints/, audio/ and poses/, or ``clips.csv`` cannot be
+    read. If a clip has several files of a kind, ``twice`` has the error message.
     """
     path = cli.existing_path(path, "data root (a folder with keypoints/ and audio/)")
     if not path.is_dir():
         raise UserError(f"{path}: a file, expected a data root: a folder with keypoints/ and audio/")
-    kinds = {"keypoints": (*ARCHIVES, *SINGLE), "audio": AUDIO, "videos": VIDEO}
-    found = {kind: _by_clip(path / kind, endings, kind == "keypoints") for kind, endings in kinds.items()}
-    if not (path / "keypoints").is_dir() and not (path / "audio").is_dir() and not (path / "poses").is_dir():
+    if not any((path / kind).is_dir() for kind in ("keypoints", "audio", "poses")):
         found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
-        raise UserError(
-            f"{path}: expected keypoints/ and audio/ in a data root, found {found}; is it one folder too deep?"
-        )
+        hint = "is it one folder too deep?"
+        raise UserError(f"{path}: expected keypoints/ and audio/ in a data root, found {found}; {hint}")
     styles, fps = _table(path / "clips.csv")
-    ones = {kind: {clip: files[0] for clip, files in clips.items() if len(files) == 1} for kind, clips in found.items()}
-    twice = {
-        kind: {
-            clip: f"{path / kind}: {', '.join(file.name for file in files)} have the same clip name; keep one of them"
-            for clip, files in clips.items()
-            if len(files) > 1
-        }
-        for kind, clips in found.items()
-    }
-    return DataRoot(path, ones["keypoints"], ones["audio"], styles, fps, ones["videos"], twice)
+    endings = {"keypoints": (*ARCHIVES, *SINGLE), "audio": AUDIO, "videos": VIDEO}
+    found = {kind: _by_clip(path / kind, endings[kind]) for kind in endings}
+    files, twice = ({kind: part[i] for kind, part in found.items()} for i in (0, 1))
+    return DataRoot(path, styles=styles, fps=fps, twice=twice, **files)
 
 
-def _by_clip(folder: Path, endings: tuple[str, ...], folders: bool) -> dict[str, list[Path]]:
-    """Map clip names to the files with these endings (and folders) in a folder, sorted by name."""
+def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], dict[str, str]]:
+    """Map clips to the files with these endings in a folder, and clips that have several to an error message.
+
+    In ``keypoints/``, a folder counts as a file.
+    """
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         ending = next((e for e in endings if path.name.lower().endswith(e)), None)
-        folder_here = path.is_dir()
-        if path.name.startswith(".") or not (folders if folder_here else ending and not FRAME.search(path.name)):
+        if path.name.startswith("."):
             continue
-        clip = path.name if folder_here else path.name[: -len(ending)]
-        found.setdefault(clip, []).append(path)
-    return found
+        if path.is_dir():
+            if folder.name == "keypoints":
+                found.setdefault(path.name, []).append(path)
+        elif ending and not FRAME.search(path.name):
+            found.setdefault(path.name[: -len(ending)], []).append(path)
+    twice = {
+        clip: f"{folder}: {', '.join(file.name for file in files)} have the same clip name; keep one of them"
+        for clip, files in found.items()
+        if len(files) > 1
+    }
+    return {clip: files[0] for clip, files in found.items() if clip not in twice}, twice
 
 
 def _table(path: Path) -> tuple[dict[str, str], dict[str, float]]:
@@ -178,23 +158,19 @@ def _table(path: Path) -> tuple[dict[str, str], dict[str, float]]:
         return {}, {}
     rows = list(csv.DictReader(_text(path).splitlines()))
     if rows and "clip" not in rows[0]:
-        raise UserError(
-            f"{path}: no column 'clip', found {', '.join(map(str, rows[0]))}; the first line is clip,style,fps"
-        )
+        found = ", ".join(map(str, rows[0]))
+        raise UserError(f"{path}: no column 'clip', found {found}; the first line is clip,style,fps")
     try:
         fps = {row["clip"]: float(row["fps"]) for row in rows if row.get("fps")}
     except ValueError as error:
-        raise UserError(f"{path}: fps: {error}; expected frames a second") from None
+        raise UserError(f"{path}: fps: {error}; expected frames per second") from None
     if bad := [clip for clip, rate in fps.items() if not 0 < rate < 1e4]:
-        raise UserError(f"{path}: fps of {bad[0]} is {fps[bad[0]]}, expected frames a second")
+        raise UserError(f"{path}: fps of {bad[0]} is {fps[bad[0]]}, expected frames per second")
     return {row["clip"]: row["style"] for row in rows if row.get("style")}, fps
 
 
 def note_fps(path: str | Path, clip: str, fps: float) -> None:
-    """Write a clip's frame rate into a data root's ``clips.csv``, unless it has one already.
-
-    Other clips, styles and columns are kept.
-    """
+    """Write a clip's frame rate into a data root's ``clips.csv``, unless it has one; all else in the file is kept."""
     path = Path(path) / "clips.csv"
     reader = csv.DictReader(_text(path).splitlines() if path.exists() else [])
     rows = list(reader)
@@ -202,10 +178,9 @@ def note_fps(path: str | Path, clip: str, fps: float) -> None:
         return
     columns = list(reader.fieldnames or ["clip", "style", "fps"])
     columns += [column for column in ("clip", "fps") if column not in columns]
-    row = next((row for row in rows if row["clip"] == clip), None)
-    if row is None:
-        rows.append(row := {"clip": clip})
-    row["fps"] = f"{fps:.9g}"
+    if not any(row["clip"] == clip for row in rows):
+        rows.append({"clip": clip})
+    next(row for row in rows if row["clip"] == clip)["fps"] = f"{fps:.9g}"
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
         writer.writeheader()

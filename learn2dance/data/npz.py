@@ -17,33 +17,15 @@ from learn2dance.errors import UserError
 
 
 def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict[str, str], **arrays) -> None:
-    """Save a .npz of this kind atomically; the same content gives the same bytes.
+    """Save a .npz of a kind in `schemas.SCHEMAS` atomically; the same content gives the same bytes.
 
-    Parameters
-    ----------
-    path : path
-        The file to write; its folder is created.
-    kind : str
-        A key of `schemas.SCHEMAS`.
-    stage : str
-        The stage that writes it, e.g. ``"parse.py"``.
-    arguments : dict
-        The stage's arguments on which the content depends (JSON).
-    parents : dict of str to str
-        Name of each input and its `digest`.
-    **arrays
-        The arrays of the schema. They are cast to its dtypes; other shapes or keys are refused.
-
-    Raises
-    ------
-    UserError
-        If the arrays do not match the schema.
+    ``stage`` writes it, e.g. ``"parse.py"``; its content depends on ``arguments`` (JSON) and ``parents``: name of each
+    input and its `digest`. Arrays are cast to the schema's dtypes. Raises a UserError if they do not match the schema.
     """
     arrays = {key: np.asarray(value) for key, value in arrays.items()}
     arrays = {k: v.astype(SCHEMAS[kind][k].dtype) if k in SCHEMAS[kind] else v for k, v in arrays.items()}
     _check(path, kind, arrays)
-    unknown = sorted(set(arrays) - set(SCHEMAS[kind]))
-    if unknown:
+    if unknown := sorted(set(arrays) - set(SCHEMAS[kind])):
         raise UserError(f"{path}: {', '.join(unknown)} not in the schema of '{kind}'")
     meta = {"kind": kind, "schema": SCHEMA, "stage": stage, "arguments": arguments, "parents": parents}
     buffer = io.BytesIO()  # written in one call: on a full disk, closing an unfinished zip file would raise again
@@ -55,30 +37,29 @@ def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict
 def load(path: str | Path, kind: str) -> dict:
     """Load a .npz of this kind and check it against the schema.
 
-    A file without ``meta``, saved by somebody else with the keys of the schema, is accepted; its numbers are cast.
+    A file without ``meta``, saved by another program with the keys of the schema, is accepted; its numbers are cast.
 
-    Returns
-    -------
-    dict
-        The schema's arrays (those of shape () as Python numbers), and ``meta`` as a dict, which may be empty.
+    Returns the schema's arrays (those of shape () as Python numbers), and ``meta`` as a dict, which may be empty.
 
     Raises
     ------
     UserError
         If it is missing, incomplete, pickled, of another kind or version, or if a key, shape, dtype or value is wrong.
     """
-    arrays = read_npz(path)
+    return _validated(path, kind, read_npz(path))
+
+
+def _validated(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> dict:
+    """Check arrays against the schema, and convert them as `load` returns them."""
     meta = _meta(arrays)
-    if meta and meta.get("kind") != kind:
-        raise UserError(
-            f"{path}: expected a '{kind}' file, found a '{meta.get('kind')}' file; was it written by another stage?"
-        )
     if not meta:  # not written by a stage
         arrays = {key: _cast(array, SCHEMAS[kind].get(key)) for key, array in arrays.items()}
-    elif meta.get("schema") != SCHEMA:
-        raise UserError(
-            f"{path}: schema {meta.get('schema')}, expected {SCHEMA}; written by another version, make it anew"
-        )
+    elif meta["kind"] != kind:
+        found = f"expected a '{kind}' file, found a '{meta['kind']}' file"
+        raise UserError(f"{path}: {found}; was it written by another stage?")
+    elif meta["schema"] != SCHEMA:
+        hint = "another version wrote it; run the stage again"
+        raise UserError(f"{path}: found schema {meta['schema']}, expected {SCHEMA}; {hint}")
     _check(path, kind, arrays)
     result = {key: arrays[key].item() if arrays[key].ndim == 0 else arrays[key] for key in SCHEMAS[kind]}
     return result | {"meta": meta}
@@ -105,26 +86,23 @@ def load_poses(path: str | Path) -> dict:
         If there are no poses of that shape, or infinite ones, or if fps or beats are not valid numbers.
     """
     arrays = read_npz(path)
-    kind = _meta(arrays).get("kind")
-    poses = arrays.get("poses")
+    poses, beats, fps = (arrays.get(key) for key in ("poses", "beats", "fps"))
     if poses is None:
-        raise UserError(
-            f"{path}: no key 'poses', found {', '.join(sorted(arrays)) or 'nothing'}; is it another stage's file?"
-        )
+        found = ", ".join(sorted(arrays)) or "nothing"
+        raise UserError(f"{path}: no key 'poses', found {found}; is it another stage's file?")
     if poses.ndim != 3 or poses.shape[-1] != 2 or 0 in poses.shape or poses.dtype.kind not in "fiu":
         raise UserError(f"{path}: 'poses' is {poses.dtype} {poses.shape}, expected numbers (frames, joints, 2)")
     with np.errstate(over="ignore"):
         poses = poses.astype(np.float32)
     if np.isinf(poses).any():
-        raise UserError(f"{path}: 'poses' holds infinite numbers; was a division by zero saved?")
-    fps = arrays["fps"].item() if "fps" in arrays and arrays["fps"].size == 1 else None
+        raise UserError(f"{path}: 'poses' contains infinite numbers; was a division by zero saved?")
+    fps = fps.item() if fps is not None and fps.size == 1 else None
     if fps is not None and not (isinstance(fps, (int, float)) and 0 < fps < 1e4):
-        raise UserError(f"{path}: 'fps' is {fps}, expected frames a second")
-    beats = arrays.get("beats")
+        raise UserError(f"{path}: 'fps' is {fps}, expected frames per second")
     if beats is not None and (beats.ndim != 1 or beats.dtype.kind not in "fiu"):
         raise UserError(f"{path}: 'beats' is {beats.dtype} {beats.shape}, expected seconds (beats,)")
     fps = None if fps is None else float(fps)
-    return {"poses": poses, "fps": fps, "y_up": kind == "dance", "beats": beats}
+    return {"poses": poses, "fps": fps, "y_up": _meta(arrays).get("kind") == "dance", "beats": beats}
 
 
 # Exceptions that zipfile and numpy raise for damaged files and damaged arrays in them.
@@ -137,12 +115,9 @@ class DamagedError(UserError):
 
 
 def read_npz(path: str | Path, data: bytes | None = None) -> dict[str, np.ndarray]:
-    """Read all arrays of a .npz of any kind, from its bytes if ``data`` is given; pickled objects are refused.
+    """Read all arrays of a .npz of any kind, from its bytes if ``data`` is given.
 
-    Raises
-    ------
-    UserError
-        If it is missing, not a .npz, incomplete, or holds pickled objects.
+    Raises a UserError if it is missing, incomplete, not a .npz, or contains pickled objects.
     """
     try:
         with open(path, "rb") if data is None else io.BytesIO(data) as file:
@@ -150,24 +125,24 @@ def read_npz(path: str | Path, data: bytes | None = None) -> dict[str, np.ndarra
                 raise ValueError("no zip file")
             file.seek(0)
             arrays = np.load(file, allow_pickle=False)
-            if isinstance(arrays, np.ndarray):
-                raise UserError(f"{path}: a single array, expected an .npz; save it with np.savez(path, poses=array)")
-            arrays = {key: arrays[key] for key in arrays.files}
-        if other := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
-            raise UserError(f"{path}: '{other[0]}' is no array; is it another program's zip file?")
-        return arrays
-    except UserError:
-        raise
+            if not isinstance(arrays, np.ndarray):
+                arrays = {key: arrays[key] for key in arrays.files}
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; the stage before writes it (make help)") from None
     except DAMAGED as error:
         if "Object arrays" in str(error):
-            raise UserError(f"{path}: holds pickled objects, which could run code; save plain arrays instead") from None
-        raise DamagedError(f"{path}: not a whole .npz file ({str(error)[:80]!r}); was its writing cut short?") from None
+            raise UserError(f"{path}: pickled objects, which could run code; save plain arrays instead") from None
+        hint = "was writing it interrupted?"
+        raise DamagedError(f"{path}: incomplete or damaged .npz file ({str(error)[:80]!r}); {hint}") from None
+    if isinstance(arrays, np.ndarray):
+        raise UserError(f"{path}: a single array, expected an .npz; save it with np.savez(path, poses=array)")
+    if other := [key for key, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise UserError(f"{path}: '{other[0]}' is not an array; is it another program's zip file?")
+    return arrays
 
 
 def _meta(arrays: dict[str, np.ndarray]) -> dict:
-    """Return ``meta`` as a stage has written it, or an empty dict if it is missing or somebody else's."""
+    """Return ``meta`` as a stage wrote it, or an empty dict if it is missing or another program's."""
     try:
         meta = json.loads(arrays["meta"].item())
     except (KeyError, ValueError, TypeError):
@@ -176,7 +151,12 @@ def _meta(arrays: dict[str, np.ndarray]) -> dict:
     return meta if ours else {}
 
 
-POSITIVE = ("fps", "duration", "tempo")  # keys
+POSITIVE = (lambda array: array > 0, "a number above 0")
+CONDITIONS = {  # key -> condition on its finite values, and what is expected
+    **dict.fromkeys(("fps", "duration", "tempo"), POSITIVE),
+    "beats_per_bar": (lambda array: array in (3, 4), "3 or 4"),
+    "beats": (lambda array: (np.diff(array) > 0).all(), "increasing times"),
+}
 
 
 def _check(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> None:
@@ -184,27 +164,22 @@ def _check(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> None:
     sizes: dict[str, int] = {}
     for key, spec in SCHEMAS[kind].items():
         if key not in arrays:
-            raise UserError(
-                f"{path}: no key '{key}' ({spec.unit}), which a '{kind}' file has; found {', '.join(arrays)}"
-            )
+            raise UserError(f"{path}: no key '{key}' ({spec.unit}) of a '{kind}' file, found {', '.join(arrays)}")
         array = arrays[key]
         fits = array.ndim == len(spec.shape) and all(
             size == (sizes.setdefault(letter, size) if isinstance(letter, str) else letter)
             for letter, size in zip(spec.shape, array.shape, strict=True)
         )
         if not fits or array.dtype != spec.dtype:
+            found = f"'{key}' is {array.dtype} {array.shape}"
             expected = f"{spec.dtype} {spec.shape}".replace("'", "")
-            raise UserError(
-                f"{path}: '{key}' is {array.dtype} {array.shape}, expected {expected} ({spec.unit}) with {sizes}"
-            )
+            raise UserError(f"{path}: {found}, expected {expected} ({spec.unit}) with {sizes}")
         if array.dtype.kind == "f" and not (np.isfinite(array) | (np.isnan(array) & spec.nan)).all():
-            raise UserError(f"{path}: '{key}' holds numbers that are not finite ({spec.unit})")
-        if key in POSITIVE and not array > 0:
-            raise UserError(f"{path}: '{key}' is {array}, expected a number above 0 ({spec.unit})")
-        if key == "beats_per_bar" and array not in (3, 4):
-            raise UserError(f"{path}: 'beats_per_bar' is {array}, expected 3 or 4")
-        if key == "beats" and (np.diff(array) <= 0).any():
-            raise UserError(f"{path}: 'beats' do not increase (seconds)")
+            raise UserError(f"{path}: '{key}' contains numbers that are not finite ({spec.unit})")
+        holds, expected = CONDITIONS.get(key, (None, ""))
+        if holds and not holds(array):
+            shown = " ".join(str(array).split())[:60]
+            raise UserError(f"{path}: '{key}' is {shown}, expected {expected} ({spec.unit})")
 
 
 def digest(*paths: str | Path) -> str:
@@ -218,27 +193,25 @@ def digest(*paths: str | Path) -> str:
 
 
 def is_up_to_date(path: str | Path, kind: str, arguments: dict, parents: dict[str, str]) -> bool:
-    """Tell whether this file is complete and was made with the same arguments from the same parents.
+    """Tell whether this file is complete, and was written with these arguments from these parents.
 
-    A file without ``meta`` was not written by a stage: it counts as up to date, so that no stage replaces it.
-
-    Raises
-    ------
-    UserError
-        If a file without ``meta`` does not fit the schema.
+    A file without ``meta`` was not written by a stage: it counts as up to date, so that no stage replaces it. Raises a
+    UserError if it does not match the schema.
     """
     if not Path(path).exists():
         return False
     try:
-        by_a_stage = _meta(read_npz(path))
-    except DamagedError:  # its writing was cut short
+        arrays = read_npz(path)
+    except DamagedError:
         return False
-    if not by_a_stage:
-        load(path, kind)
-        log.info("%s: not written by a stage, left as it is", path)
-        return True
+    meta = _meta(arrays)
     try:
-        meta = load(path, kind)["meta"]
+        _validated(path, kind, arrays)
     except UserError:
-        return False
+        if meta:
+            return False
+        raise
+    if not meta:
+        log.info("%s: not written by a stage, so it is kept", path)
+        return True
     return meta["arguments"] == json.loads(json.dumps(arguments)) and meta["parents"] == parents

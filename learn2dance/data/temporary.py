@@ -21,26 +21,16 @@ NAME = "name"  # file in the temporary folder of `atomic_folder`: the name of th
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; it is renamed to ``path`` if the block succeeds, else removed.
-
-    The temporary name has the same suffix, since some writers choose their format by it.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _named(path), _claimed(path.parent, path.suffix) as name:
+    """Yield a temporary path with the suffix of ``path``; it is renamed to ``path`` if the block succeeds."""
+    with _named(path := Path(path)), _claimed(path.parent, path.suffix) as name:
         yield name
         name.replace(path)
 
 
 @contextlib.contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield an empty temporary folder; it is renamed to ``path`` if the block succeeds, else removed.
-
-    A folder that already exists is replaced.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _named(path), temporary_folder(path.parent) as room:
+    """Yield an empty temporary folder; it replaces ``path``, if that exists, if the block succeeds."""
+    with _named(path := Path(path)), temporary_folder(path.parent) as room:
         new = room / "new"
         new.mkdir()
         yield new
@@ -75,6 +65,7 @@ def _named(path: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _claimed(parent: Path, suffix: str | None) -> Iterator[Path]:
     """Yield a locked temporary file with this suffix, or a folder if it is None; remove it when the block ends."""
+    parent.mkdir(parents=True, exist_ok=True)
     remove_strays(parent)
     while True:
         name = parent / f"{PREFIX}{secrets.token_hex(8)}{suffix or ''}"

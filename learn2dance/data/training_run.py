@@ -21,16 +21,10 @@ STATE = ("step", "best", "best_step", "waited")
 class TrainingRun:
     """One run of a trainer, which keeps the loop and calls this for the rest.
 
-    Attributes
-    ----------
-    out, last, folder : Path
-        The best model, the state of training beside it, and the folder for TensorBoard.
-    hyperparameters, parents : dict
-        The arguments and data that the model depends on.
-    rng : np.random.Generator
-        Draws the training batches.
-    step, best, best_step, waited : int, float, int, int
-        Steps taken, the lowest validation loss and its step, and the number of validations since.
+    Files: ``out``, the best model; ``last``, the state of training; ``folder``, for TensorBoard. ``hyperparameters``
+    and ``parents`` are the arguments and data that the model depends on. ``rng`` draws the training batches. ``step``
+    counts the steps taken; ``best`` is the lowest validation loss, ``best_step`` its step, and ``waited`` the number of
+    validations since.
     """
 
     def __init__(self, kind: str, out: str | Path, args, parents: dict):
@@ -51,18 +45,14 @@ class TrainingRun:
             log.warning("%s", error)
             return False
         wanted = (self.hyperparameters, self.parents)
-        done = state["done"] and all((parts["arguments"], parts["parents"]) == wanted for parts in (model, state))
-        if done:
+        if done := state["done"] and all((p["arguments"], p["parents"]) == wanted for p in (model, state)):
             log.info("%s: up to date", self.out)
         return done
 
     def begin(self, network: nn.Module, optimiser) -> None:
         """Start training these; with ``--resume``, continue from the saved state if there is one for the same data.
 
-        Raises
-        ------
-        UserError
-            If the saved state has other hyperparameters.
+        Raises a UserError if the saved state has other hyperparameters.
         """
         from torch.utils.tensorboard import SummaryWriter
 
@@ -77,12 +67,11 @@ class TrainingRun:
     def _resume(self) -> None:
         saved = self._load_state()
         if saved["parents"] != self.parents:
-            log.info("%s: the data have changed since; training starts again at step 0", self.last)
+            log.info("%s: the data have changed since; training starts at step 0", self.last)
             return
         before = saved["arguments"]
-        changed = [f"--{key} was {before.get(key)}" for key, v in self.hyperparameters.items() if before.get(key) != v]
-        if changed:
-            hint = "give the same values, or start again without --resume"
+        if changed := [f"--{k} was {before.get(k)}" for k, v in self.hyperparameters.items() if before.get(k) != v]:
+            hint = "give the same values, or leave out --resume"
             raise UserError(f"{self.last}: cannot resume, {'; '.join(changed)}; {hint}")
         self.network.load_state_dict(saved["network"])
         self.optimiser.load_state_dict(saved["optimiser"])
@@ -95,24 +84,17 @@ class TrainingRun:
         log.info("%s: resuming at step %d", self.last, self.step)
 
     def _save_state(self, done: bool = False) -> None:
-        checkpoint.save(
-            self.last,
-            f"{self.kind} training",
-            arguments=self.hyperparameters,
-            parents=self.parents,
-            network=self.network.state_dict(),
-            optimiser=self.optimiser.state_dict(),
-            torch_rng=torch.get_rng_state(),
-            cuda_rng=torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            rng=self.rng.bit_generator.state,
-            **{key: getattr(self, key) for key in STATE},
-            done=done,
-        )
+        state = {"arguments": self.hyperparameters, "parents": self.parents}
+        state |= {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
+        state["torch_rng"] = torch.get_rng_state()
+        state["cuda_rng"] = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        state["rng"] = self.rng.bit_generator.state
+        state |= {key: getattr(self, key) for key in STATE} | {"done": done}
+        checkpoint.save(self.last, f"{self.kind} training", **state)
 
     def steps(self) -> Iterator[int]:
         """Yield the remaining steps, counted from 0, with a progress bar."""
-        left = range(self.step, self.args.steps)
-        for step in cli.progress(left, "train"):
+        for step in cli.progress(range(self.step, self.args.steps), "train"):
             self.step = step + 1
             yield step
 
@@ -125,13 +107,11 @@ class TrainingRun:
 
         ``save(path, **more)`` writes the model with further plain values.
         """
-        scores = {
-            f"{split} {name}": value for split, part in (("val", val), ("train", train)) for name, value in part.items()
-        }
+        scores = {f"val {name}": value for name, value in val.items()}
+        scores |= {f"train {name}": value for name, value in train.items()}
         for name, value in scores.items():
             self.board.add_scalar(name.replace(" ", "/", 1), value, self.step)
-        better = loss < self.best or not np.isfinite(self.best)
-        if better:
+        if better := loss < self.best or not np.isfinite(self.best):
             self.best, self.best_step, self.waited = loss, self.step, 0
             save(self.out, step=self.step, loss=loss, arguments=self.hyperparameters, parents=self.parents)
         else:

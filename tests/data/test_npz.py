@@ -41,8 +41,8 @@ def test_same_content_same_bytes(tmp_path):
     [
         ({"poses": np.zeros((4, 15, 3))}, r"'poses' is float32 \(4, 15, 3\), expected float32 \(T, J, 2\)"),
         ({"confidence": np.ones((5, 15))}, r"'confidence' is float32 \(5, 15\).*'T': 4"),
-        ({"poses": np.full((4, 15, 2), np.inf)}, "'poses' holds numbers that are not finite"),
-        ({"confidence": np.full((4, 15), np.nan)}, "'confidence' holds numbers that are not finite"),
+        ({"poses": np.full((4, 15, 2), np.inf)}, "'poses' contains numbers that are not finite"),
+        ({"confidence": np.full((4, 15), np.nan)}, "'confidence' contains numbers that are not finite"),
         ({"more": 1}, "more not in the schema"),
     ],
 )
@@ -93,16 +93,16 @@ def broken(path, how):
     ("how", "said"),
     [
         ("missing", "no such file"),
-        ("cut short", "not a whole .npz"),
-        ("no npz", "not a whole .npz"),
-        ("empty", "not a whole .npz"),
+        ("cut short", "incomplete or damaged .npz"),
+        ("no npz", "incomplete or damaged .npz"),
+        ("empty", "incomplete or damaged .npz"),
         ("pickled", "pickled objects"),
         ("single array", "a single array"),
         ("stranger", "no key 'confidence'"),
         ("older", "schema 1, expected 2"),
         ("key gone", "no key 'confidence'"),
-        ("compressed and damaged", "not a whole .npz"),
-        ("another zip", "'poses' is no array"),
+        ("compressed and damaged", "incomplete or damaged .npz"),
+        ("another zip", "'poses' is not an array"),
     ],
 )
 def test_broken_files_are_named_in_one_line(tmp_path, how, said):

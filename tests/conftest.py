@@ -94,3 +94,19 @@ def gan(trained, tmp_path_factory) -> Path:
 def root(trained, tmp_path) -> Path:
     """Return a copy of the trained toy root that the test may change."""
     return Path(shutil.copytree(trained, tmp_path / "data root"))
+
+
+@pytest.fixture
+def song(trained, tmp_path) -> Path:
+    """Return a song whose name has spaces, a quote and an umlaut, outside a data root."""
+    from learn2dance.data import data_root
+
+    root = data_root.open_root(trained)
+    clip = root.split("test", root.have("music"))[0]
+    return Path(shutil.copy(root.audio[clip], tmp_path / "my 'söng' -1.wav"))
+
+
+@pytest.fixture
+def model(trained) -> Path:
+    """Return the toy root's music2pose model."""
+    return trained / "models" / "music2pose.pt"

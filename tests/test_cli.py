@@ -32,7 +32,7 @@ def test_how_a_stage_ends(body, code, said):
     assert ended.stdout == "said before\n"
 
 
-def test_terminated_it_leaves_nothing_half_written(tmp_path):
+def test_terminated_it_leaves_no_incomplete_file(tmp_path):
     body = f"""
     from learn2dance.data.temporary import atomic
     with atomic({str(tmp_path / "a.npz")!r}) as path:
@@ -46,7 +46,7 @@ def test_terminated_it_leaves_nothing_half_written(tmp_path):
     assert process.wait(10) == 143 and not list(tmp_path.iterdir())
 
 
-def test_a_bug_of_ours_keeps_its_traceback():
+def test_a_bug_prints_its_traceback():
     ended = subprocess.run([sys.executable, "-c", SCRIPT.format(body="1 / 0")], capture_output=True, text=True)
     assert ended.returncode == 1 and "ZeroDivisionError" in ended.stderr and "Traceback" in ended.stderr
 

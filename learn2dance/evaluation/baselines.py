@@ -29,16 +29,12 @@ PIECE = 8  # beats per spliced piece: two bars of four
 def real(root: DataRoot, clip: str, duration: float = np.inf) -> tuple[np.ndarray, float]:
     """Return the real dance of a clip, cut to ``duration`` seconds, and its fps.
 
-    Raises
-    ------
-    UserError
-        If fps is not above `2 * CUTOFF_HZ`: too low for the metrics.
+    Raises a UserError if fps is not above `2 * CUTOFF_HZ`: too low for the metrics.
     """
     poses, fps = data_root.normalised(root, clip)
     if fps <= 2 * CUTOFF_HZ:
-        raise UserError(
-            f"{root.file('poses', clip)}: {fps:g} fps, expected more than {2 * CUTOFF_HZ:g} for the motion metrics"
-        )
+        expected = f"expected more than {2 * CUTOFF_HZ:g} for the motion metrics"
+        raise UserError(f"{root.file('poses', clip)}: {fps:g} fps, {expected}")
     return poses[: int(min(duration * fps, len(poses)))], fps
 
 
@@ -61,34 +57,24 @@ def reconstructed(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Co
 def unit_pieces(root: DataRoot, clips: list[str], music: dict[str, dict]) -> list[dict]:
     """Cut the real dances of these clips into windows on beats, in the same way as the units.
 
-    Returns
-    -------
-    list of dict
-        One per clip: ``windows`` (W, F), ``known`` (W,), ``bar`` (W,), the position in the bar of each window's first
-        beat, and ``style``.
+    Each clip has ``windows`` (W, F), ``known`` (W,), ``bar`` (W,), the position in the bar of each window's first beat,
+    and ``style``.
     """
-    cutter = tokenize.clip_cutter(root)
-    found = []
+    cutter, found = tokenize.clip_cutter(root), []
     for clip in clips:
-        cut, heard = cutter(clip), music[clip]
-        bar = beat_grid.bar_positions(len(heard["beats"]), heard["downbeat"], heard["beats_per_bar"])
+        cut, song = cutter(clip), music[clip]
+        bar = beat_grid.bar_positions(len(song["beats"]), song["downbeat"], song["beats_per_bar"])
         bar = bar[cut["start"] :][: len(cut["windows"])]
         found.append({key: cut[key] for key in ("windows", "known")} | {"bar": bar, "style": root.styles.get(clip)})
     return found
 
 
-def spliced(
-    pieces: list[dict], music: dict, style: str | None, codebook: Codebook, rng: np.random.Generator
-) -> np.ndarray:
+def spliced(pieces: list[dict], music: dict, style: str | None, codebook: Codebook, rng) -> np.ndarray:
     """Splice pieces of real dances on a song's beats: real motion, in time, but chosen without the music features.
 
     Pieces of `PIECE` beats are drawn from dances of the same style (from all, if there is none). Each piece starts at
-    the same position in the bar as in its source, if possible.
-
-    Returns
-    -------
-    np.ndarray [shape=(T, 15, 2), dtype=float32]
-        At `features.FPS`, as long as the music.
+    the same position in the bar as in its source, if possible. The dance (T, 15, 2) is float32, at `features.FPS`, and
+    as long as the music.
     """
     beats, lead = beat_grid.extend(music["beats"], music["duration"])
     count = len(beats) - codebook.window_beats
@@ -144,6 +130,7 @@ def rows(
     dances: list[dict],
     others: dict[str, Model],
     music: dict[str, dict],
+    pieces: list[dict],
     seed: int,
 ) -> dict[str, list[dict]]:
     """Generate the dances of every row of the report: real dances and baselines first, the model last.
@@ -151,43 +138,40 @@ def rows(
     Parameters
     ----------
     dances : list of dict
-        The model's own dances, one dict per seed: song -> (poses, fps).
+        The model's own dances, one dict per seed: song -> (poses, fps). The result has such a list for each row's name;
+        white noise and rows without randomness have only one dict.
     others : dict of str to Model
         Name -> model that is a baseline.
     music : dict
         Song -> music, of all songs with poses.
+    pieces : list of dict
+        `unit_pieces` of the training clips.
     seed : int
         The model's first seed. Baselines use the same seeds.
-
-    Returns
-    -------
-    dict of str to list of dict
-        Name -> one dict per seed: song -> (poses, fps). White noise and rows without randomness have only one dict.
     """
     clips, seeds, styles = list(dances[0]), range(seed, seed + len(dances)), root.styles
     danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}
-    pieces = unit_pieces(root, root.split("train", list(music)), music)
     like = np.concatenate([poses for poses, _ in danced.values()])
     rng = np.random.default_rng([seed, 1])
-    held = not_trained_on(root, list(music))
-    own = {clip: clip for clip in clips}
-    mismatched = {clip: mismatched_song(clip, held, styles) for clip in clips}
+    held_out, own = not_trained_on(root, list(music)), {clip: clip for clip in clips}
+    mismatched = {clip: mismatched_song(clip, held_out, styles) for clip in clips}
 
     def each(change) -> dict:
         return {clip: (change(clip, poses, fps), fps) for clip, (poses, fps) in danced.items()}
 
-    def splice(clip: str, rng: np.random.Generator) -> tuple[np.ndarray, float]:
-        return spliced(pieces, music[clip], styles.get(clip), codebook, rng), features.FPS
+    def splice(seed: int) -> dict:
+        rng = np.random.default_rng([seed, 2])
+        return {c: (spliced(pieces, music[c], styles.get(c), codebook, rng), features.FPS) for c in clips}
 
-    def dance(who: Model, song: str, clip: str, seed: int) -> tuple[np.ndarray, float]:
-        return generation.dance(who, music[song], seed, styles.get(clip))["poses"][:, :15], features.FPS
+    def dance(model: Model, song: str, clip: str, seed: int) -> tuple[np.ndarray, float]:
+        return generation.dance(model, music[song], seed, styles.get(clip))["poses"][:, :15], features.FPS
 
-    def row(name: str, who: Model, songs: dict[str, str]) -> list[dict]:
-        return [{clip: dance(who, song, clip, s) for clip, song in songs.items()} for s in progress(seeds, name)]
+    def row(name: str, model: Model, songs: dict[str, str]) -> list[dict]:
+        return [{clip: dance(model, song, clip, s) for clip, song in songs.items()} for s in progress(seeds, name)]
 
     found = {
         "real": [danced],
-        "spliced": [{c: splice(c, rng) for c in clips} for rng in (np.random.default_rng([s, 2]) for s in seeds)],
+        "spliced": [splice(s) for s in seeds],
         "frozen": [each(lambda clip, poses, fps: frozen(poses))],
         "white noise": [each(lambda clip, poses, fps: noise(like, len(poses), rng))],
         "reconstruction": [each(lambda clip, poses, fps: reconstructed(poses, fps, music[clip]["beats"], codebook))],

@@ -14,26 +14,17 @@ SEAM = 2  # frames on either side of the gap that FID_k includes, so that jumps 
 
 
 def segments(gan: GanModel, dances: list[tuple[np.ndarray, Dance]], hop: int = 0) -> dict[str, np.ndarray]:
-    """Cut real dances into pieces of the length of the critic's input.
+    """Cut real dances into pieces of the length of the critic's input, ``hop`` frames apart (0: no overlap).
 
-    Parameters
-    ----------
-    dances : list of (np.ndarray, Dance)
-        Motion (T, J, 2) at `kinematics.METRIC_FPS`, and the same dance at the GAN's frame rate.
-    hop : int
-        Frames between the starts of pieces; 0: no overlap.
-
-    Returns
-    -------
-    dict
-        ``poses`` (N, T, J, 2) without NaN, ``music`` (N, K, M) at the GAN's K steps, ``style`` (N,).
+    Each dance is its motion (T, J, 2) at `kinematics.METRIC_FPS`, and the same at the GAN's frame rate. Returns
+    ``poses`` (N, T, J, 2) without NaN, ``music`` (N, K, M) at the GAN's K steps, and ``style`` (N,).
     """
-    clock, count = gan.config.fps, gan.config.steps
-    size = int((count - 1) / clock * kinematics.METRIC_FPS + 1e-9) + 1
+    fps, count = gan.config.fps, gan.config.steps
+    size = int((count - 1) / fps * kinematics.METRIC_FPS + 1e-9) + 1
     found = {"poses": [], "music": [], "style": []}
     for motion, take in dances:
         for start in range(0, len(motion) - size + 1, hop or size):
-            step = round(start / kinematics.METRIC_FPS * clock)
+            step = round(start / kinematics.METRIC_FPS * fps)
             if step + count > len(take.music) or not np.isfinite(motion[start : start + size]).all():
                 continue
             found["poses"].append(motion[start : start + size])
@@ -71,11 +62,8 @@ def nearest(given: np.ndarray, out: slice, train: np.ndarray) -> np.ndarray:
 def score(filled: np.ndarray, real: np.ndarray, out: slice) -> dict[str, float]:
     """Compare filled pieces (N, T, 15, 2) with the real ones.
 
-    Returns
-    -------
-    dict
-        ``error``: mean joint distance in the removed frames, in torso lengths, without MidHip, which is the origin.
-        ``FID_k``: Fréchet distance of `motion_features.kinetic` of those frames and `SEAM` more on either side.
+    ``error``: mean joint distance in the removed frames, in torso lengths, without MidHip, which is the origin.
+    ``FID_k``: Fréchet distance of `motion_features.kinetic` of those frames and `SEAM` more on either side.
     """
     error = np.linalg.norm(filled[:, out] - real[:, out], axis=-1)[:, :, skeleton.MOVING].mean()
     around = slice(max(out.start - SEAM, 0), out.stop + SEAM)
@@ -88,19 +76,15 @@ def score(filled: np.ndarray, real: np.ndarray, out: slice) -> dict[str, float]:
 def compare(gan: GanModel, pieces: dict, train: np.ndarray, seed: int) -> dict[str, dict[str, dict[str, float]]]:
     """Remove one second of each piece, fill it in with the GAN and the baselines, and score them.
 
-    Returns
-    -------
-    dict
-        Task -> method -> measure -> value. The GAN also has ``given_error``: mean error of the given joints,
-        in torso lengths.
+    Returns task -> method -> measure -> value. The GAN also has ``given_error``: mean error of the given joints, in
+    torso lengths.
     """
     real, found = pieces["poses"], {}
     for task, out in tasks(real.shape[1]).items():
         given = real.copy()
         given[:, out] = np.nan
-        poses, given_error = completion.optimise(
-            gan, given, kinematics.METRIC_FPS, pieces["music"], pieces["style"], seed
-        )
+        music, style = pieces["music"], pieces["style"]
+        poses, given_error = completion.optimise(gan, given, kinematics.METRIC_FPS, music, style, seed)
         found[task] = {
             "GAN": score(poses, real, out) | {"given_error": float(given_error.mean())},
             "interpolation": score(completion.interpolate(given), real, out),

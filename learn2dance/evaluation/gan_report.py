@@ -26,25 +26,23 @@ def check_joints(root: DataRoot, path: Path, gan: GanModel) -> None:
 def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
     """Score a GAN's single poses, and its motion prediction and completion, on these clips.
 
-    Returns
-    -------
-    dict
-        ``pose GAN``: measure (`pose_training.score_poses`) -> mean over seeds, conditioned on the styles of the real
-        poses. ``train poses``: the same for real training poses of the same styles. ``completion``: task -> method ->
-        measure -> value (`completion_benchmark.compare`).
+    ``pose GAN``: measure (`pose_training.score_poses`) -> mean over seeds, conditioned on the styles of the real poses.
+    ``train poses``: the same for real training poses of the same styles. ``completion``: task -> method -> measure ->
+    value (`completion_benchmark.compare`).
     """
     folder, joints = pose_folder.open_folder(root.path / "poses"), gan.poses.joints
-    names = [clip for clip in folder.train if clip in root.have("poses", "music")]
+    complete = root.have("poses", "music")
+    names = [clip for clip in folder.train if clip in complete]
     (real, style), _ = pose_folder.pool(folder, clips, np.random.default_rng([seed, 5]))
     drawn = np.random.default_rng([seed, 6]).permutation(len(real))[: pose_training.SCORED]
     real, style = real[drawn, :joints], style[drawn]  # BODY_25 begins with the GAN's 15 joints
     (train, train_style), _ = pose_folder.pool(folder, names, np.random.default_rng([seed, 7]))
+    groups = {t: np.flatnonzero(train_style == t) for t in np.unique(style)}
     fake, alike = [], []
     for s in range(seed, seed + SEEDS):
         poses = pose_training.generate_poses(gan.networks["pose_generator"], style, s)
         fake.append(pose_training.score_poses(poses, real))
         rng = np.random.default_rng([s, 8])
-        groups = {t: np.flatnonzero(train_style == t) for t in np.unique(style)}
         same = [rng.choice(groups[t] if len(groups[t]) else len(train_style)) for t in style]
         alike.append(pose_training.score_poses(train[same, :joints], real))
     reader = dataset.DanceReader(folder, gan.config.fps)

@@ -12,10 +12,9 @@ from learn2dance.data.temporary import atomic
 from learn2dance.evaluation import baselines, gan_report, plots, scoring
 from learn2dance.gan.generate import GanModel
 from learn2dance.generation import Model
-from learn2dance.tokens import tokenize
 from learn2dance.tokens.codebook import Codebook
 
-COLUMNS = {  # columns of the table: heading -> key of the measure, and number format
+COLUMNS = {  # columns of the table: heading -> key of the measure, and number format (its first digit is the width)
     "FID_k": ("FID_k", "7.1f"),
     "FID_g": ("FID_g", "6.1f"),
     "locking": ("bar_locking", "7.2f"),
@@ -49,25 +48,9 @@ def make(
 ) -> str:
     """Score a model and its baselines, and write ``scores.json`` and ``report.png`` into the folder ``out``.
 
-    Parameters
-    ----------
-    codebook : Codebook
-        Of the data root; it defines the windows on beats.
-    model : Model
-        If it is a GAN, its single poses and motion completion are scored too (`gan_report`).
-    dances : list of dict
-        The model's own dances, one dict per seed: song -> (poses, fps).
-    others : dict of str to Model
-        Name -> model that is a baseline.
-    seed : int
-        The model's first seed.
-    parents : dict of str to str
-        Digests of the scored files, written with the scores.
-
-    Returns
-    -------
-    str
-        The table for the terminal.
+    For ``codebook`` (of the data root), ``dances``, ``others`` and ``seed`` see `baselines.rows`. ``parents`` are
+    digests of the scored files, written with the scores. A GAN's single poses and motion completion are scored too
+    (`gan_report`). Returns the table for the terminal.
     """
     clips = root.have("poses", "music")
     music = {clip: npz.load(root.file("music", clip), "music") for clip in clips}
@@ -78,11 +61,12 @@ def make(
     def real(clip: str) -> dict:
         return describe(clip, *baselines.real(root, clip, music[clip]["duration"]))
 
-    rows = baselines.rows(root, codebook, model, dances, others, music, seed)
+    names, train = root.split("train", clips), []
+    pieces = baselines.unit_pieces(root, names, music)
+    rows = baselines.rows(root, codebook, model, dances, others, music, pieces, seed)
     described = {n: [{c: describe(c, *dance) for c, dance in part.items()} for part in row] for n, row in rows.items()}
-    train, cut = [], tokenize.clip_cutter(root)
-    for clip in root.split("train", clips):
-        units, description = cut(clip), real(clip)
+    for clip, units in zip(names, pieces, strict=True):
+        description = real(clip)
         # Windows on the music's beats, and windows as cut for the units: copies of either are detected.
         on_beats = np.concatenate([description["on_beats"], units["windows"][units["known"]]])
         train.append(description | {"style": root.styles.get(clip, ""), "on_beats": on_beats})
@@ -117,13 +101,12 @@ def _plain(value):
 
 def table(scores: dict) -> str:
     """Format the main measures of all rows as a table."""
-    lines = [" ".join([f"{'':16}", *(f"{name:>{int(f.split('.')[0])}}" for name, (_, f) in COLUMNS.items())])]
+    lines = [" ".join([f"{'':16}", *(f"{name:>{form[0]}}" for name, (_, form) in COLUMNS.items())])]
     for name, row in scores.items():
         cells = []
         for key, form in COLUMNS.values():
             value = row.get(key, math.nan)
             value = value[0] if isinstance(value, list) else value
-            width = int(form.split(".")[0])
-            cells.append(f"{'-':>{width}}" if math.isnan(value) else format(value, form))
+            cells.append(f"{'-':>{form[0]}}" if math.isnan(value) else format(value, form))
         lines.append(" ".join([f"{name:16}", *cells]))
     return "\n".join(lines)

@@ -24,11 +24,8 @@ BODY = {"jerk": distribution.jerk, "top_speed": distribution.top_speed, "frozen"
 def describe(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> dict:
     """Compute the inputs of the measures: low-passed motion, features, single poses, and windows on the song's beats.
 
-    Returns
-    -------
-    dict
-        ``motion`` (T, 15, 2), ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``on_beats`` (V, F), the
-        windows on beats, and ``times``: key -> start times (W,) of windows, or times (P,) of poses, in seconds.
+    ``motion`` (T, 15, 2), ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``on_beats`` (V, F), the
+    windows on beats, and ``times``: key -> start times (W,) of windows, or times (P,) of poses, in seconds.
     """
     motion = kinematics.low_pass(poses, fps)
     cut, starts = motion_features.cut(motion)
@@ -57,7 +54,7 @@ def scale(described: list[dict], reference: list[dict]) -> None:
 
 
 def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: dict, seed: int) -> dict:
-    """Compute all measures of all rows.
+    """Compute all measures of all rows; Fréchet distances are [distance, low, high] with a 95% interval.
 
     Parameters
     ----------
@@ -71,43 +68,34 @@ def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
         Song -> music, and song -> style.
     seed : int
         Of the divisions and the bootstrap, which are the same for all rows.
-
-    Returns
-    -------
-    dict
-        Name -> measure -> value; Fréchet distances are [distance, low, high] with a 95% interval.
     """
     every = [dance for row in rows.values() for dances in row for dance in dances.values()]
     scale([*every, *reference.values(), *train], list(reference.values()))
     deals = [_deal(reference, np.random.default_rng([seed, 3, d])) for d in range(DEALS)]
-    classifier = None
+    theirs = {key: _sides([reference], deals, key, False) for key in ("kinetic", "geometric", "poses", "windows")}
+    train_windows = np.concatenate([dance["on_beats"] for dance in train])
+    real, classifier = rows["real"], None
     with_style = [dance for dance in train if dance["style"]]
-    if len({dance["style"] for dance in with_style}) > 1 and any(clip in styles for clip in rows["real"][0]):
+    if len({dance["style"] for dance in with_style}) > 1 and any(clip in styles for clip in real[0]):
         names = np.concatenate([[dance["style"]] * len(dance["windows"]) for dance in with_style])
         classifier = distribution.style_classifier(np.concatenate([d["windows"] for d in with_style]), names)
-    train_windows = np.concatenate([dance["on_beats"] for dance in train])
-    real = rows["real"]
 
     def one(row: list[dict]) -> dict:
         found = {"seeds": len(row), "windows": sum(len(dance["windows"]) for d in row for dance in d.values())}
         for key in ("kinetic", "geometric"):
-            found[f"FID_{key[0]}"] = _frechet(row, reference, deals, key, seed)
-        for key in ("kinetic", "geometric"):
+            found[f"FID_{key[0]}"] = _frechet(row, theirs[key], deals, key, seed)
             found[f"diversity_{key[0]}"] = _known_mean([distribution.diversity(_all([d], key)) for d in row])
             songs = [distribution.multimodality([d[clip][key] for d in row]) for clip in real[0]]
             found[f"multimodality_{key[0]}"] = _known_mean(songs)
         for key in ("poses", "windows"):
-            sides = (_sides(row[d % len(row)], reference, deal, key) for d, deal in enumerate(deals))
-            pairs = [distribution.precision_recall(theirs, own) for own, theirs in sides]
+            pairs = map(distribution.precision_recall, theirs[key], _sides(row, deals, key, True))
             shares = [_known_mean(share) for share in zip(*pairs, strict=True)]
             found |= {f"precision_{key}": shares[0], f"recall_{key}": shares[1]}
         found |= _beat_scores(row, music, styles)
         if classifier:
             found |= _style_accuracy(row, classifier, styles)
-        for name, measure in BODY.items():
-            found[name] = _mean(row, measure)
-        for name in ("jerk", "top_speed"):
-            found[f"{name}_ratio"] = found[name] / _mean(real, measure=BODY[name])
+        found |= {name: _mean(row, measure) for name, measure in BODY.items()}
+        found |= {f"{name}_ratio": found[name] / _mean(real, BODY[name]) for name in ("jerk", "top_speed")}
         ratios = distribution.limb_lengths(_all(row, "motion")) / distribution.limb_lengths(_all(real, "motion"))
         found["limb_ratio"] = ratios[np.abs(np.log(ratios)).argmax()]
         nearest = distribution.nearest_training_distance(_all(row, "on_beats"), train_windows)
@@ -150,29 +138,26 @@ def _side(dances: dict, deal: dict, key: str, side: bool) -> dict[str, np.ndarra
     return kept
 
 
-def _sides(dances: dict, reference: dict, deal: dict, key: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return a row's samples (N, D) on one side, and the reference's (M, D) on the other."""
-    own, theirs = _side(dances, deal, key, True), _side(reference, deal, key, False)
-    return np.concatenate(list(own.values())), np.concatenate(list(theirs.values()))
+def _sides(row: list[dict], deals: list[dict], key: str, side: bool) -> list[np.ndarray]:
+    """Return a row's samples (N, D) on one side of each division; the divisions take turns with the seeds."""
+    chosen = (_side(row[d % len(row)], deal, key, side) for d, deal in enumerate(deals))
+    return [np.concatenate(list(kept.values())) for kept in chosen]
 
 
-def _frechet(row: list[dict], reference: dict, deals: list[dict], key: str, seed: int) -> list[float]:
+def _frechet(row: list[dict], theirs: list[np.ndarray], deals: list[dict], key: str, seed: int) -> list[float]:
     """Return the Fréchet distance, and its 95% interval by a bootstrap over the songs of the row.
 
     Songs that are drawn twice make the distribution narrower and so bias the distance upwards. Therefore the interval
     is the spread of the draws about their mean, centred on the distance.
     """
-    sides = (_sides(row[d % len(row)], reference, deal, key) for d, deal in enumerate(deals))
-    distance = _known_mean([distribution.frechet(own, theirs) for own, theirs in sides])
+    distance = _known_mean(list(map(distribution.frechet, _sides(row, deals, key, True), theirs)))
     rng, drawn = np.random.default_rng([seed, 4]), []
     for draw in range(DRAWS):
-        deal = deals[draw % DEALS]
-        own = list(_side(row[draw % len(row)], deal, key, True).values())
+        own = list(_side(row[draw % len(row)], deals[draw % DEALS], key, True).values())
         own = np.concatenate([own[i] for i in rng.integers(len(own), size=len(own))])
-        drawn.append(distribution.frechet(own, np.concatenate(list(_side(reference, deal, key, False).values()))))
-    low, high = (
-        np.nanpercentile(drawn, [2.5, 97.5]) - _known_mean(drawn) if np.isfinite(drawn).any() else (np.nan, np.nan)
-    )
+        drawn.append(distribution.frechet(own, theirs[draw % DEALS]))
+    known = np.isfinite(drawn).any()
+    low, high = np.nanpercentile(drawn, [2.5, 97.5]) - _known_mean(drawn) if known else (np.nan, np.nan)
     return [distance, np.maximum(distance + low, 0), distance + high]
 
 
@@ -185,13 +170,12 @@ def _known_mean(values: list) -> float:
 def _beat_scores(row: list[dict], music: dict, styles: dict) -> dict[str, float]:
     """Return means over dances of `beat.beat_scores`, bar locking and song specificity."""
     found = []
+    metres = {clip: (song["beats"], song["beats_per_bar"]) for clip, song in music.items()}
     for clip, dance in ((clip, dance) for dances in row for clip, dance in dances.items()):
-        own = (music[clip]["beats"], music[clip]["beats_per_bar"])
-        alike = [m for c, m in music.items() if c != clip and styles.get(c) == styles.get(clip)]
-        scores = beat.beat_scores(dance["motion"], own[0])
-        scores["bar_locking"] = beat.bar_locking(dance["motion"], *own)
-        others = [(m["beats"], m["beats_per_bar"]) for m in alike]
-        scores["song_specificity"] = beat.song_specificity(dance["motion"], own, others)
+        others = [metre for c, metre in metres.items() if c != clip and styles.get(c) == styles.get(clip)]
+        scores = beat.beat_scores(dance["motion"], metres[clip][0])
+        scores["bar_locking"] = beat.bar_locking(dance["motion"], *metres[clip])
+        scores["song_specificity"] = beat.song_specificity(dance["motion"], metres[clip], others)
         found.append(scores)
     return {key: _known_mean([scores[key] for scores in found]) for key in found[0]}
 

@@ -31,7 +31,7 @@ def test_roots_that_cannot_be_read(tmp_path, files, said):
         data_root.open_root(make(tmp_path, *files))
 
 
-def test_two_files_for_one_clip_are_that_clips_fault_alone(tmp_path):
+def test_two_files_for_one_clip_are_an_error_of_that_clip_alone(tmp_path):
     both = "keypoints/a/0.json", "keypoints/a.tar", "audio/a.mp3", "audio/b.mp3", "audio/b.wav", "videos/a.mov"
     root = data_root.open_root(make(tmp_path, *both, "keypoints/b.pkl", "videos/b.mp4", "videos/b.mov"))
     assert (list(root.keypoints), list(root.audio), list(root.videos)) == (["b"], ["a"], ["a"])
@@ -69,7 +69,7 @@ def test_table(tmp_path):
         data_root.open_root(tmp_path)
 
 
-def test_half_clips_are_named_and_left_out(tmp_path, caplog):
+def test_incomplete_clips_are_named_and_left_out(tmp_path, caplog):
     root = data_root.open_root(make(tmp_path, "audio/a.mp3", "poses/a.npz", "poses/b.npz", "music/a.npz"))
     data_root.log.propagate = True
     assert root.have("poses", "music") == ["a"]
@@ -78,7 +78,7 @@ def test_half_clips_are_named_and_left_out(tmp_path, caplog):
         root.have("poses", "tokens")
 
 
-def test_dealt_splits_are_written_once_and_share_no_clip(tmp_path):
+def test_new_splits_are_written_once_and_share_no_clip(tmp_path):
     root = data_root.open_root(make(tmp_path, "audio/a.mp3"))
     clips = [f"clip {i}" for i in range(25)]
     parts = {name: root.split(name, clips) for name in ("train", "val", "test")}
@@ -115,7 +115,7 @@ def test_a_folder_may_be_named_as_a_frame_is(tmp_path):
         ("clip,fps\na,25\n", "clip,fps\na,25\n"),
     ],
 )
-def test_what_stands_in_the_table_stays(tmp_path, before, after):
+def test_the_rest_of_the_table_is_kept(tmp_path, before, after):
     table = tmp_path / "clips.csv"
     if before is not None:
         table.write_text(before)

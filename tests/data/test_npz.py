@@ -46,7 +46,7 @@ def test_same_content_same_bytes(tmp_path):
         ({"more": 1}, "more not in the schema"),
     ],
 )
-def test_what_does_not_fit_the_schema_is_not_saved(tmp_path, changed, said):
+def test_arrays_that_do_not_match_the_schema_are_not_saved(tmp_path, changed, said):
     with pytest.raises(UserError, match=said):
         saved(tmp_path / "a.npz", **changed)
     assert not list(tmp_path.iterdir())
@@ -70,7 +70,7 @@ def broken(path, how):
     elif how == "single array":
         with open(path, "wb") as file:
             np.save(file, np.zeros(3))
-    elif how == "stranger":
+    elif how == "other program":
         np.savez(path, poses=np.zeros((4, 15, 2)))
     elif how == "older":
         arrays = dict(np.load(path))
@@ -98,7 +98,7 @@ def broken(path, how):
         ("empty", "incomplete or damaged .npz"),
         ("pickled", "pickled objects"),
         ("single array", "a single array"),
-        ("stranger", "no key 'confidence'"),
+        ("other program", "no key 'confidence'"),
         ("older", "schema 1, expected 2"),
         ("key gone", "no key 'confidence'"),
         ("compressed and damaged", "incomplete or damaged .npz"),
@@ -118,7 +118,7 @@ def test_another_kind_is_refused(tmp_path):
         npz.load(saved(tmp_path / "a.npz"), "dance")
 
 
-def test_fresh_only_with_the_same_arguments_and_parents(tmp_path):
+def test_up_to_date_only_with_the_same_arguments_and_parents(tmp_path):
     path = saved(tmp_path / "a.npz")
     assert npz.is_up_to_date(path, "poses", {"joints": 15}, {"keypoints": "abc"})
     assert not npz.is_up_to_date(path, "poses", {"joints": 25}, {"keypoints": "abc"})
@@ -160,12 +160,12 @@ def test_a_file_without_meta_is_read_and_never_replaced(tmp_path):
         np.savez(path, **arrays | {"fps": fps})
         with pytest.raises(UserError, match="'fps'"):
             npz.load(path, "poses")
-    np.savez(path, **arrays | {"filled": np.zeros((4, 15))})  # numbers are no yes and no
+    np.savez(path, **arrays | {"filled": np.zeros((4, 15))})
     with pytest.raises(UserError, match="'filled' is float64"):
         npz.load(path, "poses")
 
 
-def test_poses_of_strangers(tmp_path):
+def test_poses_of_other_programs(tmp_path):
     np.savez(tmp_path / "bare.npz", poses=np.ones((3, 18, 2)))
     found = npz.load_poses(tmp_path / "bare.npz")
     assert found["poses"].shape == (3, 18, 2) and found["fps"] is None and not found["y_up"]

@@ -12,16 +12,14 @@ from learn2dance.motion import skeleton
 def pieces(count, seed=0):
     """Return real-looking pieces (N, 82, 15, 2) whose wrists and knees swing each at their own pace."""
     rng = np.random.default_rng(seed)
-    made = []
+    found = []
     for _ in range(count):
-        poses = sum(
-            swinging(82 / 25, amplitude=rng.uniform(0.1, 0.6), frequency=rng.uniform(0.3, 1.5)) for _ in range(2)
-        )
-        made.append(poses[:82] / 2 + rng.normal(scale=0.1, size=(1, 15, 2)))
-    return np.array(made, np.float32)
+        swings = [swinging(82 / 25, amplitude=rng.uniform(0.1, 0.6), frequency=rng.uniform(0.3, 1.5)) for _ in "RL"]
+        found.append(sum(swings)[:82] / 2 + rng.normal(scale=0.1, size=(1, 15, 2)))
+    return np.array(found, np.float32)
 
 
-def test_a_second_is_taken_out():
+def test_one_second_is_removed():
     out = completion_benchmark.tasks(82)
     assert {name: (part.start, part.stop) for name, part in out.items()} == {"gap": (28, 53), "continuation": (57, 82)}
 
@@ -33,10 +31,10 @@ def test_the_truth_has_no_error():
         assert found["error"] == 0 and found["FID_k"] == pytest.approx(0, abs=1e-3)
 
 
-def test_error_is_the_mean_distance_of_the_joints_taken_out():
+def test_error_is_the_mean_distance_of_the_removed_joints():
     real, out = pieces(12), slice(28, 53)
     wrong = real.copy()
-    wrong[:, :28] += 9  # what was given is not judged
+    wrong[:, :28] += 9  # given frames are not scored
     wrong[:, out, 1:8] += [0.3, 0.4]  # half of the 14 joints that are not the origin
     assert completion_benchmark.score(wrong, real, out)["error"] == pytest.approx(0.25, abs=1e-5)
     still = completion_benchmark.score(completion_benchmark.hold_last(real, out), real, out)
@@ -58,29 +56,29 @@ def test_the_last_pose_is_held():
 
 @pytest.mark.parametrize("out", [slice(28, 53), slice(57, 82)])
 def test_the_nearest_piece_is_found_and_its_mirror_image_too(out):
-    real, learned = pieces(4), pieces(2100, seed=1)  # more than are compared at once
-    learned[[5, 2050]] = real[[1, 2]]
-    learned[700] = skeleton.mirror(real[3])
-    learned[[5, 2050, 700]] += 1e-3
+    real, train = pieces(4), pieces(2100, seed=1)  # more than are compared at once
+    train[[5, 2050]] = real[[1, 2]]
+    train[700] = skeleton.mirror(real[3])
+    train[[5, 2050, 700]] += 1e-3
     given = real.copy()
     given[:, out] = np.nan
-    found = completion_benchmark.nearest(given, out, learned)
+    found = completion_benchmark.nearest(given, out, train)
     np.testing.assert_allclose(found[1:], real[1:], atol=3e-3)
     known = np.ones(82, bool)
     known[out] = False
     np.testing.assert_array_equal(found[0, known], real[0, known])
-    both = np.concatenate([learned, [skeleton.mirror(piece) for piece in learned]])
+    both = np.concatenate([train, [skeleton.mirror(piece) for piece in train]])
     best = np.square(both[:, known] - real[0, known]).sum((1, 2, 3)).argmin()
     np.testing.assert_allclose(found[0, out], both[best, out], atol=1e-6)
 
 
-def test_pieces_are_cut_where_all_is_known_with_the_music_there():
+def test_pieces_are_cut_where_all_joints_are_known_with_their_music():
     who = untaught(15, music=3)
     motion = swinging(20).astype(np.float32)
     motion[:, :, 1] += np.arange(500)[:, None]
     motion[100, 3] = np.nan
-    heard = np.repeat(np.arange(300, dtype=np.float32)[:, None], 3, 1)
-    found = completion_benchmark.segments(who, [(motion, Dance("a", np.zeros((300, 15, 2)), heard, 2))])
+    music = np.repeat(np.arange(300, dtype=np.float32)[:, None], 3, 1)
+    found = completion_benchmark.segments(who, [(motion, Dance("a", np.zeros((300, 15, 2)), music, 2))])
     size = found["poses"].shape[1]
     assert size == 82 and (np.arange(size)[-1] / 25) <= 49 / 15  # what 50 steps of a fifteenth of a second hold
     frames = found["poses"][:, :, 8, 1]
@@ -88,22 +86,22 @@ def test_pieces_are_cut_where_all_is_known_with_the_music_there():
     assert (np.diff(frames, axis=1) == 1).all() and (found["style"] == 2).all()
     np.testing.assert_allclose(found["music"][:, 0, 0], frames[:, 0] / 25 * 15, atol=0.5)
     assert found["music"].shape == (5, 50, 3)
-    closer = completion_benchmark.segments(who, [(motion, Dance("a", np.zeros((300, 15, 2)), heard, 2))], hop=40)
+    closer = completion_benchmark.segments(who, [(motion, Dance("a", np.zeros((300, 15, 2)), music, 2))], hop=40)
     assert len(closer["poses"]) > len(found["poses"])
 
 
-def test_the_gan_is_compared_to_its_rivals(monkeypatch):
-    whole = completion.optimise
-    monkeypatch.setattr(completion, "optimise", lambda *given: whole(*given, steps=3))
-    real, learned = pieces(6), pieces(30, seed=1)
+def test_the_gan_is_compared_with_the_baselines(monkeypatch):
+    optimise = completion.optimise
+    monkeypatch.setattr(completion, "optimise", lambda *given: optimise(*given, steps=3))
+    real, train = pieces(6), pieces(30, seed=1)
     asked = {"poses": real, "music": np.zeros((6, 50, 0), np.float32), "style": np.zeros(6, np.int64)}
-    found = completion_benchmark.compare(untaught(15), asked, learned, 0)
+    found = completion_benchmark.compare(untaught(15), asked, train, 0)
     assert set(found) == {"gap", "continuation"}
-    for rivals in found.values():
-        assert set(rivals) == {"GAN", "interpolation", "last pose", "nearest"}
-        assert all(np.isfinite(value) for row in rivals.values() for value in row.values())
-        assert rivals["GAN"]["given_error"] > 0 and "given_error" not in rivals["nearest"]
-    # With the end known, straight lines are nearer than the last pose held; without, they are the same.
+    for methods in found.values():
+        assert set(methods) == {"GAN", "interpolation", "last pose", "nearest"}
+        assert all(np.isfinite(value) for row in methods.values() for value in row.values())
+        assert methods["GAN"]["given_error"] > 0 and "given_error" not in methods["nearest"]
+    # With the end known, interpolation is nearer than the last pose held; without, both are the same.
     gap, after = found["gap"], found["continuation"]
     assert gap["interpolation"]["error"] < gap["last pose"]["error"]
     assert after["interpolation"]["error"] == pytest.approx(after["last pose"]["error"], rel=1e-5)

@@ -6,7 +6,6 @@ times slower than with a single thread.
 
 import os
 import sys
-import time
 
 MOST = 1024  # threads
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -33,12 +32,7 @@ def spare(seconds: float = 0.2) -> int:
     """Count the cores that other processes leave idle, measured over this many seconds; at least 1."""
     import psutil
 
-    def others() -> float:  # CPU seconds that other processes have used
-        everything, own = psutil.cpu_times(), psutil.Process().cpu_times()
-        idle = everything.idle + getattr(everything, "iowait", 0.0)
-        return sum(everything[:8]) - idle - own.user - own.system  # [8:] is guest time, already counted in user time
-
-    before, begin = others(), time.perf_counter()
-    time.sleep(seconds)
-    busy = (others() - before) / (time.perf_counter() - begin)
-    return max(1, int(cores() - busy + 0.25))
+    own = psutil.Process()
+    own.cpu_percent()  # begins the measurement
+    busy = psutil.cpu_percent(seconds) * psutil.cpu_count() - own.cpu_percent()
+    return max(1, int(cores() - busy / 100 + 0.25))

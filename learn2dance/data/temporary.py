@@ -21,7 +21,7 @@ NAME = "name"  # file in the temporary folder of `atomic_folder`: the name of th
 
 @contextlib.contextmanager
 def atomic(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path with the suffix of ``path``; it is renamed to ``path`` if the block succeeds."""
+    """Yield a temporary path with the same suffix; it is renamed to ``path`` if the block succeeds, else removed."""
     with _named(path := Path(path)), _claimed(path.parent, path.suffix) as name:
         yield name
         name.replace(path)
@@ -29,7 +29,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield an empty temporary folder; it replaces ``path``, if that exists, if the block succeeds."""
+    """Yield an empty temporary folder; it replaces ``path`` if the block succeeds, else it is removed."""
     with _named(path := Path(path)), temporary_folder(path.parent) as room:
         new = room / "new"
         new.mkdir()

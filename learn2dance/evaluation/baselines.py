@@ -103,7 +103,7 @@ def noise(like: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     return (mean + deviation * rng.standard_normal((count, *mean.shape))).astype(np.float32)
 
 
-class UniformNetwork(nn.Module):
+class _UniformNetwork(nn.Module):
     """Replaces a network: all tokens are equally likely, so that the target cost has no effect."""
 
     def __init__(self, config: networks.Config):
@@ -111,27 +111,17 @@ class UniformNetwork(nn.Module):
         self.nothing = nn.Parameter(torch.zeros(config.codes))
 
     def encode_music(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
-        """As `networks.MotionTransformer.encode_music`, but ignores the music."""
         return (bar,)
 
     def states(self, encoded: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
-        """As `networks.MotionTransformer.states`, but always zero."""
         return torch.zeros(*known.shape, 1)
 
     def level_logits(self, state: Tensor, chosen: Tensor) -> Tensor:
-        """As `networks.MotionTransformer.level_logits`, but always zero."""
         return self.nothing.expand(len(state), -1)
 
 
 def rows(
-    root: DataRoot,
-    codebook: Codebook,
-    model: Model,
-    dances: list[dict],
-    others: dict[str, Model],
-    music: dict[str, dict],
-    pieces: list[dict],
-    seed: int,
+    root: DataRoot, codebook: Codebook, model: Model, dances: list, others: dict, seed: int, music: dict, pieces: list
 ) -> dict[str, list[dict]]:
     """Generate the dances of every row of the report: real dances and baselines first, the model last.
 
@@ -142,12 +132,12 @@ def rows(
         white noise and rows without randomness have only one dict.
     others : dict of str to Model
         Name -> model that is a baseline.
-    music : dict
+    seed : int
+        The model's first seed. Baselines use the same seeds.
+    music : dict of str to dict
         Song -> music, of all songs with poses.
     pieces : list of dict
         `unit_pieces` of the training clips.
-    seed : int
-        The model's first seed. Baselines use the same seeds.
     """
     clips, seeds, styles = list(dances[0]), range(seed, seed + len(dances)), root.styles
     danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}
@@ -178,7 +168,7 @@ def rows(
     }
     found |= {name: row(name, other, own) for name, other in others.items()}
     if isinstance(model, Music2Pose):
-        found["no network"] = row("no network", replace(model, network=UniformNetwork(model.config)), own)
+        found["no network"] = row("no network", replace(model, network=_UniformNetwork(model.config)), own)
     found["mismatched song"] = row("mismatched song", model, mismatched)
     return found | {"model": dances}
 

@@ -85,10 +85,8 @@ def compare(gan: GanModel, pieces: dict, train: np.ndarray, seed: int) -> dict[s
         given[:, out] = np.nan
         music, style = pieces["music"], pieces["style"]
         poses, given_error = completion.optimise(gan, given, kinematics.METRIC_FPS, music, style, seed)
-        found[task] = {
-            "GAN": score(poses, real, out) | {"given_error": float(given_error.mean())},
-            "interpolation": score(completion.interpolate(given), real, out),
-            "last pose": score(hold_last(given, out), real, out),
-            "nearest": score(nearest(given, out, train), real, out),
-        }
+        filled = {"GAN": poses, "interpolation": completion.interpolate(given)}
+        filled |= {"last pose": hold_last(given, out), "nearest": nearest(given, out, train)}
+        found[task] = {method: score(poses, real, out) for method, poses in filled.items()}
+        found[task]["GAN"]["given_error"] = float(given_error.mean())
     return found

@@ -13,20 +13,16 @@ from learn2dance.motion.skeleton import MOVING
 
 
 def draw(scores: dict, described: dict, music: dict, path: Path) -> None:
-    """Draw the page of plots, and save it to ``path``.
-
-    ``scores`` are from `scoring.score`; ``described`` are its ``rows``; ``music`` is song -> music.
-    """
+    """Draw the page of plots of ``scores`` (`scoring.score`) and its ``rows`` (``described``); music: song -> music."""
     figure = Figure(figsize=(15, 11), layout="constrained")
     axes = figure.subplots(3, 3)
     names = list(scores)
     colours = {name: "#9aa3af" for name in names} | {"real": "#2b87c8", "model": "#dd7415"}
-    shades = [colours[name] for name in names]
 
     def bars(ax, key: str, title: str, chance: str = "") -> None:
         values = [scores[name].get(key, math.nan) for name in names]
         middle = [v[0] if isinstance(v, list) else v for v in values]
-        ax.barh(names, middle, color=shades)
+        ax.barh(names, middle, color=[colours[name] for name in names])
         if isinstance(values[0], list):
             spread = np.abs([[v[0] - v[1], v[2] - v[0]] for v in values]).T
             ax.errorbar(middle, names, xerr=spread, fmt="none", ecolor="#333333", lw=1, capsize=2)
@@ -67,12 +63,12 @@ def _power(ax, described: dict, colours: dict) -> None:
     """Plot the power spectral density of the joints' velocity."""
     for name in (n for n in ("real", "reconstruction", "BiLSTM", "music2pose", "model") if n in described):
         power = []
-        for clip in described[name][0]:
-            motion = described[name][0][clip]["motion"][:, MOVING]
+        for dance in described[name][0].values():
+            motion = dance["motion"][:, MOVING]
             velocity = np.nan_to_num(np.diff(motion, axis=0) * METRIC_FPS)
             frequency, density = welch(velocity, METRIC_FPS, nperseg=min(100, len(velocity)), nfft=128, axis=0)
             power.append(density.mean((1, 2)))
-        line = {"real": "-", "model": "-", "reconstruction": "--", "BiLSTM": ":", "music2pose": ":"}[name]
+        line = {"reconstruction": "--", "BiLSTM": ":", "music2pose": ":"}.get(name, "-")
         ax.semilogy(frequency, np.mean(power, axis=0), line, color=colours[name], label=name)
     ax.set(xlim=(0, 7), ylim=(1e-4, None), xlabel="Hz", ylabel="(torso lengths / s)² / Hz")
     ax.legend(frameon=False, fontsize=8)

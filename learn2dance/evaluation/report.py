@@ -37,14 +37,7 @@ COLUMNS = {  # columns of the table: heading -> key of the measure, and number f
 
 
 def make(
-    root: DataRoot,
-    codebook: Codebook,
-    model: Model,
-    dances: list[dict],
-    others: dict[str, Model],
-    seed: int,
-    out: Path,
-    parents: dict,
+    root: DataRoot, codebook: Codebook, model: Model, dances: list, others: dict, seed: int, out: Path, parents: dict
 ) -> str:
     """Score a model and its baselines, and write ``scores.json`` and ``report.png`` into the folder ``out``.
 
@@ -55,16 +48,16 @@ def make(
     clips = root.have("poses", "music")
     music = {clip: npz.load(root.file("music", clip), "music") for clip in clips}
 
-    def describe(clip: str, poses: np.ndarray, fps: float) -> dict:
-        return scoring.describe(poses, fps, music[clip]["beats"], codebook)
+    def describe(clip: str, dance: tuple[np.ndarray, float]) -> dict:
+        return scoring.describe(*dance, music[clip]["beats"], codebook)
 
     def real(clip: str) -> dict:
-        return describe(clip, *baselines.real(root, clip, music[clip]["duration"]))
+        return describe(clip, baselines.real(root, clip, music[clip]["duration"]))
 
     names, train = root.split("train", clips), []
     pieces = baselines.unit_pieces(root, names, music)
-    rows = baselines.rows(root, codebook, model, dances, others, music, pieces, seed)
-    described = {n: [{c: describe(c, *dance) for c, dance in part.items()} for part in row] for n, row in rows.items()}
+    rows = baselines.rows(root, codebook, model, dances, others, seed, music, pieces)
+    described = {n: [{c: describe(c, dance) for c, dance in part.items()} for part in row] for n, row in rows.items()}
     for clip, units in zip(names, pieces, strict=True):
         description = real(clip)
         # Windows on the music's beats, and windows as cut for the units: copies of either are detected.

@@ -1,10 +1,9 @@
 """All measures of all rows of the report.
 
-How distances are made comparable: the reference is the real dances of all songs in the val and test splits. Blocks of
-`BLOCK` seconds are divided at random into two sides. A row's windows on one side are compared with the reference's on
-the other, and the score is the mean over `DEALS` such divisions. All rows have about the same number of windows as the
-real dances. The score of the real dances is the floor: real against real, with no frame on both sides. If a row has
-several seeds, each division uses the next one.
+The reference of distances is the real dances of all songs in the val and test splits. Blocks of `BLOCK` seconds are
+divided at random into two sides. A row's windows on one side are compared with the reference's on the other, and the
+score is the mean over `DEALS` such divisions; if a row has several seeds, each division uses the next one. All rows
+have about as many windows as the real dances, whose own score is the floor: real against real, no frame on both sides.
 """
 
 import numpy as np
@@ -69,19 +68,20 @@ def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
     seed : int
         Of the divisions and the bootstrap, which are the same for all rows.
     """
-    every = [dance for row in rows.values() for dances in row for dance in dances.values()]
+    every = [dance for row in rows.values() for dance in _dances(row)]
     scale([*every, *reference.values(), *train], list(reference.values()))
     deals = [_deal(reference, np.random.default_rng([seed, 3, d])) for d in range(DEALS)]
     theirs = {key: _sides([reference], deals, key, False) for key in ("kinetic", "geometric", "poses", "windows")}
     train_windows = np.concatenate([dance["on_beats"] for dance in train])
     real, classifier = rows["real"], None
+    real_limbs = distribution.limb_lengths(_all(real, "motion"))
     with_style = [dance for dance in train if dance["style"]]
     if len({dance["style"] for dance in with_style}) > 1 and any(clip in styles for clip in real[0]):
         names = np.concatenate([[dance["style"]] * len(dance["windows"]) for dance in with_style])
         classifier = distribution.style_classifier(np.concatenate([d["windows"] for d in with_style]), names)
 
     def one(row: list[dict]) -> dict:
-        found = {"seeds": len(row), "windows": sum(len(dance["windows"]) for d in row for dance in d.values())}
+        found = {"seeds": len(row), "windows": len(_all(row, "windows"))}
         for key in ("kinetic", "geometric"):
             found[f"FID_{key[0]}"] = _frechet(row, theirs[key], deals, key, seed)
             found[f"diversity_{key[0]}"] = _known_mean([distribution.diversity(_all([d], key)) for d in row])
@@ -96,7 +96,7 @@ def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
             found |= _style_accuracy(row, classifier, styles)
         found |= {name: _mean(row, measure) for name, measure in BODY.items()}
         found |= {f"{name}_ratio": found[name] / _mean(real, BODY[name]) for name in ("jerk", "top_speed")}
-        ratios = distribution.limb_lengths(_all(row, "motion")) / distribution.limb_lengths(_all(real, "motion"))
+        ratios = distribution.limb_lengths(_all(row, "motion")) / real_limbs
         found["limb_ratio"] = ratios[np.abs(np.log(ratios)).argmax()]
         nearest = distribution.nearest_training_distance(_all(row, "on_beats"), train_windows)
         found["nearest_training_distance"] = np.mean(nearest)
@@ -105,22 +105,23 @@ def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
     return {name: one(row) for name, row in progress(rows.items(), "rows", len(rows))}
 
 
+def _dances(row: list[dict]) -> list[dict]:
+    return [dance for dances in row for dance in dances.values()]
+
+
 def _all(row: list[dict], key: str) -> np.ndarray:
-    return np.concatenate([dance[key] for dances in row for dance in dances.values()])
+    return np.concatenate([dance[key] for dance in _dances(row)])
 
 
 def _mean(row: list[dict], measure) -> float:
     """Return the mean of a measure of motion over all dances of a row; NaN is ignored."""
-    return _known_mean([measure(dance["motion"]) for dances in row for dance in dances.values()])
+    return _known_mean([measure(dance["motion"]) for dance in _dances(row)])
 
 
 def _deal(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Divide the blocks of each song at random into two sides, as evenly as possible: song -> bool (blocks,)."""
-    sides = {}
-    for clip, dance in reference.items():
-        blocks = int(len(dance["motion"]) / kinematics.METRIC_FPS // BLOCK) + 1
-        sides[clip] = rng.permutation(blocks) % 2 == rng.integers(2)
-    return sides
+    blocks = {clip: int(len(d["motion"]) / kinematics.METRIC_FPS // BLOCK) + 1 for clip, d in reference.items()}
+    return {clip: rng.permutation(count) % 2 == rng.integers(2) for clip, count in blocks.items()}
 
 
 def _side(dances: dict, deal: dict, key: str, side: bool) -> dict[str, np.ndarray]:

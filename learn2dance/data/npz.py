@@ -37,14 +37,11 @@ def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict
 def load(path: str | Path, kind: str) -> dict:
     """Load a .npz of this kind and check it against the schema.
 
-    A file without ``meta``, saved by another program with the keys of the schema, is accepted; its numbers are cast.
+    Returns the schema's arrays (those of shape () as Python numbers), and ``meta`` as a dict. A file without ``meta``,
+    saved by another program with the keys of the schema, is accepted: its numbers are cast, and ``meta`` is empty.
 
-    Returns the schema's arrays (those of shape () as Python numbers), and ``meta`` as a dict, which may be empty.
-
-    Raises
-    ------
-    UserError
-        If it is missing, incomplete, pickled, of another kind or version, or if a key, shape, dtype or value is wrong.
+    Raises a UserError if it is missing, incomplete, pickled, of another kind or version, or if a key, shape, dtype
+    or value is wrong.
     """
     return _validated(path, kind, read_npz(path))
 
@@ -74,16 +71,9 @@ def _cast(array: np.ndarray, spec: Array | None) -> np.ndarray:
 def load_poses(path: str | Path) -> dict:
     """Load the poses of any .npz, written by a stage or by any other ``np.savez(poses=…)``.
 
-    Returns
-    -------
-    dict
-        ``poses`` float32 (T, J, 2), NaN where missing; ``fps`` float, or None if the file has none; ``y_up`` bool,
-        whether y points up; ``beats`` (B,) seconds, or None if the file has none.
-
-    Raises
-    ------
-    UserError
-        If there are no poses of that shape, or infinite ones, or if fps or beats are not valid numbers.
+    Returns ``poses`` float32 (T, J, 2), NaN where missing; ``y_up``, whether y points up; ``fps`` and ``beats`` (B,) in
+    seconds, or None if the file has none. Raises a UserError if there are no poses of that shape, or infinite ones, or
+    if fps or beats are not valid numbers.
     """
     arrays = read_npz(path)
     poses, beats, fps = (arrays.get(key) for key in ("poses", "beats", "fps"))
@@ -131,7 +121,7 @@ def read_npz(path: str | Path, data: bytes | None = None) -> dict[str, np.ndarra
         raise UserError(f"{path}: no such file; the stage before writes it (make help)") from None
     except DAMAGED as error:
         if "Object arrays" in str(error):
-            raise UserError(f"{path}: pickled objects, which could run code; save plain arrays instead") from None
+            raise UserError(f"{path}: contains pickled objects, which could run code; save plain arrays") from None
         hint = "was writing it interrupted?"
         raise DamagedError(f"{path}: incomplete or damaged .npz file ({str(error)[:80]!r}); {hint}") from None
     if isinstance(arrays, np.ndarray):

@@ -125,19 +125,10 @@ def rows(
 ) -> dict[str, list[dict]]:
     """Generate the dances of every row of the report: real dances and baselines first, the model last.
 
-    Parameters
-    ----------
-    dances : list of dict
-        The model's own dances, one dict per seed: song -> (poses, fps). The result has such a list for each row's name;
-        white noise and rows without randomness have only one dict.
-    others : dict of str to Model
-        Name -> model that is a baseline.
-    seed : int
-        The model's first seed. Baselines use the same seeds.
-    music : dict of str to dict
-        Song -> music, of all songs with poses.
-    pieces : list of dict
-        `unit_pieces` of the training clips.
+    ``dances`` are the model's own, one dict per seed: song -> (poses, fps). The result has such a list for each row's
+    name; white noise and rows without randomness have only one dict. ``others``: name -> model that is a baseline.
+    ``seed`` is the model's first; baselines use the same seeds. ``music``: song -> music, of all songs with poses.
+    ``pieces`` are the `unit_pieces` of the training clips.
     """
     clips, seeds, styles = list(dances[0]), range(seed, seed + len(dances)), root.styles
     danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}

@@ -55,18 +55,10 @@ def scale(described: list[dict], reference: list[dict]) -> None:
 def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: dict, seed: int) -> dict:
     """Compute all measures of all rows; Fréchet distances are [distance, low, high] with a 95% interval.
 
-    Parameters
-    ----------
-    rows : dict of str to list of dict
-        Name -> one dict per seed: song -> output of `describe`. One row is ``"real"``; all have the same songs.
-    reference : dict
-        Song -> `describe` of its real dance, for all songs in the val and test splits.
-    train : list of dict
-        `describe` of each real training dance, with its ``style``, which may be empty.
-    music, styles : dict
-        Song -> music, and song -> style.
-    seed : int
-        Of the divisions and the bootstrap, which are the same for all rows.
+    ``rows``: name -> one dict per seed: song -> output of `describe`; one row is ``"real"``; all have the same songs.
+    ``reference``: song -> `describe` of its real dance, for all songs in the val and test splits. ``train``: `describe`
+    of each real training dance, with its ``style``, which may be empty. ``music`` and ``styles`` are by song. ``seed``
+    is that of the divisions and the bootstrap, which are the same for all rows. Returns name -> measure -> value.
     """
     every = [dance for row in rows.values() for dance in _dances(row)]
     scale([*every, *reference.values(), *train], list(reference.values()))

@@ -1,4 +1,4 @@
 """The report: baselines, metrics of all rows, the completion benchmark, tables and plots.
 
-May import the whole package, but not the stages.
+May import all of the package, but not the stages.
 """

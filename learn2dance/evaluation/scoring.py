@@ -2,7 +2,7 @@
 
 The reference of distances is the real dances of all songs in the val and test splits. Blocks of `BLOCK` seconds are
 divided at random into two sides. A row's windows on one side are compared with the reference's on the other, and the
-score is the mean over `DEALS` such divisions; if a row has several seeds, each division uses the next one. All rows
+score is the mean over `DIVISIONS` such divisions; if a row has several seeds, each division uses the next one. All rows
 have about as many windows as the real dances, whose own score is the floor: real against real, no frame on both sides.
 """
 
@@ -14,7 +14,7 @@ from learn2dance.motion import kinematics, skeleton, windows
 from learn2dance.tokens.codebook import Codebook
 
 BLOCK = 20.0  # seconds per block
-DEALS = 20  # random divisions of the blocks into two sides
+DIVISIONS = 20  # random divisions of the blocks into two sides
 DRAWS = 100  # bootstrap samples
 SPARSE = 10  # frames between poses that are compared: 0.4 s at `kinematics.METRIC_FPS`
 BODY = {"jerk": distribution.jerk, "top_speed": distribution.top_speed, "frozen": distribution.frozen}
@@ -62,8 +62,8 @@ def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
     """
     every = [dance for row in rows.values() for dance in _dances(row)]
     scale([*every, *reference.values(), *train], list(reference.values()))
-    deals = [_deal(reference, np.random.default_rng([seed, 3, d])) for d in range(DEALS)]
-    theirs = {key: _sides([reference], deals, key, False) for key in ("kinetic", "geometric", "poses", "windows")}
+    divisions = [_divide(reference, np.random.default_rng([seed, 3, d])) for d in range(DIVISIONS)]
+    theirs = {key: _sides([reference], divisions, key, False) for key in ("kinetic", "geometric", "poses", "windows")}
     train_windows = np.concatenate([dance["on_beats"] for dance in train])
     real, classifier = rows["real"], None
     real_limbs = distribution.limb_lengths(_all(real, "motion"))
@@ -75,12 +75,12 @@ def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
     def one(row: list[dict]) -> dict:
         found = {"seeds": len(row), "windows": len(_all(row, "windows"))}
         for key in ("kinetic", "geometric"):
-            found[f"FID_{key[0]}"] = _frechet(row, theirs[key], deals, key, seed)
+            found[f"FID_{key[0]}"] = _frechet(row, theirs[key], divisions, key, seed)
             found[f"diversity_{key[0]}"] = _known_mean([distribution.diversity(_all([d], key)) for d in row])
             songs = [distribution.multimodality([d[clip][key] for d in row]) for clip in real[0]]
             found[f"multimodality_{key[0]}"] = _known_mean(songs)
         for key in ("poses", "windows"):
-            pairs = map(distribution.precision_recall, theirs[key], _sides(row, deals, key, True))
+            pairs = map(distribution.precision_recall, theirs[key], _sides(row, divisions, key, True))
             shares = [_known_mean(share) for share in zip(*pairs, strict=True)]
             found |= {f"precision_{key}": shares[0], f"recall_{key}": shares[1]}
         found |= _beat_scores(row, music, styles)
@@ -110,13 +110,13 @@ def _mean(row: list[dict], measure) -> float:
     return _known_mean([measure(dance["motion"]) for dance in _dances(row)])
 
 
-def _deal(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _divide(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Divide the blocks of each song at random into two sides, as evenly as possible: song -> bool (blocks,)."""
     blocks = {clip: int(len(d["motion"]) / kinematics.METRIC_FPS // BLOCK) + 1 for clip, d in reference.items()}
     return {clip: rng.permutation(count) % 2 == rng.integers(2) for clip, count in blocks.items()}
 
 
-def _side(dances: dict, deal: dict, key: str, side: bool) -> dict[str, np.ndarray]:
+def _side(dances: dict, division: dict, key: str, side: bool) -> dict[str, np.ndarray]:
     """Select the rows (N, D) of each song on one side of a division. Windows that span two blocks are left out.
 
     A dance is scored up to the last block of the real dance to the same song.
@@ -125,30 +125,30 @@ def _side(dances: dict, deal: dict, key: str, side: bool) -> dict[str, np.ndarra
     kept = {}
     for clip, dance in dances.items():
         block, within = np.divmod(dance["times"][key], BLOCK)
-        inside = (block < len(deal[clip])) & (within <= BLOCK - length)
-        block = np.minimum(block, len(deal[clip]) - 1).astype(int)
-        kept[clip] = dance[key][inside & (deal[clip][block] == side)]
+        inside = (block < len(division[clip])) & (within <= BLOCK - length)
+        block = np.minimum(block, len(division[clip]) - 1).astype(int)
+        kept[clip] = dance[key][inside & (division[clip][block] == side)]
     return kept
 
 
-def _sides(row: list[dict], deals: list[dict], key: str, side: bool) -> list[np.ndarray]:
+def _sides(row: list[dict], divisions: list[dict], key: str, side: bool) -> list[np.ndarray]:
     """Return a row's samples (N, D) on one side of each division; the divisions take turns with the seeds."""
-    chosen = (_side(row[d % len(row)], deal, key, side) for d, deal in enumerate(deals))
+    chosen = (_side(row[d % len(row)], division, key, side) for d, division in enumerate(divisions))
     return [np.concatenate(list(kept.values())) for kept in chosen]
 
 
-def _frechet(row: list[dict], theirs: list[np.ndarray], deals: list[dict], key: str, seed: int) -> list[float]:
+def _frechet(row: list[dict], theirs: list[np.ndarray], divisions: list[dict], key: str, seed: int) -> list[float]:
     """Return the Fréchet distance, and its 95% interval by a bootstrap over the songs of the row.
 
     Songs that are drawn twice make the distribution narrower and so bias the distance upwards. Therefore the interval
     is the spread of the draws about their mean, centred on the distance.
     """
-    distance = _known_mean(list(map(distribution.frechet, _sides(row, deals, key, True), theirs)))
+    distance = _known_mean(list(map(distribution.frechet, _sides(row, divisions, key, True), theirs)))
     rng, drawn = np.random.default_rng([seed, 4]), []
     for draw in range(DRAWS):
-        own = list(_side(row[draw % len(row)], deals[draw % DEALS], key, True).values())
+        own = list(_side(row[draw % len(row)], divisions[draw % DIVISIONS], key, True).values())
         own = np.concatenate([own[i] for i in rng.integers(len(own), size=len(own))])
-        drawn.append(distribution.frechet(own, theirs[draw % DEALS]))
+        drawn.append(distribution.frechet(own, theirs[draw % DIVISIONS]))
     known = np.isfinite(drawn).any()
     low, high = np.nanpercentile(drawn, [2.5, 97.5]) - _known_mean(drawn) if known else (np.nan, np.nan)
     return [distance, np.maximum(distance + low, 0), distance + high]

@@ -117,13 +117,13 @@ def test_no_frame_is_on_both_sides_of_a_division():
     seconds = np.arange(0, 96, 2.0)
     song = {"motion": np.zeros((2500, 15, 2)), "kinetic": seconds[:, None], "times": {"kinetic": seconds}}
     dances = {clip: song for clip in "abc"}
-    deal = scoring._deal(dances, np.random.default_rng(0))
-    own, theirs = (scoring._side(dances, deal, "kinetic", side) for side in (True, False))
+    division = scoring._divide(dances, np.random.default_rng(0))
+    own, theirs = (scoring._side(dances, division, "kinetic", side) for side in (True, False))
     for clip in dances:
         assert len(own[clip]) and len(theirs[clip])
         assert np.abs(own[clip] - theirs[clip].T).min() >= 4  # seconds, a window's length
     longer = {"a": song | {"kinetic": seconds[:, None] + 100, "times": {"kinetic": seconds + 100}}}
-    assert not len(scoring._side(longer, deal, "kinetic", True)["a"])  # past the end of the real dance
+    assert not len(scoring._side(longer, division, "kinetic", True)["a"])  # past the end of the real dance
 
 
 def test_spliced_dances_are_real_motion_in_time(root):

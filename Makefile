@@ -4,6 +4,7 @@ DATA ?= data
 PYTHON ?= python3
 JOBS ?=
 CLUSTERS ?=  # parameters of Clustering.ipynb, e.g. -p CODES 128
+PARSE ?=  # options of parse.py, e.g. --min-confidence 0.05
 VENV = .venv
 PY = $(VENV)/bin/python
 pip = $(PY) -m pip install --quiet --disable-pip-version-check
@@ -23,7 +24,7 @@ help:  ## list the targets
 
 venv: $(VENV)/installed  ## build .venv from requirements.lock; LOCK= takes the newest versions of the tested ranges
 
-# The file "installing" is there while packages are installed: where it was left, that was interrupted.
+# The file "installing" exists while packages are installed. If it still exists later, the installation was interrupted.
 $(VENV)/installed: requirements.txt requirements.lock $(if $(LOCK),,newest)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed, this is " + sys.version.split()[0] + "; try make PYTHON=python3.12")'
 	@if [ -e $(VENV)/installing ]; then echo "$(VENV): its installation was interrupted; starting again"; rm -rf $(VENV); fi
@@ -45,7 +46,7 @@ lock: venv  ## renew requirements.lock: the newest versions that requirements.tx
 	   | grep -vE '^(nvidia|cuda|triton)(-|=)'; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
-demo: venv  ## from nothing to dancing skeletons: toy data, every stage, out/demo/*.mp4
+demo: venv  ## from nothing to dancing skeletons: toy data, the stages of music2pose, out/demo/*.mp4
 	$(PY) -m learn2dance.synthetic $(DEMO)/data --jobs 2
 	$(MAKE) --no-print-directory DATA=$(DEMO)/data CLUSTERS="-p LEVELS 4 -p CODES 64" poses music clusters train
 	$(PY) eval.py $(DEMO)/data --split test --out $(DEMO)
@@ -54,13 +55,13 @@ demo: venv  ## from nothing to dancing skeletons: toy data, every stage, out/dem
 
 video-demo: keypoints poses music films  ## from DATA/videos (music: theirs, or in DATA/audio) to features and films
 
-all: poses music clusters train dances  ## every stage on DATA=folder, what is missing or stale
+all: poses music clusters train dances  ## parse.py to eval.py on DATA=folder: what is missing or out of date
 
 keypoints: venv  ## extract_poses.sh: DATA/videos -> DATA/keypoints, DATA/audio
 	./extract_poses.sh -- "$(DATA)/videos" "$(DATA)"
 
 poses: venv  ## parse.py: DATA/keypoints -> DATA/poses
-	$(PY) parse.py "$(DATA)" $(jobs)
+	$(PY) parse.py "$(DATA)" $(jobs) $(PARSE)
 
 music: venv  ## Process_Waves.ipynb: DATA/audio -> DATA/music
 	$(PY) -m learn2dance.notebook Process_Waves.ipynb "$(DATA)" $(if $(JOBS),-p JOBS $(JOBS))
@@ -93,7 +94,7 @@ lint: venv  ## ruff, import-linter and shellcheck
 	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/shellcheck extract_poses.sh .ci/run
 
-bench: venv  ## speeds, as ratios measured in one run
+bench: venv  ## speeds, measured in one run
 	$(PY) tests/bench_parse.py
 	$(PY) tests/bench_animate.py
 	$(PY) tests/bench_dance.py

@@ -1,9 +1,10 @@
 """Generate dances with a trained model, for any song or for the songs of a split; or complete a given dance.
 
-Reads   the model (--model), and FILE… (--audio), or DATA/music/<song>.npz with DATA/splits/ and DATA/clips.csv, or
-        POSES.npz (--given); for --report also DATA/poses/, DATA/clusters.npz and the baseline's model, if it exists
-Writes  <song>.npz (poses, tokens, beats, seed, fps) and <song>.mp4 with the music, in out/ or DATA/dances/<model>/;
-        with --report scores.json and report.png beside them, and no .mp4
+Reads   the model (--model), and FILE… (--audio), or DATA/music/<song>.npz with DATA/splits/, DATA/clips.csv and
+        DATA/audio/, or POSES.npz (--given, --prefix); for --report also DATA/poses/, DATA/clusters.npz and the
+        baseline's model, if it exists
+Writes  <song>.npz, or <song>_<seed>.npz for several seeds (poses, tokens, beats, seed, fps), and .mp4 with the music,
+        in out/ or DATA/dances/<model>/; with --report scores.json and report.png, and no .mp4
 
 Examples: python eval.py --audio song.mp3 --style waltz --n 3
           python eval.py data/ballroom --split test --report
@@ -204,10 +205,14 @@ def arguments(argv: list[str] | None):
     group.add_argument("--prefix", metavar="POSES.npz", help="continue these poses, which start with the song")
     group = parser.add_argument_group("GAN only (train_seq.py)")
     group.add_argument("--given", metavar="POSES.npz", help="complete these poses: generate what is not --known")
-    group.add_argument("--known", type=frames, metavar="A:B,C:D", help="known frames, from A to before B (all)")
-    group.add_argument("--known-joints", type=joints, metavar="A-B,C", help="known joints in those frames (all)")
     group.add_argument(
-        "--seconds", type=cli.number_between(0.1, 86400), metavar="S", help="length (that of the song or of --given)"
+        "--known", type=frames, metavar="A:B,C:D", help="known frames, from A to before B (default: all)"
+    )
+    group.add_argument(
+        "--known-joints", type=joints, metavar="A-B,C", help="known joints in those frames (default: all)"
+    )
+    group.add_argument(
+        "--seconds", type=cli.number_between(0.1, 86400), metavar="S", help="length (default: that of --given)"
     )
     args = parser.parse_args(argv)
     if args.data and args.audio:

@@ -79,7 +79,7 @@ def arguments(argv: list[str] | None):
     parser = cli.parser(__doc__, "resume", "seed", "device", "threads", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root")
     parser.add_argument("--out", metavar="FILE", help="output (DATA/models/music2pose.pt; lstm.pt for --model lstm)")
-    parser.add_argument("--style", help="train on this style only (all, conditioned on the style label)")
+    parser.add_argument("--style", help="train on this style only (default: on all, with the style label as input)")
     number, share = cli.positive(int), cli.positive(float)
     group = parser.add_argument_group("network")
     group.add_argument("--model", choices=("transformer", "lstm"), default="transformer",

@@ -1,7 +1,8 @@
 """Train the sequence GAN: dances as paths through the pose GAN's latent space, conditioned on music if there is any.
 
 Reads   DATADIR/*.npz, each with poses (T, J, 2): DATA/poses of a data root, or any folder of your own; the pose GAN
-        trained on it (--pose-gan); DATA/music/<clip>.npz, DATA/splits/ and DATA/clips.csv if DATADIR is DATA/poses
+        trained on it (--pose-gan); if DATADIR is DATA/poses also DATA/splits/, DATA/clips.csv and, for 15 or 25 joints,
+        DATA/music/<clip>.npz
 Writes  models/seq_gan.pt beside DATADIR (--out): the generator's moving average, when it had the least FID on the val
         split, and all else that generation needs, such as the pose generator
         models/seq_gan.last.pt            the state of training, for --resume
@@ -54,7 +55,7 @@ def main(argv: list[str] | None = None) -> None:
         resampled, adversarial = train.advance(step), step >= args.pretrain_steps
         if resampled:
             batches = sampler.SequenceSampler(train.data, config, folder.mirrored(args.no_mirror))
-        # Pretraining does not update the state of the rollouts. A resumed run continues those of the same dances.
+        # Rollouts restart after pretraining, and with new dances; a resumed run has them in its saved state.
         if step == args.pretrain_steps or (resampled and step % args.resample_every == 0):
             gan.paths.restart()
         optimisers.set_rate(args.lr * sequence_training.learning_rate(step, args.steps, args.pretrain_steps))
@@ -93,7 +94,7 @@ def arguments(argv: list[str] | None):
     group.add_argument("--channels", type=number, default=96, help="of the critics (%(default)s)")
     group = parser.add_argument_group("training")
     group.add_argument("--steps", type=number, default=3000, help="of the generator (%(default)s)")
-    hint = "the first of these, without critics (%(default)s)"
+    hint = "first steps, in which the generator trains without critics (%(default)s)"
     group.add_argument("--pretrain-steps", type=cli.whole_number, default=300, help=hint)
     group.add_argument("--critic-steps", type=number, default=2, help="critic steps per generator step (%(default)s)")
     group.add_argument("--batch", type=number, default=48, help="sequences per step (%(default)s)")

@@ -24,7 +24,7 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "fps": Array("float64", (), "frames per second"),
     },
     "music": {  # Process_Waves.ipynb: the music features of one clip
-        "mel": Array("float32", ("T", 128), "log1p of the mel power spectrogram"),
+        "mel": Array("float32", ("T", 128), "log1p of 1000 x mel power spectrogram, song at rms 0.1"),
         "tempogram": Array("float32", ("T", 384), "log1p of the autocorrelation of the onset strength"),
         "chroma": Array("float32", ("T", 12), "0-1, C to B"),
         "onset": Array("float32", ("T",), "onset strength"),
@@ -45,7 +45,7 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "peaks": Array("float64", (2,), "bar phase (0-1) of fastest motion in 3/4, in 4/4", nan=True),
         "frames_per_beat": Array("int64", (), "frames per beat"),
         "mirror": Array("bool", (), "fitted on mirrored windows too"),
-        "align": Array("bool", (), "dances that drift from their music were aligned with its beats"),
+        "align": Array("bool", (), "dances with a clear bar rhythm were re-synchronised"),
         "window_beats": Array("int64", (), "beats per window; the hop is one beat"),
         "top_speed": Array("float64", (), "torso lengths per second: 99.5th percentile of the fastest joint"),
         "error": Array("float64", ("L", 2), "error after each level on train, val; fraction of variance", nan=True),

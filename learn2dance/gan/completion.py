@@ -21,8 +21,8 @@ from learn2dance.motion import skeleton
 
 OBSERVED_WEIGHT = 300.0  # loss weight of the squared error of the observed joints
 CRITIC_WEIGHT = 0.03  # loss weight of the critic scores
-PRIOR_WEIGHT = 1.0  # loss weight of the squared coarse corrections: keeps the path near the initial one
-FINE_WEIGHT = 0.01  # loss weight of the squared corrections of single steps, which only observed steps have
+PRIOR_WEIGHT = 1.0  # loss weight of the squared coarse corrections (a spline over all steps) of the initial path
+FINE_WEIGHT = 0.01  # loss weight of the squared fine corrections (of single steps, only the observed ones)
 FULL_NOISE_AFTER = 2.0  # seconds after the last observed step, over which the noise rises from 0 to its full deviation
 LEARNING_RATE = 0.05  # of Adam; it falls linearly to 0 in the second half
 MAX_SECONDS = 300.0  # seconds: the longest completion, since all latents are optimised at once

@@ -20,13 +20,14 @@ class Dance:
     """One dance: poses float32 (T, J, 2), NaN where not observed, and the music features of each step, float32 (T, M).
 
     The features are those of `conditioning.condition`, or zeros without music; the style is its index plus one, or 0 if
-    unknown.
+    unknown. ``beats`` (B,) are those of the music in seconds of the dance, or None.
     """
 
     name: str
     poses: np.ndarray
     music: np.ndarray
     style: int
+    beats: np.ndarray | None = None
 
     def starts(self, steps: int) -> np.ndarray:
         """Return the first steps of all sequences of ``steps`` complete poses: int64 (S,)."""
@@ -54,9 +55,9 @@ class DanceReader:
         """Return the mean `beat.bar_locking` of poses generated to the music of these dances; empty without music."""
         found = []
         for dance, poses in zip(dances, generated, strict=True):
-            if dance.name in self.paired and self.music_pca:
-                song, motion = self.song(dance.name), kinematics.low_pass(poses, self.clock)
-                found.append(beat.bar_locking(motion[:, :15], song["beats"], song["beats_per_bar"]))
+            if dance.beats is not None:
+                motion, beats_per_bar = kinematics.low_pass(poses, self.clock), self.song(dance.name)["beats_per_bar"]
+                found.append(beat.bar_locking(motion[:, :15], dance.beats, beats_per_bar))
         return {"bar_locking": float(np.mean(found))} if found else {}
 
     def parents(self, pose_gan: Path) -> dict:
@@ -86,12 +87,13 @@ class DanceReader:
         """Read a dance, resample it, and re-synchronise its music with it."""
         recorded, fps = pose_folder.read(self.folder, name)
         poses = kinematics.to_frame_rate(recorded, fps, self.clock)
-        music = np.zeros((len(poses), self.music_size), np.float32)
+        music, beats = np.zeros((len(poses), self.music_size), np.float32), None
         if self.music_pca and name in self.paired:
             song = self.song(name)
             beats = sync.correct_beats(recorded[:, :15], fps, song, self.peaks)
             music = condition(song, len(poses), self.clock, self.music_pca, beats)
-        return Dance(name, poses, music, self.folder.style(name))
+            beats = song["beats"] if beats is None else beats
+        return Dance(name, poses, music, self.folder.style(name), beats)
 
 
 def read_pool(reader: DanceReader, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES):

@@ -44,7 +44,7 @@ class _PoseNetwork(nn.Module):
         self.register_buffer("deviation", torch.ones(()))
 
     def of_poses(self, poses: Tensor, style: Tensor) -> Tensor:
-        """Return the output (N, out) for standardised poses (N, J, 2)."""
+        """Standardise poses (N, J, 2), and return the output (N, out)."""
         standardised = ((poses - self.mean) / self.deviation).flatten(1)
         return self.layers(torch.cat([standardised, self.style(style)], -1))
 

@@ -1,6 +1,6 @@
 """Kinetic and geometric features of windows of motion, for the metrics.
 
-All metrics share this processing: poses are normalised (centred at MidHip, torso length 1, y up), low-pass filtered at
+Poses are normalised (centred at MidHip, torso length 1, y up), low-pass filtered at
 `kinematics.CUTOFF_HZ` without lag (a Butterworth filter of order 4, run forwards and backwards; higher frequencies are
 noise of the capture), resampled to `METRIC_FPS`, and cut into windows of `SECONDS` s, one every `HOP` s. Windows in
 which a joint was not observed are left out.

@@ -8,7 +8,7 @@ from learn2dance.motion.skeleton import MOVING, gaussian_mean
 
 METRIC_FPS = 25.0  # frames per second at which motion is measured
 CUTOFF_HZ = 6.0  # Hz: cutoff of the low-pass filter
-DRIFT = 1.0  # seconds: standard deviation of the Gaussian mean that counts as drift; of a 2 s bar rhythm it takes < 1%
+TREND = 1.0  # seconds: deviation of the Gaussian mean that detrending subtracts; it keeps 99% of a 2 s bar rhythm
 
 
 def low_pass(poses: np.ndarray, fps: float, to: float = METRIC_FPS) -> np.ndarray:
@@ -49,8 +49,8 @@ def speed_times(count: int) -> np.ndarray:
 
 
 def detrended_speed(body: np.ndarray) -> np.ndarray:
-    """Subtract the slow drift, a Gaussian mean of standard deviation `DRIFT`, from `body_speed`; NaN stays NaN."""
-    return body - gaussian_mean(body, DRIFT * METRIC_FPS)
+    """Subtract the slow drift, a Gaussian mean of standard deviation `TREND`, from `body_speed`; NaN stays NaN."""
+    return body - gaussian_mean(body, TREND * METRIC_FPS)
 
 
 def steps(poses: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 Music is often added to a capture by hand, and the stated frame rate may be inexact: after a minute, dance and music can
 differ by a beat, and a model cannot learn how movement and beat relate. Beat correction assumes that
 
-- dance and music start within half a bar of each other and differ by a constant factor in speed, at most 5%;
+- dance and music start within half a bar of each other and differ by a constant factor in speed, below 5%;
 - the metre and the downbeats of the music are right;
 - the speed of the body varies with the bar (`metrics.beat.bar_locking`): the best rate is where it does so most;
 - all dances in a metre are fastest at about the same phase of the bar (`data_root.typical_peaks`).
@@ -14,14 +14,14 @@ import numpy as np
 from learn2dance.motion import kinematics
 
 RATES = np.linspace(0.95, 1.05, 41)  # candidates: seconds of music per second of dance
-SIGNIFICANT = 2.0  # minimum of lock x sqrt(seconds), a lock of 0.26 in a minute; the best rate of noise seldom has it
-GAIN = 0.02  # minimum gain in lock for a rate other than 1
+SIGNIFICANT = 2.0  # least bar locking x sqrt(seconds), e.g. 0.26 in a minute; noise seldom reaches it at any rate
+GAIN = 0.02  # least gain in bar locking for a rate other than 1
 
 
 def bar_rhythm(motion: np.ndarray, music: dict) -> np.ndarray:
     """Measure the bar rhythm in the speed of `kinematics.low_pass` motion, at each of `RATES`: complex128 (R,).
 
-    The magnitude is the lock; the angle, in turns, is the bar phase (0-1) at which the dance is fastest.
+    The magnitude is the bar locking; the angle, in turns, is the bar phase (0-1) at which the dance is fastest.
     """
     speed = kinematics.detrended_speed(kinematics.body_speed(motion))
     times, beats = kinematics.speed_times(len(speed)), music["beats"]
@@ -38,7 +38,8 @@ def bar_rhythm(motion: np.ndarray, music: dict) -> np.ndarray:
 def best_rate(rhythm: np.ndarray, seconds: float) -> tuple[float, float]:
     """Return the rate with the strongest `bar_rhythm`, and the bar phase (0-1) at which the dance is then fastest.
 
-    It is (1, NaN) if there is no clear bar rhythm; a dance of fewer ``seconds`` needs a stronger one.
+    They are (1, NaN) if there is no clear bar rhythm, which a dance of fewer ``seconds`` needs more of, or if
+    the best rate is the lowest or the highest.
     """
     lock, stated = np.abs(rhythm), int(np.abs(RATES - 1).argmin())
     best = int(lock.argmax())

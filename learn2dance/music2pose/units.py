@@ -23,7 +23,7 @@ from learn2dance.tokens.codebook import Codebook
 MOST = 20000  # units: of more, every n-th is kept
 JOIN_SCALE = 0.18  # torso lengths: at this rms join distance, a unit is e times less likely than at zero
 TARGET_WEIGHT = 0.5  # of the network's log-probability: its input, the last window, also enters the join cost
-HUBNESS_CORRECTION = 1.5  # weight of the hubness correction: at 1, join cost alone would choose all units equally often
+HUBNESS_CORRECTION = 1.5  # weight: at 1, join cost alone makes all units about equally likely; 1.5 by recall on val
 MIN_DISTANCE = 3  # beats: units no farther than this from the last unit in the same clip are excluded
 FEW = 8  # units of a style and bar position: with no more, there is no hubness correction
 SPARSE = 4  # frames: join distances are measured on every fourth frame

@@ -228,7 +228,9 @@ def arguments(argv: list[str] | None):
     if (args.known or args.known_joints) and not args.given:
         parser.error("--known and --known-joints need --given POSES.npz")
     args.known = args.known or ["0:"]
-    if args.report and (args.audio or args.prefix or args.given or args.style or args.split == "train"):
+    if args.report and (
+        not args.data or args.audio or args.prefix or args.given or args.style or args.split == "train"
+    ):
         parser.error("--report needs DATA and its val or test split; it takes no --prefix, --given or --style")
     args.n = args.n or (5 if args.report else 1)
     args.no_video |= args.report

@@ -16,7 +16,7 @@ Model = Music2Pose | GanModel
 def load(path: Path, device: str = "cpu", root: DataRoot | None = None) -> Model:
     """Load a model; raise a UserError if a music2pose model was not trained on the codebook of the root, if any."""
     builders = {"music2pose": music2pose_model.from_parts, "seq_gan": gan.from_parts}
-    model = checkpoint.load_as(path, builders, device)
+    model = checkpoint.load_as(path, builders).to(device)
     if root and isinstance(model, Music2Pose) and (root.path / "clusters.npz").exists():
         music2pose_model.check_codebook(model, path, root.path / "clusters.npz")
     return model

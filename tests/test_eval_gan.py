@@ -101,6 +101,7 @@ def test_user_errors_with_a_gan(song, model, gan, take, tmp_path, wrong, said):
         (["--audio", "a.mp3", "--known", "0:25"], "--known and --known-joints need --given"),
         (["data", "--given", "a.npz"], "--given takes one --audio FILE or none"),
         (["--given", "a.npz", "--report"], "--report needs DATA"),
+        (["--seconds", "5", "--report"], "--report needs DATA"),
         (["--seconds", "0"], "--seconds: invalid number from 0.1 to 86400"),
     ],
 )

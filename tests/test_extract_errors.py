@@ -41,7 +41,7 @@ def test_one_that_fails_does_not_stop_the_others(tmp_path, extract, two):
         "cut.mp4": "cut short",
         "text.avi": "neither sound nor picture",
         "song.mp4": "found only sound",
-        "twice.mov, twice.mp4": "would be the same clip 'twice'",
+        "twice.mov, twice.mp4": "have the same clip name 'twice'",
         "longlong": "200 bytes",
         "gone.mp4": "cannot be read (No such file",
         "two\\nlines": "one line of UTF-8",

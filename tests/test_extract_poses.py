@@ -90,7 +90,7 @@ def test_videos_within_the_data_root(tmp_path, extract):
     flashes(videos / "a.mp4", seconds=0.4)
     for name in ("twice.mp4", "twice.mov"):
         shutil.copy(videos / "a.mp4", videos / name)
-    assert "twice.mov, twice.mp4 would be the same clip" in error_line(extract("data/videos", "data"))
+    assert "twice.mov, twice.mp4 have the same clip name" in error_line(extract("data/videos", "data"))
     assert [path.name for path in (tmp_path / "data" / "keypoints").iterdir()] == ["a"]
     parsed = subprocess.run([sys.executable, ROOT / "parse.py", tmp_path / "data"], capture_output=True, text=True)
     assert parsed.returncode == 0 and "1 clips written" in parsed.stdout, parsed.stderr

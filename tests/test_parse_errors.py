@@ -162,6 +162,6 @@ def test_a_clip_that_is_there_twice_is_named_and_the_others_are_made(run_stage, 
         np.save(tmp_path / "keypoints" / name, np.broadcast_to(spread, (20, 15, 2)))
     (tmp_path / "keypoints" / "a.pkl").touch()
     done = run_stage("parse.py", tmp_path, "--fps", 25)
-    assert done.returncode == 2 and "a.npy, a.pkl would be the same clip" in done.stderr, done.stderr
+    assert done.returncode == 2 and "a.npy, a.pkl have the same clip name" in done.stderr, done.stderr
     assert done.stderr.count("\n") == 1 and "(1 of 2 clips failed)" in done.stderr
     assert [path.name for path in (tmp_path / "poses").iterdir()] == ["b.npz"]

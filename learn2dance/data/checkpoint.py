@@ -51,14 +51,15 @@ def load(path: str | Path, *kinds: str) -> dict:
     return parts
 
 
-def load_as(path: str | Path, builders: dict[str, Callable[[dict, str], Model]], device: str = "cpu") -> Model:
-    """Load a checkpoint of one of these kinds, and build a model from its parts: ``builders[kind](parts, device)``.
+def load_as(path: str | Path, builders: dict[str, Callable[[dict], Model]]) -> Model:
+    """Load a checkpoint of one of these kinds, and build a model from its parts on the CPU: ``builders[kind](parts)``.
 
     Raises a UserError as `load` does, or if the parts are not those of such a model.
     """
     parts = load(path, *builders)
     try:
-        return builders[parts["kind"]](parts, device)
+        return builders[parts["kind"]](parts)
     except (KeyError, TypeError, RuntimeError) as error:
-        found = f"not the parts of a '{parts['kind']}' model ({str(error).splitlines()[0]})"
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        found = f"not the parts of a '{parts['kind']}' model ({reason})"
         raise UserError(f"{path}: {found}; was it trained by another version?") from None

@@ -72,19 +72,16 @@ def _claimed(parent: Path, suffix: str | None) -> Iterator[Path]:
         # A signal can end the process between any two lines of this function. Then it is removed at exit.
         at_exit = Finalize(None, _remove, [name], exitpriority=0)
         try:
-            if suffix is None:
-                name.mkdir()
-                handle = os.open(name, os.O_RDONLY)
-            else:
-                handle = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+            handle = _create(name, folder=suffix is None)
+        except OSError:
+            at_exit.cancel()
+            raise
+        if handle is not None:
             with contextlib.suppress(OSError):  # file system without locks: leftovers there are never removed
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if name.exists():
                 break
             os.close(handle)
-        except FileNotFoundError:
-            if not parent.is_dir():
-                raise
         at_exit.cancel()  # another process removed it before the lock was taken
     try:
         yield name
@@ -92,6 +89,16 @@ def _claimed(parent: Path, suffix: str | None) -> Iterator[Path]:
         _remove(name)
         at_exit.cancel()
         os.close(handle)
+
+
+def _create(name: Path, folder: bool) -> int | None:
+    """Create and open a file, or a folder for this user alone; None if another process has removed the folder since."""
+    if not folder:
+        return os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+    name.mkdir(0o700)
+    with contextlib.suppress(FileNotFoundError):
+        return os.open(name, os.O_RDONLY)
+    return None
 
 
 @functools.cache

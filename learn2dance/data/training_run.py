@@ -1,6 +1,7 @@
 """The bookkeeping of a training run: its files, its best model, and a saved state from which it resumes exactly."""
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,23 +30,31 @@ class TrainingRun:
 
     def __init__(self, kind: str, out: str | Path, args, parents: dict):
         self.kind, self.out, self.args, self.parents = kind, Path(out), args, parents
+        if self.out.is_dir():
+            raise UserError(f"--out {out}: found a folder, expected the name of a file, e.g. model.pt")
         self.last = self.out.with_name(f"{self.out.name.removesuffix('.pt')}.last.pt")
         self.folder = self.out.parent / "runs" / self.out.stem
         self.hyperparameters = {key: value for key, value in vars(args).items() if key not in OUTSIDE}
         self.rng = np.random.Generator(np.random.PCG64(args.seed))
         self.step, self.best, self.best_step, self.waited = 0, float("inf"), 0, 0
 
-    def is_up_to_date(self) -> bool:
-        """Tell whether the model is complete: trained to the end with these hyperparameters on these data."""
-        if not self.out.exists() or not self.last.exists():
-            return False
+    @cached_property
+    def saved(self) -> dict | None:
+        """The state in `last`; None if there is none, or if the model in `out` is not of the same run."""
+        if not self.last.exists():
+            return None
         try:
-            model, state = checkpoint.load(self.out, self.kind), self._load_state()
+            model, state = checkpoint.load(self.out, self.kind), checkpoint.load(self.last, f"{self.kind} training")
         except UserError as error:
             log.warning("%s", error)
-            return False
-        wanted = (self.hyperparameters, self.parents)
-        if done := state["done"] and all((p["arguments"], p["parents"]) == wanted for p in (model, state)):
+            return None
+        same = all(model.get(key) == state[key] for key in ("arguments", "parents"))
+        return state if same and model.get("step") == state["best_step"] else None
+
+    def is_up_to_date(self) -> bool:
+        """Tell whether the model is complete: trained to the end with these hyperparameters on these data."""
+        wanted = {"arguments": self.hyperparameters, "parents": self.parents, "done": True}
+        if done := self.saved is not None and all(self.saved[key] == value for key, value in wanted.items()):
             log.info("%s: up to date", self.out)
         return done
 
@@ -57,15 +66,15 @@ class TrainingRun:
         from torch.utils.tensorboard import SummaryWriter
 
         self.network, self.optimiser = network, optimiser
-        if self.args.resume and self.out.exists() and self.last.exists():
+        if self.args.resume and self.last.exists():
             self._resume()
-        self.board = SummaryWriter(str(self.folder), purge_step=self.step)
-
-    def _load_state(self) -> dict:
-        return checkpoint.load(self.last, f"{self.kind} training")
+        self.board = SummaryWriter(str(self.folder), purge_step=self.step + 1)
 
     def _resume(self) -> None:
-        saved = self._load_state()
+        saved = self.saved
+        if saved is None:
+            log.info("%s: does not belong to %s; training starts at step 0", self.last, self.out)
+            return
         if saved["parents"] != self.parents:
             log.info("%s: the data have changed since; training starts at step 0", self.last)
             return

@@ -41,6 +41,11 @@ class GanModel:
         """The styles that it was trained on."""
         return self.poses.styles
 
+    def to(self, device: str) -> "GanModel":
+        """Move the networks to this device, and return the model."""
+        self.networks.to(device)
+        return self
+
     def choose_style(self, music: dict | None, style: str | None) -> tuple[dict | None, int]:
         """Choose a style by name, by the music (`beat_grid.choose_style`), or the first one; also count the beats."""
         index = data_root.style_index(style, self.styles)
@@ -72,16 +77,16 @@ def save(path: Path, gan: GanModel, **more) -> None:
 
 def load(path: str | Path, device: str = "cpu") -> GanModel:
     """Load a model for generation on this device (`checkpoint.load_as`)."""
-    return checkpoint.load_as(path, {"seq_gan": from_parts}, device)
+    return checkpoint.load_as(path, {"seq_gan": from_parts}).to(device)
 
 
-def from_parts(parts: dict, device: str) -> GanModel:
+def from_parts(parts: dict) -> GanModel:
     """Build a model from the parts of its checkpoint."""
     config, poses = SequenceConfig(**parts["config"]), PoseConfig(**parts["poses"])
     networks = build(config, poses)
     networks.load_state_dict(parts["network"])
     music_pca = Projection(**parts["music_pca"]) if parts["music_pca"] else None
-    networks = networks.to(device).eval().requires_grad_(False)
+    networks = networks.eval().requires_grad_(False)
     return GanModel(config, poses, networks, music_pca, parts["tempi"], parts["top_speed"])
 
 

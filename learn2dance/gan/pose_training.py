@@ -154,16 +154,17 @@ def save_poses(path: Path, gan: PoseGan, **more) -> None:
 
 def load_poses(path: Path, device: str = "cpu") -> tuple[PoseGenerator, PoseEncoder]:
     """Load a pose generator and its encoder onto this device, in evaluation mode (`checkpoint.load_as`)."""
-    return checkpoint.load_as(path, {"pose_gan": from_parts}, device)
+    generator, encoder = checkpoint.load_as(path, {"pose_gan": from_parts})
+    return generator.to(device), encoder.to(device)
 
 
-def from_parts(parts: dict, device: str) -> tuple[PoseGenerator, PoseEncoder]:
+def from_parts(parts: dict) -> tuple[PoseGenerator, PoseEncoder]:
     """Build a pose generator and its encoder from the parts of their checkpoint."""
     config = PoseConfig(**parts["config"])
     generator, encoder = PoseGenerator(config), PoseEncoder(config)
     generator.load_state_dict(parts["network"])
     encoder.load_state_dict(parts["encoder"])
-    return generator.to(device).eval(), encoder.to(device).eval()
+    return generator.eval(), encoder.eval()
 
 
 def validation_poses(train: np.ndarray, val: np.ndarray, style: np.ndarray, seed: int) -> tuple:

@@ -35,6 +35,11 @@ class Music2Pose:
         """The styles in the training data."""
         return self.config.styles
 
+    def to(self, device: str) -> "Music2Pose":
+        """Move the network to this device, and return the model."""
+        self.network.to(device)
+        return self
+
     @cached_property
     def inventory(self) -> UnitInventory:
         """The units, prepared for selection."""
@@ -65,10 +70,10 @@ def save_model(path: str | Path, model: Music2Pose, **more) -> None:
 
 def load_model(path: str | Path, device: str = "cpu") -> Music2Pose:
     """Load a model onto this device, in evaluation mode (`checkpoint.load_as`)."""
-    return checkpoint.load_as(path, {"music2pose": from_parts}, device)
+    return checkpoint.load_as(path, {"music2pose": from_parts}).to(device)
 
 
-def from_parts(parts: dict, device: str) -> Music2Pose:
+def from_parts(parts: dict) -> Music2Pose:
     """Build a model from the parts of its checkpoint."""
     config, book = Config(**parts["config"]), parts["codebook"]
     network = networks.build(config)
@@ -78,7 +83,7 @@ def from_parts(parts: dict, device: str) -> Music2Pose:
     units = Units(**{f.name: parts["units"][f.name].numpy() for f in fields(Units)})
     units = replace(units, tokens=units.tokens.astype("int64"), motion=units.motion.astype("float32"))
     music_pca, motion_pca = Projection(**parts["music_pca"]), Projection(**parts["motion_pca"])
-    return Music2Pose(network.to(device).eval(), config, music_pca, motion_pca, units, codebook, book["digest"])
+    return Music2Pose(network.eval(), config, music_pca, motion_pca, units, codebook, book["digest"])
 
 
 def check_codebook(model: Music2Pose, path: str | Path, clusters: str | Path) -> None:

@@ -81,7 +81,7 @@ def _clips(folder: Path) -> tuple[dict[str, Path], list[str]]:
     for clip, same in by_clip.items():
         if len(same) > 1:
             names = ", ".join(path.name for path in same)
-            faults.append(f"{folder}: {names} would be the same clip '{clip}'; rename one of them")
+            faults.append(f"{folder}: {names} have the same clip name '{clip}'; rename one of them")
         elif len(os.fsencode(clip)) > LONGEST:
             faults.append(f"{same[0]}: a name of more than {LONGEST} bytes; rename it")
         elif clip.splitlines() != [clip] or os.fsencode(clip) != clip.encode(errors="replace"):

@@ -161,3 +161,16 @@ def test_a_signal_at_any_line_leaves_nothing(tmp_path, write):
         if process.exitcode == 0:
             break
     assert step > 20 and (tmp_path / "target").exists()
+
+
+def test_what_cannot_be_created_is_an_error_at_once(tmp_path):
+    for path in ("/proc/x.npz", tmp_path / f"a.{'x' * 300}", tmp_path / "file" / "x.npz"):
+        (tmp_path / "file").touch()
+        with pytest.raises(OSError), atomic(path):
+            pass
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_temporary_folders_are_private():
+    with temporary_folder() as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700

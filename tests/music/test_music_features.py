@@ -114,7 +114,7 @@ def test_a_song_with_two_files_is_named_and_the_others_are_processed(tmp_path):
     for name in ("a.wav", "b.wav"):
         wavfile.write(tmp_path / "audio" / name, 22050, y)
     (tmp_path / "audio" / "a.mp3").touch()
-    with pytest.raises(UserError, match="a.mp3, a.wav would be the same clip"):
+    with pytest.raises(UserError, match="a.mp3, a.wav have the same clip name"):
         features.process(data_root.open_root(tmp_path))
     assert [path.name for path in (tmp_path / "music").iterdir()] == ["b.npz"]
 

@@ -53,7 +53,7 @@ def test_a_clip_of_two_videos_is_named_and_the_others_are_drawn(run_stage, tmp_p
         pose(tmp_path, name[0], frames=10)
     (tmp_path / "videos" / "a.mov").touch()
     done = run_stage("-m", "learn2dance.render.films", tmp_path)
-    assert done.returncode == 2 and "a.mov, a.mp4 would be the same clip" in done.stderr, done.stderr
+    assert done.returncode == 2 and "a.mov, a.mp4 have the same clip name" in done.stderr, done.stderr
     assert [path.name for path in (tmp_path / "films").iterdir()] == ["b.mp4"]
 
 

@@ -19,6 +19,11 @@ LARGEST_CLIP = 1 << 30  # bytes, limit for an unpacked clip; half an hour of one
 Files = list[tuple[str, bytes]]  # names and contents
 
 
+# Exceptions that zipfile, gzip and tarfile raise for damaged archives.
+DAMAGED = (EOFError, ValueError, OverflowError, IndexError, RecursionError, zlib.error, gzip.BadGzipFile)
+DAMAGED += (tarfile.TarError, zipfile.BadZipFile)
+
+
 def read(path: Path) -> tuple[Files, str]:
     """Read names and contents of one clip's files, sorted by name, and a hash for noticing changes.
 
@@ -43,7 +48,7 @@ def read(path: Path) -> tuple[Files, str]:
             files = [(path.name, packed)] if path.suffix.lower() in SINGLE else sorted(unpack(path, packed))
     except UserError:
         raise
-    except (EOFError, ValueError, zlib.error, gzip.BadGzipFile, tarfile.TarError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise UserError(f"{path}: damaged or incomplete archive ({error}); was copying it interrupted?") from None
     except RuntimeError as error:  # from zipfile: a password, or an unsupported compression
         raise UserError(f"{path}: {error}; pack it as a .tar.gz") from None

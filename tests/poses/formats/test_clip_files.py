@@ -174,3 +174,18 @@ def test_a_file_that_only_calls_itself_an_archive(tmp_path):
         (tmp_path / f"clip.{ending}").write_bytes(b"<html>404 not found</html>" * 100)
         with pytest.raises(UserError, match="damaged or incomplete archive"):
             clip_files.read(tmp_path / f"clip.{ending}")
+
+
+@pytest.mark.parametrize("kind", [b"L", b"x", b"S"])
+def test_a_header_that_tarfile_cannot_read_is_damage(tmp_path, kind):
+    header = bytearray(tarfile.TarInfo("a_0_keypoints.json").tobuf(tarfile.GNU_FORMAT))
+    header[156:157] = kind
+    if kind == b"S":
+        header[482] = 1  # sparse, with a further header that is missing
+    else:
+        header[124:136] = b"\x80" + 11 * b"\x7f"  # a size of 2**87 bytes
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    (tmp_path / "a.tar").write_bytes(bytes(header))
+    with pytest.raises(UserError, match="damaged or incomplete archive"):
+        clip_files.read(tmp_path / "a.tar")

@@ -1,0 +1,110 @@
+"""The bookkeeping of training, on a model with one weight."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from learn2dance.data import checkpoint
+from learn2dance.data.training_run import TrainingRun
+from learn2dance.errors import UserError
+
+
+def train(out, losses, parents=(), resume=False, stop=None, **more):
+    """Train as many steps as there are losses; return the run, and the steps that it took."""
+    args = SimpleNamespace(**({"seed": 0, "steps": len(losses), "every": 1, "resume": resume} | more))
+    run = TrainingRun("pose_gan", out, args, {"data": list(parents)})
+    network = nn.Linear(1, 1, bias=False)
+    run.begin(network, torch.optim.SGD(network.parameters(), 0.1))
+    taken = []
+    for step in run.steps():
+        taken.append(step)
+        nn.init.constant_(network.weight, step)
+        run.validated(losses[step], lambda path, **parts: save(path, network, **parts), {"loss": losses[step]}, {})
+        if run.step == stop:
+            return run, taken
+    run.finish("loss")
+    return run, taken
+
+
+def save(path, network, **parts):
+    checkpoint.save(path, "pose_gan", network=network.state_dict(), **parts)
+
+
+def weight(out):
+    return checkpoint.load(out, "pose_gan")["network"]["weight"].item()
+
+
+def test_the_model_with_the_lowest_loss_is_kept(tmp_path):
+    run, taken = train(tmp_path / "m.pt", [3.0, 1.0, 2.0, float("nan")])
+    assert taken == [0, 1, 2, 3] and weight(run.out) == 1 and (run.best, run.best_step, run.waited) == (1.0, 2, 2)
+    run, _ = train(tmp_path / "n.pt", [float("nan"), float("nan")])
+    assert weight(run.out) == 1  # without a number, the last one
+
+
+def test_it_resumes_where_it_stopped_and_no_validation_is_lost(tmp_path):
+    from learn2dance.music2pose.training import history
+
+    train(tmp_path / "m.pt", [3.0, 2.0, 1.0, 4.0], stop=2)
+    run, taken = train(tmp_path / "m.pt", [3.0, 2.0, 1.0, 4.0], resume=True)
+    assert taken == [2, 3] and weight(run.out) == 2
+    assert history(run.folder)["val/loss"].tolist() == [[1, 3], [2, 2], [3, 1], [4, 4]]
+
+
+def test_up_to_date_is_what_was_trained_to_the_end_alike(tmp_path):
+    def up_to_date(out, steps=2, parents=(), **more):
+        args = SimpleNamespace(**({"seed": 0, "steps": steps, "every": 1, "resume": True} | more))
+        return TrainingRun("pose_gan", out, args, {"data": list(parents)}).is_up_to_date()
+
+    out = tmp_path / "m.pt"
+    assert not up_to_date(out)
+    train(out, [2.0, 1.0], stop=1)
+    assert not up_to_date(out)
+    train(out, [2.0, 1.0])
+    assert up_to_date(out) and not up_to_date(out, steps=3) and not up_to_date(out, parents=["new"])
+    assert up_to_date(out, device="cuda", quiet=True)  # these do not affect the model
+
+
+@pytest.mark.parametrize("how", ["deleted", "damaged", "of another seed", "of another step"])
+def test_a_model_that_is_not_of_the_saved_state_is_trained_again(tmp_path, how, caplog):
+    out, losses = tmp_path / "m.pt", [2.0, 1.0]
+    train(out, losses)
+    good = out.read_bytes()
+    if how == "deleted":
+        out.unlink()
+    elif how == "damaged":
+        out.write_bytes(good[:100])
+    elif how == "of another seed":
+        train(tmp_path / "other.pt", losses, seed=1)
+        out.write_bytes((tmp_path / "other.pt").read_bytes())
+    else:  # killed between writing the model and the state
+        parts = checkpoint.load(out, "pose_gan")
+        checkpoint.save(out, parts.pop("kind"), **{k: v for k, v in parts.items() if k != "schema"} | {"step": 1})
+    with caplog.at_level("INFO", "learn2dance"):
+        _, taken = train(out, losses, resume=True)
+    assert taken == [0, 1] and out.read_bytes() == good
+    assert "does not belong to" in caplog.text
+
+
+def test_other_data_start_again_and_other_hyperparameters_are_refused(tmp_path):
+    train(tmp_path / "m.pt", [2.0, 1.0, 0.5], stop=1)
+    with pytest.raises(UserError, match="cannot resume, --steps was 3; give the same values"):
+        train(tmp_path / "m.pt", [2.0, 1.0], resume=True)
+    assert train(tmp_path / "m.pt", [2.0, 1.0], parents=["new"], resume=True)[1] == [0, 1]
+
+
+def test_divergence_names_the_model_that_remains(tmp_path):
+    run, _ = train(tmp_path / "m.pt", [1.0])
+    with pytest.raises(
+        UserError, match="step 1: training diverged .loss inf.; .*m.pt is the last good model; try a low"
+    ):
+        run.diverged("loss inf")
+    run.out.unlink()
+    with pytest.raises(UserError, match="no model was saved"):
+        run.diverged("loss inf")
+
+
+def test_a_folder_is_no_model(tmp_path):
+    with pytest.raises(UserError, match="found a folder, expected the name of a file"):
+        train(tmp_path, [1.0])

@@ -39,7 +39,7 @@ def draw(scores: dict, described: dict, music: dict, path: Path) -> None:
     bars(axes[0, 2], "music_to_motion", "beat alignment, music to motion", chance="music_to_motion_chance")
     bars(axes[1, 0], "bar_locking", "bar locking: how much speed varies with the bar")
     bars(axes[1, 1], "song_specificity", "song specificity: bar locking, own song minus others")
-    bars(axes[1, 2], "nearest_training_distance", "distance to the nearest training window (torso lengths)")
+    bars(axes[1, 2], "nearest_training_distance", "distance to the training set (torso lengths)")
     _scatter(axes[2, 0], scores, colours)
     _power(axes[2, 1], described, colours)
     _speed_over_bar(axes[2, 2], described, music, colours)

@@ -7,10 +7,10 @@ standard library do not tell. Workers end when their parent ends, even if it is 
 import contextlib
 import errno
 import multiprocessing
+import multiprocessing.util
 import os
 import pickle
 import signal
-import sys
 import threading
 import traceback
 from collections import deque
@@ -184,7 +184,12 @@ def _picklable(error: Exception) -> Exception:
 
 
 def _exit(*_) -> NoReturn:
-    sys.exit(128 + signal.SIGTERM)  # SystemExit lets temporary files be removed
+    """Remove temporary files (they are registered with `multiprocessing`) and end the process.
+
+    An exception, such as SystemExit, would be ignored if the signal came during a callback from C code, e.g. of numba.
+    """
+    multiprocessing.util._exit_function()
+    os._exit(128 + signal.SIGTERM)
 
 
 def end_with_parent() -> None:

@@ -105,7 +105,8 @@ def test_make_goes_from_videos_to_films_past_a_damaged_one(tmp_path, extract):
     song(data / "audio" / "it's $me.mov.ogg")
     targets = ["-k", "-C", ROOT, "-o", "venv", f"PY={sys.executable}", f"DATA={data}", "keypoints", "poses", "films"]
     done = extract(*targets, script="make")
-    assert done.returncode == 2 and "bad.mp4: found neither sound" in done.stderr and "'films'" not in done.stderr, done.stderr
+    assert done.returncode == 2 and "bad.mp4: found neither" in done.stderr, done.stderr
+    assert "'films'" not in done.stderr
     assert len(pictures(data / "films" / "it's $me.mov.mp4")) == 10
     assert (
         "Audio:"

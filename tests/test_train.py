@@ -1,4 +1,3 @@
-import shutil
 import signal
 import subprocess
 import sys
@@ -7,7 +6,7 @@ import time
 import numpy as np
 import pytest
 import torch
-from conftest import QUICK, QUICK_POSES, ROOT
+from conftest import QUICK, ROOT
 
 from learn2dance.data import checkpoint, data_root, npz
 from learn2dance.music2pose import training
@@ -236,36 +235,3 @@ def test_arguments_that_do_not_do(root, run_stage, wrong):
 def test_importing_it_does_nothing():
     code = "import sys, train; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
-
-
-def test_stages_take_files_that_others_saved(root, run_stage):
-    """Files with the keys of the schema and no more are accepted by every stage, and none is replaced."""
-    for kind in ("poses", "music", "tokens"):
-        for file in (root / kind).glob("*.npz"):
-            arrays = dict(np.load(file))
-            arrays.pop("meta")
-            np.savez(file, **arrays)
-    arrays = dict(np.load(root / "clusters.npz"))
-    arrays.pop("meta")
-    np.savez(root / "clusters.npz", **arrays)
-    before = {file: file.read_bytes() for file in root.rglob("*.npz") if "dances" not in file.parts}
-    runs = [
-        ("parse.py", root),
-        ("-m", "learn2dance.notebook", "Process_Waves.ipynb", root),
-        ("-m", "learn2dance.notebook", "Clustering.ipynb", root),
-        ("train.py", root, *QUICK),
-        ("eval.py", root, "--split", "test", "--no-video"),
-        ("train_pose.py", root / "poses", *QUICK_POSES),
-    ]
-    for run in runs:
-        ended = run_stage(*run)
-        assert ended.returncode == 0, ended.stderr
-    assert {file: file.read_bytes() for file in before} == before
-
-
-def test_training_does_not_need_the_poses(root, run_stage, tmp_path):
-    """The tokens hold what is learned from them."""
-    assert run_stage("train.py", root, "--out", tmp_path / "a.pt", *QUICK).returncode == 0
-    shutil.rmtree(root / "poses")
-    assert run_stage("train.py", root, "--out", tmp_path / "b.pt", *QUICK).returncode == 0
-    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "b.pt").read_bytes()

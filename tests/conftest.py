@@ -20,10 +20,18 @@ def still_alive(processes: list[psutil.Process], seconds: float = 2.0) -> list[p
     """Return which of these processes have not ended after so long; ended ones that nobody has waited for count."""
     until = time.monotonic() + seconds
     while True:
-        alive = [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+        alive = [process for process in processes if runs(process)]
         if not alive or time.monotonic() > until:
             return alive
         time.sleep(0.02)
+
+
+def runs(process: psutil.Process) -> bool:
+    """Return whether a process has not ended; one that nobody has waited for has."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # it ended between the two questions
+        return False
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import time
 
 import psutil
 import pytest
-from conftest import ROOT, still_alive
+from conftest import ROOT, runs, still_alive
 
 from learn2dance import parallel
 from learn2dance.data import npz
@@ -166,7 +166,7 @@ def test_a_killed_worker_of_a_stage_is_one_line_that_names_its_clip(root, kind, 
             break
     time.sleep(0.2)
     workers = children(process, depth, 1)
-    waiting = [worker for worker in workers if worker.status() != "zombie"]
+    waiting = [worker for worker in workers if runs(worker)]
     for worker in waiting:
         worker.kill()  # those without a clip too
     _, said = process.communicate(timeout=60)

@@ -47,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--start", type=cli.number_between(0, 86400), default=0.0, metavar="S", help="seconds to skip (0)")
     add("--length", type=cli.number_between(0.001, 86400), metavar="S", help="seconds to draw (all)")
     add("--titles", nargs="+", metavar="TITLE", help="one per file (the files' names, if there are several)")
+    add("--follow", action="store_true", help="move the view with the dancer (by default it shows the whole path)")
     add("--trail", action="store_true", help="draw fading trails of wrists and ankles")
     add("--beats", action="store_true", help="light up the floor on the beats, if the file has them")
     arguments = parser.parse_args(argv)
@@ -66,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
         if arguments.beats and dance["beats"] is None:
             log.warning("%s: no beats in it, none are shown (eval.py's dances have them)", file)
 
-    from learn2dance.motion import kinematics, skeleton
+    from learn2dance.motion import kinematics, travel
 
     fps = arguments.fps or max(dance["fps"] for dance in loaded)
     if not 0.1 <= fps <= 1000:
@@ -79,7 +80,7 @@ def main(argv: list[str] | None = None) -> None:
     first = round(arguments.start * fps)
     last = None if arguments.length is None else first + max(1, round(arguments.length * fps))
     for file, dance in zip(files, loaded, strict=True):
-        poses = skeleton.ground(dance["poses"], dance["fps"]) if dance["y_up"] else dance["poses"]
+        poses = dance["poses"] if dance["nearer"] is None else travel.perspective(dance["poses"], dance["nearer"])
         poses = kinematics.resample(poses, dance["fps"], fps)
         if first >= len(poses):
             raise UserError(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
@@ -94,7 +95,7 @@ def main(argv: list[str] | None = None) -> None:
         log.info("%s: poses over %s, %g frames a second", out, arguments.over.name, fps)
         return
 
-    from learn2dance.render import animation
+    from learn2dance.render import animation, viewport
 
     dances, beats = [], []
     for file, dance in zip(files, loaded, strict=True):
@@ -104,6 +105,8 @@ def main(argv: list[str] | None = None) -> None:
         dances.append(poses)
         beats.append(dance["beats"] - first / fps if arguments.beats and dance["beats"] is not None else None)
     seconds = max(map(len, dances)) / fps
+    if arguments.follow:
+        dances = [viewport.follow(viewport.upright(poses, True), fps) for poses in dances]
     drawn = {"titles": titles, "y_up": True, "size": arguments.size, "start": first / fps}
     if ending == ".png":
         animation.contact_sheet(dances, fps, out, **drawn)
@@ -123,7 +126,7 @@ def _check(arguments, out: Path, ending: str) -> None:
     for source in (arguments.audio, arguments.over):
         if source and out.resolve() == source.resolve():
             raise UserError(f"{out}: is an input and would be overwritten; give another --out")
-    for name in ("titles", "trail", "beats") if arguments.over else ():
+    for name in ("titles", "trail", "beats", "follow") if arguments.over else ():
         if getattr(arguments, name):
             raise UserError(f"--{name}: cannot be used with --over")
     if titles and len(titles) != files:

@@ -57,7 +57,8 @@ def options(args, model) -> dict:
         if args.given or args.seconds:
             raise UserError("--given and --seconds need a GAN (--model; train_seq.py writes it), this is music2pose")
         names = ("temperature", "top_k", "prefix")
-    return {name: getattr(args, name) for name in names}
+    stage = {} if args.stage is None else {"stage": args.stage}
+    return {name: getattr(args, name) for name in names} | stage
 
 
 def generate(args, model, path: Path, how: dict, root, out: Path) -> list[dict[str, Path]]:
@@ -140,7 +141,7 @@ def report(args, model, path: Path, how: dict, root, out: Path) -> None:
 def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Path | None) -> Path:
     """Write a dance as .npz, and as video with its music, unless they are up to date; return the .npz."""
     from learn2dance.data import npz
-    from learn2dance.motion import skeleton
+    from learn2dance.motion import travel
     from learn2dance.render import animation
 
     target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{how['seed']}.npz")
@@ -154,7 +155,7 @@ def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Pat
         npz.save(target, "dance", "eval.py", how, parents, **make())
     if not args.no_video and not (video.exists() and video.stat().st_mtime >= target.stat().st_mtime):
         dance = npz.load(target, "dance")
-        poses = skeleton.ground(dance["poses"], dance["fps"])
+        poses = travel.perspective(dance["poses"], dance["nearer"])
         animation.animate([poses], dance["fps"], video, audio=sound, y_up=True)
     log.info("%s", target if args.no_video else video)
     return target
@@ -201,6 +202,9 @@ def arguments(argv: list[str] | None):
     group.add_argument(
         "--top-k", type=cli.whole_number, default=0, help="draw from this many likeliest units; 0: all (%(default)s)"
     )
+    group.add_argument(
+        "--stage", type=cli.number_between(1, 1000), metavar="W", help="width of the stage in torso lengths (12)"
+    )
     group.add_argument("--n", type=cli.positive(int), help="dances per song, seeds SEED, SEED + 1 … (1; --report: 5)")
     group.add_argument("--prefix", metavar="POSES.npz", help="continue these poses, which start with the song")
     group = parser.add_argument_group("GAN only (train_seq.py)")
@@ -223,6 +227,8 @@ def arguments(argv: list[str] | None):
         parser.error("--given takes one --audio FILE or none, and no data root")
     if args.seconds and (args.data or args.audio) and not args.given:
         parser.error("--seconds is for dances without music and for --given; a dance to a song is as long as the song")
+    if args.given and args.stage:
+        parser.error("--stage is not supported with --given, which has its own path")
     if args.given and args.temperature != 1:
         parser.error("--temperature is not supported with --given")
     if (args.known or args.known_joints) and not args.given:

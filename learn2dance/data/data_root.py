@@ -13,7 +13,7 @@ from learn2dance.cli import log
 from learn2dance.data import npz
 from learn2dance.data.temporary import atomic, atomic_folder
 from learn2dance.errors import UserError
-from learn2dance.motion import skeleton, sync
+from learn2dance.motion import skeleton, sync, travel
 
 ARCHIVES = (".tar.gz", ".tar", ".zip", ".tgz")
 AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
@@ -212,6 +212,20 @@ def normalised(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:
     """Return a clip's normalised poses (T, 15, 2) and their frame rate."""
     poses = npz.load(root.file("poses", clip), "poses")
     return skeleton.normalise(poses["poses"][:, :15], poses["fps"]), poses["fps"]
+
+
+def placed(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:
+    """Return a clip's poses (T, 15, 2) in torso lengths, y up, with the dancer's path, and their frame rate."""
+    poses, fps = normalised(root, clip)
+    return travel.place(poses, path(root, clip)), fps
+
+
+def path(root: DataRoot, clip: str) -> np.ndarray:
+    """Return the path (T, 3) of a clip's dancer (`travel`), estimated from the feet if the camera moved."""
+    poses = npz.load(root.file("poses", clip), "poses")
+    if poses.get("travel", True):
+        return travel.from_camera(poses["poses"], poses["fps"])
+    return travel.from_feet(skeleton.normalise(poses["poses"][:, :15], poses["fps"]), poses["fps"])
 
 
 def style_index(style: str | None, styles: tuple[str, ...]) -> int:

@@ -71,9 +71,9 @@ def _cast(array: np.ndarray, spec: Array | None) -> np.ndarray:
 def load_poses(path: str | Path) -> dict:
     """Load the poses of any .npz, written by a stage or by any other ``np.savez(poses=…)``.
 
-    Returns ``poses`` float32 (T, J, 2), NaN where missing; ``y_up``, whether y points up; ``fps`` and ``beats`` (B,) in
-    seconds, or None if the file has none. Raises a UserError if there are no poses of that shape, or infinite ones, or
-    if fps or beats are not valid numbers.
+    Returns ``poses`` float32 (T, J, 2), NaN where missing; ``y_up``, whether y points up; ``fps``, ``beats`` (B,) in
+    seconds and a dance's ``nearer`` (T,), or None if the file has none. Raises a UserError if there are no poses of
+    that shape, or infinite ones, or if fps or beats are not valid numbers.
     """
     arrays = read_npz(path)
     poses, beats, fps = (arrays.get(key) for key in ("poses", "beats", "fps"))
@@ -92,7 +92,8 @@ def load_poses(path: str | Path) -> dict:
     if beats is not None and (beats.ndim != 1 or beats.dtype.kind not in "fiu"):
         raise UserError(f"{path}: 'beats' is {beats.dtype} {beats.shape}, expected seconds (beats,)")
     fps = None if fps is None else float(fps)
-    return {"poses": poses, "fps": fps, "y_up": _meta(arrays).get("kind") == "dance", "beats": beats}
+    found = {"poses": poses, "fps": fps, "y_up": _meta(arrays).get("kind") == "dance", "beats": beats}
+    return found | {"nearer": arrays.get("nearer") if found["y_up"] else None}
 
 
 # Exceptions that zipfile and numpy raise for damaged files and damaged arrays in them.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-SCHEMA = 2  # version, raised when a key changes its meaning; files of other versions are refused, not misread
+SCHEMA = 3  # version, raised when a key changes its meaning; files of other versions are refused, not misread
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,14 @@ SCHEMAS: dict[str, dict[str, Array]] = {
     "tokens": {  # Clustering.ipynb: one clip as tokens; window w starts at beats[start + w]
         "tokens": Array("int64", ("W", "C"), "token"),
         "mirrored": Array("int64", ("W", "C"), "token of the left-right mirrored window"),
-        "motion": Array("float32", ("W", "D"), "torso lengths; DCT coefficients of the window"),
+        "motion": Array("float32", ("W", "D"), "DCT coefficients of the window: 30 joint coordinates and 3 of travel"),
         "known": Array("bool", ("W",), "all joints are valid in the window; only these are trained on"),
         "start": Array("int64", (), "index of the first window's first beat"),
         "beats": Array("float64", ("B",), "seconds on the time axis of the dance"),
     },
     "dance": {  # eval.py: the dance generated for one song
-        "poses": Array("float32", ("T", "J", 2), "torso lengths from MidHip, x right, y up"),
+        "poses": Array("float32", ("T", "J", 2), "torso lengths from the first MidHip, x right, y up"),
+        "nearer": Array("float32", ("T",), "log of the dancer's size in the picture, 0 in the first frame"),
         "tokens": Array("int64", ("W", "C"), "token"),
         "beats": Array("float64", ("B",), "seconds"),
         "seed": Array("int64", (), ""),

@@ -14,7 +14,6 @@ from scipy.spatial.distance import cdist, pdist
 from learn2dance.motion import skeleton
 from learn2dance.motion.kinematics import METRIC_FPS, speed
 from learn2dance.motion.skeleton import MOVING
-from learn2dance.motion.windows import mirror
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -141,5 +140,6 @@ def nearest_training_distance(windows: np.ndarray, train: np.ndarray) -> np.ndar
     """
     from sklearn.metrics import pairwise_distances_argmin_min  # unlike cdist, without the matrix of all distances
 
-    nearest = [pairwise_distances_argmin_min(windows, known)[1] for known in (train, mirror(train))]
+    mirrored = skeleton.mirror(train.reshape(-1, 15, 2)).reshape(train.shape)
+    nearest = [pairwise_distances_argmin_min(windows, known)[1] for known in (train, mirrored)]
     return np.min(nearest, axis=0) / np.sqrt(windows.shape[1] / 2)

@@ -58,23 +58,25 @@ def steps(poses: np.ndarray) -> np.ndarray:
     return np.linalg.norm(np.diff(poses, axis=0), axis=-1).max(1)
 
 
-def limit_speed(poses: np.ndarray, most: float) -> np.ndarray:
+def limit_speed(poses: np.ndarray, most: float, path: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Limit the displacement of the fastest joint to ``most`` per frame: fast passages start earlier and end later.
 
-    The overlap-add of two windows can be faster than any dancer. The path of the poses is kept and only its timing
-    changes: the path length (the sum of `steps`) is traversed with no step above ``most``, once as early and once as
-    late as possible. The mean of the two timings is used, so that motion on a beat stays on it.
+    The overlap-add of two windows can be faster than any dancer. The sequence of poses is kept and only its timing
+    changes: its length (the sum of `steps`) is traversed with no step above ``most``, once as early and once as late as
+    possible. The mean of the two timings is used, so that motion on a beat stays on it.
 
-    Returns float32 (T, J, 2), or the input itself if no step is above ``most``.
+    Returns the root-centred poses, float32 (T, J, 2), and the `travel` path (T, 3) with the same timing; or the inputs
+    themselves if no step is above ``most``.
     """
     way = np.concatenate([[0.0], np.cumsum(steps(poses), dtype=np.float64)])
     if len(poses) < 2 or np.diff(way).max() <= most:
-        return poses
+        return poses, path
     frames = np.arange(len(way))
     slack = way - frames * most
     late = np.minimum.accumulate(slack) + frames * most
     early = np.maximum.accumulate(slack[::-1])[::-1] + frames * most
-    return _at_frames(poses.astype(np.float64), np.interp((late + early) / 2, way, frames)).astype(np.float32)
+    at = np.interp((late + early) / 2, way, frames)
+    return tuple(_at_frames(part.astype(np.float64), at).astype(np.float32) for part in (poses, path))
 
 
 def resample(poses: np.ndarray, fps: float, to: float) -> np.ndarray:
@@ -89,10 +91,10 @@ def resample(poses: np.ndarray, fps: float, to: float) -> np.ndarray:
 
 
 def _at_frames(poses: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Interpolate poses (T, J, 2) linearly at frame numbers, which may have fractions; hold the last frame."""
+    """Interpolate poses (T, …) linearly at frame numbers, which may have fractions; hold the last frame."""
     at = np.minimum(at, len(poses) - 1)
     before, after = np.floor(at).astype(int), np.ceil(at).astype(int)
-    part = (at - before)[:, None, None].astype(poses.dtype)
+    part = (at - before).reshape(-1, *[1] * (poses.ndim - 1)).astype(poses.dtype)
     return poses[before] * (1 - part) + poses[after] * part
 
 

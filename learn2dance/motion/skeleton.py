@@ -5,7 +5,6 @@ Poses are arrays (T, J, 2): T frames, J joints, x then y.
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import lfilter
 
 # OpenPose's BODY_25 (its documentation, "Output format"); the first 15 are the body without eyes, ears and feet.
 BODY_25 = (
@@ -90,30 +89,6 @@ def normalise(poses: np.ndarray, fps: float) -> np.ndarray:
     """
     scale = torso_length(poses, fps)[:, None, None]
     return ((poses - poses[:, MID_HIP : MID_HIP + 1]) / scale * np.array([1, -1])).astype(np.float32)
-
-
-def ground(poses: np.ndarray, fps: float, leak: float = 2.0) -> np.ndarray:
-    """Place a root-centred dance on the floor, for display.
-
-    With the origin at MidHip, the hips do not move and the feet slide. Here the lower foot stays on the floor and the
-    body moves over it, which recovers the bounce and travel of the hips as far as 2D poses show them. The travel decays
-    over ``leak`` seconds (its time constant), so that the dancer stays in place.
-
-    Takes normalised poses (T, 15 or 25, 2), y up, and returns float32 with the floor at y = 0. Other poses are returned
-    unchanged.
-    """
-    if poses.shape[1] not in (15, 25):
-        return poses
-    feet = poses[:, [BODY_25.index("RAnkle"), BODY_25.index("LAnkle")]].astype(np.float64)  # (T, 2, 2)
-    feet = gaussian_filter1d(feet, 0.05 * fps, axis=0, mode="nearest")
-    height = feet[..., 1]
-    # The lower foot carries the weight; if both are about equally low they share it, so that it shifts smoothly.
-    right = 1 / (1 + np.exp((height[:, 0] - height[:, 1]) / 0.05))
-    weight = np.stack([right, 1 - right], axis=1)
-    step = -(np.diff(feet[..., 0], axis=0) * weight[1:]).sum(1)
-    travel = np.append(0, lfilter([1], [1, -np.exp(-1 / (leak * fps))], step))[: len(poses)]
-    lift = -(height * weight).sum(1)
-    return (poses + np.stack([travel, lift], axis=1)[:, None]).astype(np.float32)
 
 
 def joints_ending(joints: int, *names: str) -> list[int]:

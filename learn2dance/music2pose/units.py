@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from learn2dance.data.data_root import style_index
-from learn2dance.motion.windows import from_dct
+from learn2dance.motion import travel
+from learn2dance.motion.windows import POSE, fade, from_dct, root_speeds
 from learn2dance.tokens.codebook import Codebook
 
 MOST = 20000  # units: of more, every n-th is kept
@@ -27,6 +28,7 @@ HUBNESS_CORRECTION = 1.5  # weight: at 1, join cost alone makes all units about 
 MIN_DISTANCE = 3  # beats: units no farther than this from the last unit in the same clip are excluded
 FEW = 8  # units of a style and bar position: with no more, there is no hubness correction
 SPARSE = 4  # frames: join distances are measured on every fourth frame
+STAGE_WEIGHT = 10.0  # log-probability per `travel.edge_cost`
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class UnitInventory:
         self.units, self.codebook = units, codebook
         self.motion = from_dct(units.motion, codebook.frames)
         self.openings, self.closings = self.join_features(self.motion)
+        self.displacement = self.displacements(self.motion)
         self.body_tokens = torch.from_numpy(units.tokens[:, : codebook.whole])
         padded = functional.pad(self.body_tokens, (1, 0))  # with a leading zero, so that no prefix is empty
         prefixes = (padded[:, : 1 + level] for level in range(codebook.whole))
@@ -73,13 +76,19 @@ class UnitInventory:
         """Return windows (N, F) without the last beat, and without the first.
 
         They are scaled so that the distance of a window's first part from the last part of the window before is an rms
-        distance of joints, in torso lengths: the join cost.
+        distance of joints, in torso lengths: the join cost. Differences in travel add to it.
         """
         frames, beat = self.codebook.frames, self.codebook.frames_per_beat
         motion = motion.reshape(len(motion), frames, -1)
         parts = motion[:, : frames - beat : SPARSE], motion[:, beat::SPARSE]
-        scale = np.sqrt(np.prod(parts[0].shape[1:]) / 2)
+        scale = np.sqrt(parts[0].shape[1] * POSE / 2)
         return tuple(part.reshape(len(motion), -1) / scale for part in parts)
+
+    def displacements(self, motion: np.ndarray) -> np.ndarray:
+        """Return how far each of the windows (N, F) takes the dancer in an overlap-add: (N, 2), across and nearer."""
+        frames, beat = self.codebook.frames, self.codebook.frames_per_beat
+        speeds = root_speeds(motion.reshape(len(motion), frames, -1), beat)
+        return np.einsum("nfc,f->nc", speeds, fade(frames)) / beat
 
     def _hubness(self) -> np.ndarray:
         """Return the hubness correction (N,) of the units' scores, times `HUBNESS_CORRECTION`.
@@ -126,14 +135,17 @@ class UnitInventory:
         rng: np.random.Generator,
         temperature: float = 1.0,
         top_k: int = 0,
+        position: np.ndarray | None = None,
+        stage: float = travel.STAGE,
     ) -> int:
         """Choose the next unit of a dance; return its index.
 
         ``target`` (N,) is from `log_probabilities`; ``last`` (E,) is the last window without its first beat, from
         `join_features`. ``before`` are the units so far: those near the last one in the same clip are excluded if
         others remain; so are the most recently used ones, up to half of those left. ``bar`` is the beat's position in
-        the bar, ``style`` 0 if unknown; a condition that no unit meets is ignored. For ``temperature`` and ``top_k``
-        see `generate.select_units`.
+        the bar, ``style`` 0 if unknown; a condition that no unit meets is ignored. Units that take a dancer from
+        ``position`` (2,), across and nearer, to an edge of the ``stage`` are less likely. For ``temperature`` and
+        ``top_k`` see `generate.select_units`.
         """
         units = self.units
         allowed = np.ones(len(units.bar), bool)
@@ -146,6 +158,8 @@ class UnitInventory:
             allowed[recent[: int(allowed.sum()) // 2]] = False
         allowed = np.flatnonzero(allowed)
         scores = TARGET_WEIGHT * target[allowed] + self.hubness[allowed]
+        if position is not None:
+            scores -= STAGE_WEIGHT * travel.edge_cost(position + self.displacement[allowed], stage)
         if last is not None:
             scores -= cdist(last[None], self.openings[allowed], "sqeuclidean")[0] / JOIN_SCALE**2
         return int(allowed[sample(scores, rng, temperature, top_k)])

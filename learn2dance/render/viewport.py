@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import median_filter
 
-from learn2dance.motion.skeleton import joints_ending
+from learn2dance.motion.skeleton import gaussian_mean, joints_ending
 
 REACH = 2.0  # body sizes from the median of the joints: no limb reaches as far, so joints beyond are outliers
 
@@ -35,6 +35,13 @@ def centre(poses: np.ndarray) -> np.ndarray:
     result = np.zeros((len(poses), 2))
     result[known, 0] = np.nanmedian(poses[known, :, 0], axis=1)
     return result
+
+
+def follow(poses: np.ndarray, fps: float) -> np.ndarray:
+    """Move upright poses (T, J, 2) horizontally as a camera sees them that follows the dancer, smoothly over a second."""
+    known = np.isfinite(poses[..., 0]).any(1)
+    x = gaussian_mean(np.where(known, centre(poses)[:, 0], np.nan), 0.5 * fps, truncate=20)
+    return poses - np.stack([np.nan_to_num(x), np.zeros(len(poses))], axis=1)[:, None]
 
 
 def view(poses: np.ndarray) -> View:

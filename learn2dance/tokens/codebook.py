@@ -2,8 +2,8 @@
 
 A window is encoded level by level. Each level is a k-means of the residual of the levels before it (residual vector
 quantisation: Juang and Gray, ICASSP 1982; Chen, Guan and Wang, Sensors 2010). Each of the first levels has one token
-for the whole body. Each of the others has one token per limb (product quantisation: Jégou, Douze and Schmid, TPAMI
-2011). Limb levels encode the details, which differ from dance to dance.
+for the whole body. Each of the others has one token per limb, and one for travel (product quantisation: Jégou, Douze
+and Schmid, TPAMI 2011). These levels encode the details, which differ from dance to dance.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,9 +16,10 @@ from learn2dance import cli
 from learn2dance.errors import UserError
 from learn2dance.motion.kinematics import limit_speed
 from learn2dance.motion.skeleton import LIMBS
-from learn2dance.motion.windows import dct_coefficients, from_dct, overlap_add
+from learn2dance.motion.windows import CHANNELS, POSE, dct_coefficients, from_dct, overlap_add
 
 IN_MEMORY = 1 << 30  # bytes of DCT coefficients that k-means is fitted on; of more, every n-th window is used
+PARTS = [[c for joint in limb for c in (2 * joint, 2 * joint + 1)] for limb in LIMBS] + [[*range(POSE, CHANNELS)]]
 FEWEST = 4  # training windows per centroid: with fewer, centroids become copies of single windows
 
 
@@ -27,7 +28,7 @@ class Codebook:
     """Centroids of residual k-means, for windows of ``window_beats`` beats that start one beat apart."""
 
     centroids: np.ndarray  # float32 (L, K, D): DCT coefficients (`windows.dct_coefficients`), torso lengths
-    whole: int  # number of whole-body levels, which come first; in the others, each limb has its own token
+    whole: int  # number of whole-body levels, which come first; in the others, each of `PARTS` has its own token
     mean: np.ndarray  # float32 (D,): mean DCT coefficients of the train split
     frames_per_beat: int = 24
     window_beats: int = 2
@@ -36,7 +37,7 @@ class Codebook:
     @property
     def columns(self) -> int:
         """Number of tokens per window (C)."""
-        return self.whole + len(LIMBS) * (len(self.centroids) - self.whole)
+        return self.whole + len(PARTS) * (len(self.centroids) - self.whole)
 
     @property
     def frames(self) -> int:
@@ -64,21 +65,24 @@ class Codebook:
         """Return the windows float32 (W, F) of tokens int64 (W, C); see `spectra`."""
         return from_dct(self.spectra(tokens), self.frames)
 
-    def play(self, motion: np.ndarray, beats: np.ndarray, count: int, fps: float, start: float = 0.0) -> np.ndarray:
+    def play(
+        self, motion: np.ndarray, beats: np.ndarray, count: int, fps: float, start: float = 0.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Render windows (W, F) on beats (W + window_beats,): `windows.overlap_add`, then `kinematics.limit_speed`.
 
-        Returns normalised poses float32 (count, J, 2); frame t is at ``start + t / fps`` seconds.
+        Returns root-centred poses, float32 (count, 15, 2), and their `travel` path, float32 (count, 3); frame t is at
+        ``start + t / fps`` seconds.
         """
         times = start + np.arange(count) / fps
-        poses = overlap_add(motion, beats, times, self.frames_per_beat, self.window_beats)
-        return limit_speed(poses, self.top_speed / fps)
+        frames = overlap_add(motion, beats, times, self.frames_per_beat, self.window_beats)
+        return limit_speed(frames[:, :POSE].reshape(count, 15, 2), self.top_speed / fps, frames[:, POSE:])
 
 
 def parts(levels: int, whole: int, size: int) -> list[tuple[int, int, np.ndarray]]:
     """List for each token its column, its level, and the indices int64 (P,) of its DCT coefficients (size,)."""
-    indices = np.arange(size).reshape(-1, sum(map(len, LIMBS)), 2)
+    indices = np.arange(size).reshape(-1, CHANNELS)
     tokens = [(level, indices.ravel()) for level in range(whole)]
-    tokens += [(level, indices[:, list(limb)].ravel()) for level in range(whole, levels) for limb in LIMBS]
+    tokens += [(level, indices[:, part].ravel()) for level in range(whole, levels) for part in PARTS]
     return [(column, level, part) for column, (level, part) in enumerate(tokens)]
 
 
@@ -123,6 +127,6 @@ def reconstruction_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np
     for windows in pieces:
         tokens = codebook.encode(windows)
         for level in range(levels + 1):
-            columns = min(level, codebook.whole) + len(LIMBS) * max(level - codebook.whole, 0)
+            columns = min(level, codebook.whole) + len(PARTS) * max(level - codebook.whole, 0)
             squares[level] += ((windows - codebook.decode(tokens[:, :columns])) ** 2).sum(dtype=np.float64)
     return squares[1:] / squares[0] if squares[0] else np.full(levels, np.nan)

@@ -10,7 +10,7 @@ from scipy.special import entr
 
 from learn2dance import cli
 from learn2dance.cli import log
-from learn2dance.data import npz
+from learn2dance.data import data_root, npz
 from learn2dance.data.data_root import DataRoot, normalised, typical_peaks
 from learn2dance.errors import UserError
 from learn2dance.motion import kinematics, sync, windows
@@ -19,7 +19,7 @@ from learn2dance.tokens.codebook import Codebook
 
 STAGE = "Clustering.ipynb"
 NO_PEAKS = np.full(2, np.nan)
-VERSION = 2  # raised when the same poses would give other windows or tokens: existing files are then stale
+VERSION = 3  # raised when the same poses would give other windows or tokens: existing files are then stale
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = 
     normal, fps = normalised(root, clip)
     corrected = sync.correct_beats(normal, fps, music, peaks) if settings.align else None
     beats = music["beats"] if corrected is None else corrected
-    cut, known, start = windows.cut(normal, fps, beats, settings.frames_per_beat, settings.window_beats)
+    size, path = (settings.frames_per_beat, settings.window_beats), data_root.path(root, clip)
+    cut, known, start = windows.cut(normal, fps, beats, *size, path)
     return {"windows": cut, "known": known, "start": start, "beats": beats}
 
 
@@ -165,14 +166,14 @@ def perplexity(counts: np.ndarray) -> np.ndarray:
 
 
 def reconstruct(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarray, np.ndarray]:
-    """Return a clip's real motion and its reconstruction from tokens: two arrays of normalised poses (T, J, 2).
+    """Return a clip's real motion and its reconstruction from tokens: two arrays of normalised poses (T, 15, 2).
 
     Both are at the clip's own frame rate, from the first frame within its first window to the last frame of its last.
     """
     saved, (real, fps) = npz.load(root.file("tokens", clip), "tokens"), normalised(root, clip)
     beats = saved["beats"][saved["start"] :][: len(saved["tokens"]) + codebook.window_beats]
     first, last = int(np.ceil(beats[0] * fps)), int(np.floor(beats[-1] * fps))
-    decoded = codebook.play(codebook.decode(saved["tokens"]), beats, last + 1 - first, fps, first / fps)
+    decoded, _ = codebook.play(codebook.decode(saved["tokens"]), beats, last + 1 - first, fps, first / fps)
     return real[first : last + 1], decoded
 
 

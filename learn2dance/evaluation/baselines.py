@@ -1,6 +1,7 @@
 """Baselines of the report. They show which metrics also give good values to motion that is not a dance.
 
-Each returns normalised poses (T, 15, 2). The first frame is at the song's start; missing poses are NaN.
+Each returns poses (T, 15, 2) in torso lengths, y up, with the dancer's path over the floor (`travel.place`). The first
+frame is at the song's start; missing poses are NaN.
 """
 
 from dataclasses import replace
@@ -15,7 +16,7 @@ from learn2dance.data import data_root
 from learn2dance.data.data_root import DataRoot
 from learn2dance.errors import UserError
 from learn2dance.generation import Model
-from learn2dance.motion import windows
+from learn2dance.motion import travel, windows
 from learn2dance.motion.kinematics import CUTOFF_HZ
 from learn2dance.music import beat_grid, features
 from learn2dance.music2pose import networks
@@ -31,24 +32,24 @@ def real(root: DataRoot, clip: str, duration: float = np.inf) -> tuple[np.ndarra
 
     Raises a UserError if fps is not above `2 * CUTOFF_HZ`: too low for the metrics.
     """
-    poses, fps = data_root.normalised(root, clip)
+    poses, fps = data_root.placed(root, clip)
     if fps <= 2 * CUTOFF_HZ:
         expected = f"expected more than {2 * CUTOFF_HZ:g} for the motion metrics"
         raise UserError(f"{root.file('poses', clip)}: {fps:g} fps, {expected}")
     return poses[: int(min(duration * fps, len(poses)))], fps
 
 
-def reconstructed(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> np.ndarray:
-    """Encode a real dance as tokens and decode them: shows the error of the codebook alone."""
+def reconstructed(poses: np.ndarray, path: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> np.ndarray:
+    """Encode a real dance, poses (T, 15, 2) and path (T, 3), as tokens and decode them: shows the codebook's error."""
     size = (codebook.frames_per_beat, codebook.window_beats)
-    cut, known, start = windows.cut(poses.copy(), fps, beats, *size)
+    cut, known, start = windows.cut(travel.rooted(poses), fps, beats, *size, path)
     played = np.full(poses.shape, np.nan, np.float32)
     if not len(cut):
         return played
     grid = beats[start:][: len(cut) + codebook.window_beats]
     first, last = int(np.ceil(grid[0] * fps)), int(np.floor(grid[-1] * fps))
     motion = codebook.decode(codebook.encode(cut))
-    played[first : last + 1] = codebook.play(motion, grid, last + 1 - first, fps, first / fps)
+    played[first : last + 1] = travel.place(*codebook.play(motion, grid, last + 1 - first, fps, first / fps))
     for w in np.flatnonzero(~known):
         played[int(grid[w] * fps) : int(np.ceil(grid[w + codebook.window_beats] * fps)) + 1] = np.nan
     return played
@@ -89,7 +90,7 @@ def spliced(pieces: list[dict], music: dict, style: str | None, codebook: Codebo
         starts = [(p, s) for p, s in starts if p["bar"][s] == bar[beat]] or starts
         piece, start = starts[rng.integers(len(starts))]
         motion[beat : beat + length] = piece["windows"][start : start + length]
-    return codebook.play(motion, beats, int(np.ceil(music["duration"] * features.FPS)), features.FPS)
+    return travel.place(*codebook.play(motion, beats, int(np.ceil(music["duration"] * features.FPS)), features.FPS))
 
 
 def _starts(pieces: list[dict], length: int) -> list[tuple[dict, int]]:
@@ -132,13 +133,16 @@ def rows(
     """
     clips, seeds, styles = list(dances[0]), range(seed, seed + len(dances)), root.styles
     danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}
-    like = np.concatenate([poses for poses, _ in danced.values()])
+    like = np.concatenate([travel.rooted(poses) for poses, _ in danced.values()])
     rng = np.random.default_rng([seed, 1])
     held_out, own = not_trained_on(root, list(music)), {clip: clip for clip in clips}
     mismatched = {clip: mismatched_song(clip, held_out, styles) for clip in clips}
 
     def each(change) -> dict:
         return {clip: (change(clip, poses, fps), fps) for clip, (poses, fps) in danced.items()}
+
+    def reconstruct(clip: str, poses: np.ndarray, fps: float) -> np.ndarray:
+        return reconstructed(poses, data_root.path(root, clip)[: len(poses)], fps, music[clip]["beats"], codebook)
 
     def splice(seed: int) -> dict:
         rng = np.random.default_rng([seed, 2])
@@ -155,7 +159,8 @@ def rows(
         "spliced": [splice(s) for s in seeds],
         "frozen": [each(lambda clip, poses, fps: frozen(poses))],
         "white noise": [each(lambda clip, poses, fps: noise(like, len(poses), rng))],
-        "reconstruction": [each(lambda clip, poses, fps: reconstructed(poses, fps, music[clip]["beats"], codebook))],
+        "on the spot": [each(lambda clip, poses, fps: travel.rooted(poses))],
+        "reconstruction": [each(reconstruct)],
     }
     found |= {name: row(name, other, own) for name, other in others.items()}
     if isinstance(model, Music2Pose):

@@ -12,6 +12,7 @@ from learn2dance.data.temporary import atomic
 from learn2dance.evaluation import baselines, gan_report, plots, scoring
 from learn2dance.gan.generate import GanModel
 from learn2dance.generation import Model
+from learn2dance.motion import windows
 from learn2dance.tokens.codebook import Codebook
 
 COLUMNS = {  # columns of the table: heading -> key of the measure, and number format (its first digit is the width)
@@ -31,6 +32,9 @@ COLUMNS = {  # columns of the table: heading -> key of the measure, and number f
     "frozen": ("frozen", "6.1%"),
     "div_k": ("diversity_k", "6.1f"),
     "multi_k": ("multimodality_k", "7.1f"),
+    "travel": ("travel_speed", "6.2f"),
+    "range": ("travel_range", "5.1f"),
+    "slide": ("foot_slide", "5.2f"),
     "limbs": ("limb_ratio", "5.2f"),
     "nearest": ("nearest_training_distance", "7.3f"),
 }
@@ -61,7 +65,8 @@ def make(
     for clip, units in zip(names, pieces, strict=True):
         description = real(clip)
         # Windows on the music's beats, and windows as cut for the units: copies of either are detected.
-        on_beats = np.concatenate([description["on_beats"], units["windows"][units["known"]]])
+        joints = windows.without_travel(units["windows"][units["known"]])
+        on_beats = np.concatenate([description["on_beats"], joints])
         train.append(description | {"style": root.styles.get(clip, ""), "on_beats": on_beats})
     reference = {clip: real(clip) for clip in baselines.not_trained_on(root, clips)}
     scores = scoring.score(described, reference, train, music, root.styles, seed)

@@ -10,7 +10,8 @@ import numpy as np
 
 from learn2dance.cli import progress
 from learn2dance.metrics import beat, distribution, motion_features
-from learn2dance.motion import kinematics, skeleton, windows
+from learn2dance.metrics import travel as travel_metrics
+from learn2dance.motion import kinematics, skeleton, travel, windows
 from learn2dance.tokens.codebook import Codebook
 
 BLOCK = 20.0  # seconds per block
@@ -18,22 +19,27 @@ DIVISIONS = 20  # random divisions of the blocks into two sides
 DRAWS = 100  # bootstrap samples
 SPARSE = 10  # frames between poses that are compared: 0.4 s at `kinematics.METRIC_FPS`
 BODY = {"jerk": distribution.jerk, "top_speed": distribution.top_speed, "frozen": distribution.frozen}
+FLOOR = {name: getattr(travel_metrics, name) for name in ("travel_speed", "travel_range", "foot_slide")}
 
 
 def describe(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> dict:
     """Compute the inputs of the measures: low-passed motion, features, single poses, and windows on the song's beats.
 
-    ``motion`` (T, 15, 2), ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``on_beats`` (V, F), the
+    ``poses`` (T, 15, 2) have the dancer's path. Returns ``motion`` (T, 15, 2), root-centred, and ``placed`` (T, 15, 2),
+    with the path; ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``on_beats`` (V, F), the
     windows on beats, and ``times``: key -> start times (W,) of windows, or times (P,) of poses, in seconds.
     """
+    placed = kinematics.low_pass(poses, fps)
+    poses = travel.rooted(poses)
     motion = kinematics.low_pass(poses, fps)
     cut, starts = motion_features.cut(motion)
     frames = np.arange(0, len(motion), SPARSE)
     frames = frames[np.isfinite(motion[frames]).all((1, 2))]
-    on_beats, known, _ = windows.cut(poses.copy(), fps, beats, codebook.frames_per_beat, codebook.window_beats)
+    on_beats, known, _ = windows.cut(poses, fps, beats, codebook.frames_per_beat, codebook.window_beats)
     times = dict.fromkeys(("kinetic", "geometric", "windows"), starts) | {"poses": frames / kinematics.METRIC_FPS}
     return {
         "motion": motion,
+        "placed": placed,
         "kinetic": motion_features.kinetic(cut),
         "geometric": motion_features.geometric(cut),
         "poses": motion[frames][:, skeleton.MOVING].reshape(len(frames), -1),
@@ -87,6 +93,7 @@ def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: d
         if classifier:
             found |= _style_accuracy(row, classifier, styles)
         found |= {name: _mean(row, measure) for name, measure in BODY.items()}
+        found |= {name: _mean(row, measure, "placed") for name, measure in FLOOR.items()}
         found |= {f"{name}_ratio": found[name] / _mean(real, BODY[name]) for name in ("jerk", "top_speed")}
         ratios = distribution.limb_lengths(_all(row, "motion")) / real_limbs
         found["limb_ratio"] = ratios[np.abs(np.log(ratios)).argmax()]
@@ -105,9 +112,9 @@ def _all(row: list[dict], key: str) -> np.ndarray:
     return np.concatenate([dance[key] for dance in _dances(row)])
 
 
-def _mean(row: list[dict], measure) -> float:
+def _mean(row: list[dict], measure, key: str = "motion") -> float:
     """Return the mean of a measure of motion over all dances of a row; NaN is ignored."""
-    return _known_mean([measure(dance["motion"]) for dance in _dances(row)])
+    return _known_mean([measure(dance[key]) for dance in _dances(row)])
 
 
 def _divide(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -22,10 +22,12 @@ def save(path, poses, **more):
     return path
 
 
-def dance(path, frames=50, fps=25.0, beats=(), lift=None):
-    """Write what eval.py writes: a dancer who stands, lifted in some frames by some body heights."""
+def dance(path, frames=50, fps=25.0, beats=(), lift=None, across=0.0, nearer=0.0):
+    """Write what eval.py writes: a dancer who stands, lifted in some frames, or on a path (frames,) over the floor."""
     poses = np.repeat(STAND[None, :15], frames, 0) + (0 if lift is None else lift[:, None, None] * [0, 1])
+    poses = poses + np.reshape(across, (-1, 1, 1)) * [1, 0]
     arrays = {"poses": poses, "tokens": np.zeros((1, 2)), "beats": np.array(beats, float), "seed": 0, "fps": fps}
+    arrays["nearer"] = np.zeros(frames) + nearer
     npz.save(path, "dance", "test", {}, {}, **arrays)
     return path
 

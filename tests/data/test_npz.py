@@ -74,7 +74,7 @@ def broken(path, how):
         np.savez(path, poses=np.zeros((4, 15, 2)))
     elif how == "older":
         arrays = dict(np.load(path))
-        np.savez(path, **arrays | {"meta": np.array(str(arrays["meta"]).replace('"schema": 2', '"schema": 1'))})
+        np.savez(path, **arrays | {"meta": np.array(str(arrays["meta"]).replace('"schema": 3', '"schema": 1'))})
     elif how == "compressed and damaged":
         np.savez_compressed(path, poses=np.random.default_rng(0).normal(size=(99, 15, 2)))
         content = bytearray(path.read_bytes())
@@ -99,7 +99,7 @@ def broken(path, how):
         ("pickled", "pickled objects"),
         ("single array", "a single array"),
         ("other program", "no key 'confidence'"),
-        ("older", "schema 1, expected 2"),
+        ("older", "schema 1, expected 3"),
         ("key gone", "no key 'confidence'"),
         ("compressed and damaged", "incomplete or damaged .npz"),
         ("another zip", "'poses' is not an array"),

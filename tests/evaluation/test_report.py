@@ -13,7 +13,9 @@ from learn2dance.evaluation import baselines, gan_report, scoring
 from learn2dance.gan import completion, generate
 from learn2dance.tokens.tokenize import load_codebook
 
-ROWS = set("real,spliced,frozen,white noise,reconstruction,BiLSTM,no network,mismatched song,model".split(","))
+ROWS = set(
+    "real,spliced,frozen,white noise,on the spot,reconstruction,BiLSTM,no network,mismatched song,model".split(",")
+)
 
 
 def test_the_report_without_a_baseline_names_what_is_left_out(root, run_stage):

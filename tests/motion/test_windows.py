@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from learn2dance.motion import kinematics, skeleton, windows
 
@@ -8,6 +9,12 @@ def swaying(beats, fps, seconds):
     position = np.interp(np.arange(int(seconds * fps)) / fps, beats, np.arange(len(beats)))
     joints = np.arange(15)[:, None]
     return np.sin(np.pi * position[:, None, None] + joints + [0, 1.5]).astype(np.float32)
+
+
+def wandering(beats, fps, seconds):
+    """Return a path (T, 3) of such a dancer: across, up and nearer, by the position in the beats."""
+    position = np.interp(np.arange(int(seconds * fps)) / fps, beats, np.arange(len(beats)))[:, None]
+    return [2, 0.1, 0.2] * np.sin(position * [0.5, np.pi, 0.4] + [0.3, 1, 2])
 
 
 def test_motion_locked_to_the_beat_is_the_same_window_at_any_tempo_and_rate():
@@ -47,7 +54,8 @@ def test_windows_of_a_motion_join_to_that_motion():
     motion, _, start = windows.cut(poses, 30, beats)
     inside = np.arange(np.ceil(beats[0] * 30), 250) / 30
     joined = windows.overlap_add(motion, beats[start : start + len(motion) + 2], inside, 24, 2)
-    np.testing.assert_allclose(joined, poses[(inside * 30).round().astype(int)], atol=0.02)
+    expected = poses[(inside * 30).round().astype(int)].reshape(-1, 30)
+    np.testing.assert_allclose(joined, expected, atol=0.02)
 
 
 def test_overlap_fades_linearly_in_power_and_adds_up_to_one():
@@ -55,7 +63,7 @@ def test_overlap_fades_linearly_in_power_and_adds_up_to_one():
     motion[1] = 1
     beats = np.arange(5.0)
     times = np.arange(0, 4, 1 / 24)
-    joined = windows.overlap_add(motion, beats, times, 24, 2)[:, 0, 0]
+    joined = windows.overlap_add(motion, beats, times, 24, 2)[:, 0]
     np.testing.assert_allclose(joined[24:72], np.sin(np.pi * (np.arange(48) + 0.5) / 48) ** 2, atol=1e-6)
     np.testing.assert_allclose(windows.overlap_add(np.ones_like(motion), beats, times, 24, 2), 1, atol=1e-6)
 
@@ -72,30 +80,103 @@ def test_joining_unrelated_windows_makes_no_jump():
 def test_mirrored_windows_are_windows_of_the_mirrored_dance():
     beats = np.arange(0, 8, 0.5)
     poses = swaying(beats, 25, 7)
-    motion, _, _ = windows.cut(poses, 25, beats)
-    mirrored, _, _ = windows.cut(skeleton.mirror(poses), 25, beats)
-    np.testing.assert_allclose(windows.mirror(motion), mirrored, atol=1e-5)
+    way = wandering(beats, 25, 7)
+    motion, _, _ = windows.cut(poses, 25, beats, path=way)
+    mirrored, _, _ = windows.cut(skeleton.mirror(poses), 25, beats, path=way * [-1, 1, 1])  # left becomes right
+    np.testing.assert_allclose(windows.mirror(motion), mirrored, atol=1e-4)
+    plain = windows.cut(poses, 25, beats)[0]
+    np.testing.assert_array_equal(windows.without_travel(motion), plain)
 
 
-def test_the_speed_limit_keeps_the_path_and_its_middle():
-    path = np.zeros((60, 15, 2), np.float32)
-    path[:, 4, 0] = np.concatenate([np.zeros(28), [1, 2, 3, 4], np.full(28, 4)])  # a wrist that goes 1 a frame
-    limited = kinematics.limit_speed(path, 0.25)
+def test_windows_with_a_path_join_to_that_motion_and_path():
+    beats = np.cumsum(np.random.default_rng(0).uniform(0.45, 0.55, 20))
+    poses, path = swaying(beats, 60, 9), wandering(beats, 60, 9)
+    motion, _, start = windows.cut(poses, 60, beats, path=path)
+    grid = beats[start : start + len(motion) + 2]
+    frames = np.arange(np.ceil(grid[0] * 60), np.floor(grid[-1] * 60)).astype(int)
+    joined = windows.overlap_add(motion, grid, frames / 60, 24, 2)
+    np.testing.assert_allclose(joined[:, :30], poses[frames].reshape(-1, 30), atol=0.02)
+    begin = [np.interp(grid[0], np.arange(len(path)) / 60, column) for column in path.T]
+    np.testing.assert_allclose(joined[:, 30:], path[frames] - np.array(begin) * [1, 0, 1], atol=0.02)
+    # On other beats: the same distance on each beat.
+    other = np.cumsum(np.random.default_rng(1).uniform(0.6, 0.9, len(grid)))
+    on_beats = windows.overlap_add(motion, other, other, 24, 2)
+    at = start + np.arange(len(grid))[:, None]
+    expected = [2, 0.1, 0.2] * np.sin(at * [0.5, np.pi, 0.4] + [0.3, 1, 2])
+    np.testing.assert_allclose(on_beats[:-1, 30:], (expected - expected[0] * [1, 0, 1])[:-1], atol=0.02)
+
+
+def striding(frames, fps, pace, stance):
+    """Return root-centred poses of a walk at ``pace`` torso lengths per second.
+
+    The right foot stands for ``stance`` seconds while the left one is in the air, then the left one.
+    """
+    seconds = np.arange(frames) / fps
+    right = (seconds // stance) % 2 == 0
+    poses = np.zeros((frames, 15, 2))
+    poses[:, skeleton.NECK] = (0, 1)
+    back = pace * (stance / 2 - seconds % stance)  # of the standing foot, relative to the hips
+    for foot, stands in (("RAnkle", right), ("LAnkle", ~right)):
+        poses[:, skeleton.BODY_15.index(foot)] = np.where(
+            stands[:, None], np.stack([back, 0 * back - 1.8], 1), np.stack([-back, 0 * back - 1], 1)
+        )
+    return poses
+
+
+def test_a_window_holds_the_speed_of_the_standing_foot():
+    """It is 0 in a walk, and that of the hips if a dancer glides; speeds are per beat."""
+    beats = np.arange(0, 9, 0.5)
+    path = np.outer(np.arange(900) / 100 * 1.2, [1, 0, 0])
+    for poses, expected in ((striding(900, 100, 1.2, 1.0), 0.0), (striding(900, 100, 0.0, 9.0), 0.6)):
+        across = windows.cut(poses, 100, beats, path=path)[0].reshape(-1, 48, 33)[:, :, 30]
+        # In the middle of the first beat: the weight changes on a beat.
+        np.testing.assert_allclose(across[:, 6:18], expected, atol=0.01)
+
+
+def test_a_foot_that_stands_in_two_windows_does_not_slide_between_them():
+    poses = np.zeros((2, 15, 2))
+    poses[:, skeleton.NECK] = (0, 1)
+    right, left = skeleton.BODY_15.index("RAnkle"), skeleton.BODY_15.index("LAnkle")
+    poses[:, right], poses[:, left] = [(-0.3, -1.8), (0.4, -1.7)], (0, -1.2)
+    held = np.concatenate([np.repeat(poses.reshape(2, 1, 30), 48, axis=1), np.zeros((2, 48, 3))], axis=2)
+    joined = windows.overlap_add(held.reshape(2, -1).astype(np.float32), np.arange(4.0), np.arange(0, 3, 0.01), 24, 2)
+    hips, foot = joined[:, 30], joined[:, 30] + joined[:, 2 * right]
+    assert hips[0] == 0 and hips[-1] == pytest.approx(-0.7, abs=0.01)  # they go where the foot is under them
+    np.testing.assert_allclose(foot, -0.3, atol=0.01)
+    np.testing.assert_allclose(joined[:, 32], 0, atol=1e-6)
+
+
+def test_windows_with_unknown_hips_are_marked():
+    beats = np.arange(0, 10, 0.5)
+    path = wandering(beats, 25, 9)
+    path[50:55] = np.nan
+    motion, known, _ = windows.cut(swaying(beats, 25, 9), 25, beats, path=path)
+    assert np.flatnonzero(~known).tolist() == [2, 3, 4] and np.isfinite(motion).all()
+
+
+def test_the_speed_limit_keeps_the_motion_and_its_middle():
+    poses = np.zeros((60, 15, 2), np.float32)
+    poses[:, 4, 0] = np.concatenate([np.zeros(28), [1, 2, 3, 4], np.full(28, 4)])  # a wrist that goes 1 a frame
+    path = poses[:, 4, :1] * [0.5, 0.1, 0.2]  # the dancer goes with it
+    limited, way = kinematics.limit_speed(poses, 0.25, path)
     assert kinematics.steps(limited).max() <= 0.25 + 1e-6
     np.testing.assert_allclose(limited[[0, -1], 4, 0], [0, 4])
     np.testing.assert_allclose(np.interp(2, limited[:, 4, 0], np.arange(60)), 29, atol=0.1)  # halfway at the same time
-    np.testing.assert_allclose(limited[:14], path[:14], atol=1e-6)
-    np.testing.assert_array_equal(kinematics.limit_speed(path, 1.0), path)
+    np.testing.assert_allclose(limited[:14], poses[:14], atol=1e-6)
+    np.testing.assert_allclose(way, limited[:, 4, :1] * [0.5, 0.1, 0.2], atol=1e-6)  # at the same time
+    for found, given in zip(kinematics.limit_speed(poses, 1.0, path), (poses, path), strict=True):
+        np.testing.assert_array_equal(found, given)
 
 
 def test_the_speed_limit_leaves_slow_places_alone():
     rng = np.random.default_rng(0)
-    path = np.cumsum(rng.normal(size=(200, 15, 2)) * 0.01, axis=0).astype(np.float32)
-    path[100:] += 0.5
-    limited = kinematics.limit_speed(path, 0.1)
+    poses, path = (np.cumsum(rng.normal(size=size) * 0.01, axis=0) for size in ((200, 15, 2), (200, 3)))
+    poses[100:] += 0.5
+    limited, way = kinematics.limit_speed(poses, 0.1, path)
     assert kinematics.steps(limited).max() <= 0.1 + 1e-6
-    np.testing.assert_allclose(limited[:80], path[:80], atol=1e-5)
-    np.testing.assert_allclose(limited[120:], path[120:], atol=1e-5)
+    for found, given in ((limited, poses), (way, path)):
+        np.testing.assert_allclose(found[:80], given[:80], atol=1e-5)
+        np.testing.assert_allclose(found[120:], given[120:], atol=1e-5)
 
 
 def cosine(frequency, frames=48):

@@ -93,12 +93,12 @@ def test_unknown_styles_have_index_0():
 def test_a_song_begins_with_its_first_window(start):
     rng = np.random.default_rng(0)
     beats = np.tile(np.arange(1.0, 11)[:, None, None], (1, 1, 1)).astype(np.float32)
-    codes, mirrored = rng.integers(9, size=(2, 5, 2 + 5))
+    codes, mirrored = rng.integers(9, size=(2, 5, 2 + 6))
     clip = {"features": beats, "bar": np.arange(11), "start": start, "style": "b", "known": np.ones(5, bool)}
-    centroids, mean = rng.normal(size=(3, 9, 60)).astype(np.float32), rng.normal(size=60).astype(np.float32)
+    centroids, mean = rng.normal(size=(3, 9, 66)).astype(np.float32), rng.normal(size=66).astype(np.float32)
     book = Codebook(centroids, 2, mean, frames_per_beat=2)
     music_pca = projection.Projection(torch.zeros(1), torch.full((1, 1), 2.0))
-    motion_pca = projection.Projection(torch.from_numpy(mean), torch.eye(60)[:, :6])
+    motion_pca = projection.Projection(torch.from_numpy(mean), torch.eye(66)[:, :6])
     song = dataset.to_song(clip | {"tokens": codes, "mirrored": mirrored}, CONFIG, music_pca, motion_pca, book)
     assert song.music.flatten()[2:7].tolist() == [2 * (start + 1 + b) for b in range(5)]
     assert song.bar.tolist() == [start + b for b in range(5)] and song.style == 2

@@ -12,12 +12,16 @@ from learn2dance.music2pose.units import UnitInventory, Units
 from learn2dance.tokens.codebook import Codebook
 
 BEAT = 8  # frames; a window has two beats
-BOOK = Codebook(np.zeros((3, 5, BEAT * 30), np.float32), 2, np.zeros(BEAT * 30, np.float32), frames_per_beat=BEAT)
+BOOK = Codebook(np.zeros((3, 5, BEAT * 33), np.float32), 2, np.zeros(BEAT * 33, np.float32), frames_per_beat=BEAT)
 
 
 def inventory(motion, tokens=None, **columns):
-    """Return units of windows (N, 16, 30), by default of one style and bar position, each of its own clip."""
+    """Return units of windows (N, 16, 30), or 33 with travel, by default of one style and bar position.
+
+    Each is of its own clip; without travel, the windows stay where they are.
+    """
     count = len(motion)
+    motion = np.pad(motion, [(0, 0), (0, 0), (0, 33 - motion.shape[2])])
     columns = {"bar": 3, "style": 1, "tempo": 120.0, "clip": np.arange(count), "beat": 0} | columns
     columns = {key: np.broadcast_to(np.asarray(value), count) for key, value in columns.items()}
     codes = np.zeros((count, BOOK.columns), np.int64) if tokens is None else tokens
@@ -183,7 +187,7 @@ def test_probabilities_of_all_tokens_sum_to_one(model):
     if model == "transformer":
         net.code_vectors.copy_(torch.randn(2, 5, 6))
     figures = np.array([*product(range(5), range(5)), (4, 4), (0, 1)])  # all, and two of them twice
-    codes = np.concatenate([figures, np.zeros((27, 5), np.int64)], axis=1)
+    codes = np.concatenate([figures, np.zeros((27, 6), np.int64)], axis=1)
     with torch.inference_mode():
         found = inventory(swaying(27), codes).log_probabilities(net, torch.randn(16 if model == "transformer" else 48))
     assert np.exp(found).sum() == pytest.approx(1, abs=1e-5)
@@ -209,8 +213,8 @@ def test_the_style_is_chosen_by_metre_then_tempo():
 
 def clip(number, count, style):
     """Return a clip as `dataset.load` does; tokens and motion of a window depend on the clip and the beat."""
-    tokens = np.arange(count)[:, None] + 100 * number + np.zeros(7, np.int64)
-    motion = windows.dct_coefficients(held(tokens[:, :1] + np.zeros(30)).reshape(-1, 480), 2 * BEAT)
+    tokens = np.arange(count)[:, None] + 100 * number + np.zeros(8, np.int64)
+    motion = windows.dct_coefficients(held(tokens[:, :1] + np.zeros(33)).reshape(count, -1), 2 * BEAT)
     bar = beat_grid.bar_positions(count + 9, 2, 4)
     return {"known": np.ones(count, bool), "start": number, "tokens": tokens, "motion": motion, "bar": bar,
             "tempo": 100.0 + number, "style": style}  # fmt: skip
@@ -226,8 +230,8 @@ def test_units_are_the_valid_windows_of_all_clips(monkeypatch):
     assert found.style.tolist() == [2] * 5 + [1] * 5 + [0] * 6 and (found.tempo == 100 + found.clip).all()
     assert (found.bar == (found.clip + found.beat - 2) % 4 + 3).all()  # beat 2 of the song is a downbeat
     # Of a held pose only the first DCT coefficient is not 0: the pose times the root of the number of frames.
-    np.testing.assert_allclose(found.motion[:, :30], np.outer(found.beat + 100 * found.clip, np.full(30, 4)), rtol=1e-5)
-    np.testing.assert_allclose(found.motion[:, 30:], 0, atol=1e-3)
+    np.testing.assert_allclose(found.motion[:, :33], np.outer(found.beat + 100 * found.clip, np.full(33, 4)), rtol=1e-5)
+    np.testing.assert_allclose(found.motion[:, 33:], 0, atol=1e-3)
     monkeypatch.setattr(units, "MOST", 8)  # every other one of 16
     fewer = units.collect(clips, ("tango", "waltz"))
     assert fewer.beat.tolist() == [0, 2, 4, 1, 4, 6, 0, 2, 4] and fewer.clip.tolist() == [0] * 3 + [1] * 3 + [2] * 3

@@ -6,6 +6,9 @@ from learn2dance.motion.skeleton import BODY_15, LIMBS
 from learn2dance.tokens import codebook as tokens_codebook
 from learn2dance.tokens.codebook import Codebook
 
+# The values of a frame that a token of the later levels encodes: of each limb x and y of its joints, and the travel.
+PARTS = [[value for joint in limb for value in (2 * joint, 2 * joint + 1)] for limb in LIMBS] + [[30, 31, 32]]
+
 
 def cosines(frames):
     """Return the slower half of the orthonormal cosines over so many frames, row by row."""
@@ -15,61 +18,64 @@ def cosines(frames):
 
 
 def windows_of(spectra, frames):
-    slow = spectra.reshape(len(spectra), frames // 2, 30)
+    slow = spectra.reshape(len(spectra), frames // 2, 33)
     return np.einsum("wkj,kt->wtj", slow, cosines(frames)).reshape(len(spectra), -1).astype(np.float32)
 
 
 def random_windows(count, seed=0):
-    return np.random.default_rng(seed).normal(size=(count, 48 * 30)).astype(np.float32)
+    return np.random.default_rng(seed).normal(size=(count, 48 * 33)).astype(np.float32)
 
 
-def test_codes_are_the_nearest_centroids_of_the_body_and_then_of_each_limb():
-    centroids = np.random.default_rng(1).normal(size=(3, 5, 720)).astype(np.float32)
-    codebook = Codebook(centroids, 1, np.full(720, 0.5, np.float32))
+def test_codes_are_the_nearest_centroids_of_the_body_and_then_of_each_limb_and_of_travel():
+    centroids = np.random.default_rng(1).normal(size=(3, 5, 792)).astype(np.float32)
+    codebook = Codebook(centroids, 1, np.full(792, 0.5, np.float32))
     windows = random_windows(20)
     tokens = codebook.encode(windows)
-    assert tokens.shape == (20, 1 + 2 * 5) and codebook.columns == 11 and codebook.frames == 48
-    left = np.einsum("wtj,kt->wkj", windows.reshape(20, 48, 30), cosines(48)).reshape(20, 720) - 0.5
+    assert tokens.shape == (20, 1 + 2 * 6) and codebook.columns == 13 and codebook.frames == 48
+    left = np.einsum("wtj,kt->wkj", windows.reshape(20, 48, 33), cosines(48)).reshape(20, 792) - 0.5
     first = np.linalg.norm(left[:, None] - centroids[0], axis=-1).argmin(1)
     assert (tokens[:, 0] == first).all()
-    left = (left - centroids[0][first]).reshape(20, 24, 15, 2)
+    left = (left - centroids[0][first]).reshape(20, 24, 33)
     whole = 0.5 + centroids[0][first]
-    total = whole.reshape(20, 24, 15, 2).copy()
+    total = whole.reshape(20, 24, 33).copy()
     for level in (1, 2):
-        for number, limb in enumerate(LIMBS):
-            limb, known = list(limb), centroids[level].reshape(5, 24, 15, 2)
-            off = np.linalg.norm((left[:, None, :, limb] - known[:, :, limb]).reshape(20, 5, -1), axis=-1)
-            column = 1 + 5 * (level - 1) + number
+        for number, part in enumerate(PARTS):
+            known = centroids[level].reshape(5, 24, 33)
+            off = np.linalg.norm((left[:, None, :, part] - known[:, :, part]).reshape(20, 5, -1), axis=-1)
+            column = 1 + 6 * (level - 1) + number
             assert (tokens[:, column] == off.argmin(1)).all()
-            left[:, :, limb] -= known[tokens[:, column]][:, :, limb]
-            total[:, :, limb] += known[tokens[:, column]][:, :, limb]
+            left[:, :, part] -= known[tokens[:, column]][:, :, part]
+            total[:, :, part] += known[tokens[:, column]][:, :, part]
     np.testing.assert_allclose(codebook.decode(tokens), windows_of(total, 48), atol=1e-5)
     np.testing.assert_allclose(codebook.decode(tokens[:, :1]), windows_of(whole, 48), atol=1e-5)
 
 
-def test_a_limb_has_its_own_codes():
-    """Whatever the right arm does, codes of other limbs stay; the joints of a limb are those of one side."""
+def test_a_limb_and_travel_have_their_own_codes():
+    """Whatever the right arm does, codes of other limbs and of travel stay; so do all limbs' if the travel changes."""
     rng = np.random.default_rng(4)
-    centroids = rng.normal(size=(2, 6, 720)).astype(np.float32)
+    centroids = rng.normal(size=(2, 6, 792)).astype(np.float32)
     centroids[0] *= 100  # so that the figure stays the same
-    codebook = Codebook(centroids, 1, np.zeros(720, np.float32))
+    codebook = Codebook(centroids, 1, np.zeros(792, np.float32))
     windows = windows_of(centroids[0], 48)
-    moved = windows.reshape(6, 48, 15, 2).copy()
-    arm = [joint for joint, name in enumerate(BODY_15) if name in ("RShoulder", "RElbow", "RWrist")]
-    moved[:, :, arm] += windows_of(3 * centroids[1], 48).reshape(6, 48, 15, 2)[[3], :][:, :, arm]
-    before, after = codebook.encode(windows), codebook.encode(moved.reshape(6, -1))
-    assert (after[:, 2] == 3).all() and (before[:, 2] != 3).any()
-    assert (np.delete(after, 2, 1) == np.delete(before, 2, 1)).all()
+    before = codebook.encode(windows)
+    joints = [joint for joint, name in enumerate(BODY_15) if name in ("RShoulder", "RElbow", "RWrist")]
+    arm = [value for joint in joints for value in (2 * joint, 2 * joint + 1)]
+    for column, part in ((2, arm), (6, [30, 31, 32])):
+        moved = windows.reshape(6, 48, 33).copy()
+        moved[:, :, part] += windows_of(3 * centroids[1], 48).reshape(6, 48, 33)[[3], :][:, :, part]
+        after = codebook.encode(moved.reshape(6, -1))
+        assert (after[:, column] == 3).all() and (before[:, column] != 3).any()
+        assert (np.delete(after, column, 1) == np.delete(before, column, 1)).all()
     assert sorted(joint for limb in LIMBS for joint in limb) == list(range(15))
 
 
 def test_of_too_many_windows_as_many_are_drawn_evenly(monkeypatch):
     rng = np.random.default_rng(3)
-    truth = rng.normal(size=(8, 60)) * 10
-    spectra = truth[rng.integers(8, size=2000)] + rng.normal(size=(2000, 60)) * 0.1
+    truth = rng.normal(size=(8, 66)) * 10
+    spectra = truth[rng.integers(8, size=2000)] + rng.normal(size=(2000, 66)) * 0.1
     spectra[np.arange(2000) % 4 != 0] += 1  # all but every fourth lies elsewhere
     pieces = np.array_split(windows_of(spectra, 4), 20)
-    monkeypatch.setattr(tokens_codebook, "IN_MEMORY", 500 * 60 * 4)
+    monkeypatch.setattr(tokens_codebook, "IN_MEMORY", 500 * 66 * 4)
     centroids, mean = tokens_codebook.fit(lambda: iter(pieces), frames=4, levels=2, whole=2, codes=16, seed=0)
     np.testing.assert_allclose(mean, spectra[::4].mean(0), atol=1e-4)
     taken = windows_of(spectra[::4], 4)
@@ -97,9 +103,9 @@ def test_too_few_windows_for_so_many_codes():
 
 def test_two_levels_find_a_sum_of_clusters():
     rng = np.random.default_rng(2)
-    coarse, fine = rng.normal(size=(4, 60)) * 10, rng.normal(size=(3, 60))
-    truth = (coarse[:, None] + fine).reshape(12, 60)
-    spectra = np.repeat(truth, 30, axis=0) + rng.normal(size=(360, 60)) * 0.01
+    coarse, fine = rng.normal(size=(4, 66)) * 10, rng.normal(size=(3, 66))
+    truth = (coarse[:, None] + fine).reshape(12, 66)
+    spectra = np.repeat(truth, 30, axis=0) + rng.normal(size=(360, 66)) * 0.01
     windows, shape = windows_of(spectra, 4), {"frames": 4, "levels": 2, "whole": 2, "codes": 4, "seed": 0}
     centroids, mean = tokens_codebook.fit(lambda: iter([windows[:200], windows[200:]]), **shape)
     codebook = Codebook(centroids, 2, mean, frames_per_beat=2)
@@ -110,14 +116,14 @@ def test_two_levels_find_a_sum_of_clusters():
     np.testing.assert_allclose(same, centroids, atol=1e-4)
 
 
-def test_limbs_that_move_each_on_their_own_are_found_limb_by_limb():
-    """Three ways for each of five limbs make 243 windows a figure, too many for 4 codes, but not for 4 a limb."""
+def test_parts_that_move_each_on_their_own_are_found_part_by_part():
+    """Three ways for each of five limbs and travel make 729 windows a figure: too many for 4 codes, but not for 4 a part."""
     rng = np.random.default_rng(5)
-    figures, ways = rng.normal(size=(4, 60)) * 10, rng.normal(size=(3, 60)).reshape(3, 2, 15, 2)
-    details = np.zeros((1000, 2, 15, 2))
-    for limb in LIMBS:
-        details[:, :, list(limb)] = ways[rng.integers(3, size=1000)][:, :, list(limb)]
-    windows = windows_of(figures[rng.integers(4, size=1000)] + details.reshape(1000, 60), 4)
+    figures, ways = rng.normal(size=(4, 66)) * 10, rng.normal(size=(3, 66)).reshape(3, 2, 33)
+    details = np.zeros((1000, 2, 33))
+    for part in PARTS:
+        details[:, :, part] = ways[rng.integers(3, size=1000)][:, :, part]
+    windows = windows_of(figures[rng.integers(4, size=1000)] + details.reshape(1000, 66), 4)
     found = {}
     for whole in (1, 2):
         centroids, mean = tokens_codebook.fit(lambda: iter([windows]), frames=4, levels=2, whole=whole, codes=4, seed=0)

@@ -33,7 +33,7 @@ def test_only_stale_files_are_written_again(root):
     assert npz.load(root / "clusters.npz", "clusters")["centroids"].shape[:2] == (2, 16)
     assert npz.load(root / "tokens" / f"{found['clips'][0]}.npz", "tokens")["tokens"].shape[1] == 2
     cluster(root, Settings(levels=2, codes=16, whole=1))
-    assert npz.load(root / "tokens" / f"{found['clips'][0]}.npz", "tokens")["tokens"].shape[1] == 1 + 5
+    assert npz.load(root / "tokens" / f"{found['clips'][0]}.npz", "tokens")["tokens"].shape[1] == 1 + 6
 
 
 def test_the_codebook_does_not_depend_on_val_and_test(root):
@@ -56,7 +56,7 @@ def test_tokens_are_the_encoded_windows(trained):
         np.testing.assert_array_equal(saved["tokens"], codebook.encode(found["windows"]))
         np.testing.assert_array_equal(saved["mirrored"], codebook.encode(windows.mirror(found["windows"])))
         np.testing.assert_array_equal(saved["beats"], found["beats"])
-        assert len(saved["tokens"]) > 5 and saved["tokens"].shape[1] == 2 + 5
+        assert len(saved["tokens"]) > 5 and saved["tokens"].shape[1] == 2 + 6
 
 
 def test_counts_are_of_valid_windows(trained):
@@ -64,7 +64,7 @@ def test_counts_are_of_valid_windows(trained):
     root = data_root.open_root(trained)
     counts = tokenize.token_counts(root, found["clips"], found["codebook"])
     known = sum(npz.load(root.file("tokens", clip), "tokens")["known"].sum() for clip in found["clips"])
-    assert counts.shape == (7, 16) and (counts.sum(1) == known).all()
+    assert counts.shape == (8, 16) and (counts.sum(1) == known).all()
 
 
 def test_perplexity_of_even_and_uneven_use():

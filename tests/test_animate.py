@@ -88,6 +88,29 @@ def test_the_dancer_jumps_and_the_floor_flashes_on_the_click(run_stage, tmp_path
         assert np.abs(shown[frames] - heard).max() <= 1 / fps + 1e-6
 
 
+def test_a_dancer_who_travels_crosses_the_picture(run_stage, tmp_path):
+    across = np.linspace(0, 8, 100)
+    file = dance(tmp_path / "d.npz", 100, across=across)
+    assert run_stage("animate.py", file, "--size", "480x160").returncode == 0
+    seen = pictures(tmp_path / "d.mp4").astype(float)
+    dancer = np.abs(seen - np.median(seen, axis=0)) > 40  # nobody is anywhere for half of the time
+    at = (dancer * np.arange(480)).sum((1, 2)) / dancer.sum((1, 2))
+    assert np.corrcoef(at, across)[0, 1] > 0.999 and at[-1] - at[0] > 240
+    assert run_stage("animate.py", file, "--size", "480x160", "--follow").returncode == 0
+    followed = pictures(tmp_path / "d.mp4").astype(float)
+    assert np.abs(followed[20] - followed[80]).mean() < 0.1 * np.abs(seen[20] - seen[80]).mean()
+
+
+def test_a_dancer_twice_as_near_is_drawn_twice_as_large(run_stage, tmp_path):
+    second = np.arange(50) >= 25  # there, at the other side
+    file = dance(tmp_path / "d.npz", across=4.0 * second, nearer=np.log(2) * second)
+    assert run_stage("animate.py", file, "--size", "640x320").returncode == 0
+    seen = pictures(tmp_path / "d.mp4").astype(float)
+    changed = np.abs(seen[10] - seen[40]) > 60  # the dancer at both places
+    heights = [np.ptp(np.flatnonzero(part.any(1))) for part in (changed[:, :320], changed[:, 320:])]
+    assert heights[1] / heights[0] == pytest.approx(2, abs=0.15)
+
+
 def test_several_files_at_different_rates_become_one_film(run_stage, tmp_path):
     slow, fast = dance(tmp_path / "slow.npz", 20, 10.0), save(tmp_path / "fast.npz", np.zeros((60, 40, 2)), fps=50)
     done = run_stage(

@@ -75,6 +75,18 @@ def test_continues_poses(root, run_stage):
     assert ended.returncode == 0, ended.stderr
 
 
+def test_the_width_of_the_stage(run_on_song, run_stage, tmp_path):
+    assert "--stage W" in run_stage("eval.py", "--help").stdout
+    paths = []
+    for more in ([], ["--stage", 12], ["--stage", 1]):
+        ended = run_on_song("--out", tmp_path, "--no-video", *more)
+        assert ended.returncode == 0, ended.stderr
+        dance = npz.load(tmp_path / "my 'söng' -1.npz", "dance")  # written again, for another stage
+        paths.append(np.column_stack([dance["poses"][:, 8], dance["nearer"]]))
+    np.testing.assert_array_equal(paths[0], paths[1])  # 12 is what is used if nothing is said
+    assert np.abs(paths[2][:, 0]).max() <= 0.5 + 1e-6 < np.abs(paths[0][:, 0]).max()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -87,6 +99,9 @@ def test_continues_poses(root, run_stage):
         (["--audio", "{song}", "--style", "polka"], "--style polka: "),
         (["--audio", "{song}", "{song}"], "several songs have the same name"),
         (["--audio", "{song}", "--prefix", "{trained}/clusters.npz"], "no key 'poses'"),
+        (["--audio", "{song}", "--stage", "0.5"], "argument --stage: "),
+        (["--audio", "{song}", "--stage", "wide"], "argument --stage: "),
+        (["--given", "{song}", "--stage", "4"], "--stage is not supported with --given"),
         (["--audio", "{song}", "--seed", "-1"], "invalid whole number value: '-1'"),
         (["--audio", "{song}", "--device", "cpu:x"], "--device cpu:x"),
         (["{tmp}", "--split", "test"], "expected keypoints/ and audio/"),

@@ -89,17 +89,19 @@ def stay(path: np.ndarray, stage: float) -> np.ndarray:
     return path.astype(np.float32)
 
 
-def split(poses: np.ndarray, fps: float) -> tuple[np.ndarray, np.ndarray]:
+def split(poses: np.ndarray, fps: float, nearer: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Split poses (T, 15 or 25, 2) in torso lengths, y up, into root-centred poses and their path (T, 3).
 
-    If the MidHip never moves, the poses are root-centred already, and the path is estimated by `from_feet`.
+    ``nearer`` (T,) is that of a ``dance`` file; if None, it is 0. If the MidHip never moves, the poses are root-centred
+    already, and the path is estimated by `from_feet`.
     """
     root = poses[:, MID_HIP]
     centred = rooted(poses).astype(np.float32)
     known = np.isfinite(root).all(1)
     if not known.any() or np.ptp(root[known], axis=0).max() < 1e-6:
         return centred, from_feet(centred, fps)
-    return centred, np.concatenate([root, np.zeros((len(root), 1))], axis=1).astype(np.float32)
+    depth = np.zeros(len(root)) if nearer is None else nearer
+    return centred, np.column_stack([root, depth]).astype(np.float32)
 
 
 def place(poses: np.ndarray, path: np.ndarray) -> np.ndarray:

@@ -95,7 +95,7 @@ def cut_prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
     if fps is None:
         raise UserError(f"{path}: no key 'fps' (frames per second); save it with the poses")
     if found["y_up"]:
-        poses, path = travel.split(poses, fps)
+        poses, path = travel.split(poses, fps, found["nearer"])
     else:
         poses, path = skeleton.normalise(poses, fps), travel.from_camera(poses, fps)
     beats, _ = beat_grid.extend(music["beats"], music["duration"])

@@ -38,7 +38,7 @@ def centre(poses: np.ndarray) -> np.ndarray:
 
 
 def follow(poses: np.ndarray, fps: float) -> np.ndarray:
-    """Move upright poses (T, J, 2) horizontally as a camera sees them that follows the dancer, smoothly over a second."""
+    """Move upright poses (T, J, 2) horizontally as a camera that follows the dancer, smoothly, sees them."""
     known = np.isfinite(poses[..., 0]).any(1)
     x = gaussian_mean(np.where(known, centre(poses)[:, 0], np.nan), 0.5 * fps, truncate=20)
     return poses - np.stack([np.nan_to_num(x), np.zeros(len(poses))], axis=1)[:, None]

@@ -150,10 +150,13 @@ def test_a_path_stays_on_its_stage(stage):
 
 def test_placed_poses_are_split_again():
     poses, sway, dip = swaying()
-    path = np.stack([sway * 5, dip, 0 * dip], axis=1).astype(np.float32)
-    centred, found = travel.split(travel.place(poses, path + [9, 7, 0]), 30)
-    np.testing.assert_allclose(centred, poses, atol=1e-5)
-    np.testing.assert_allclose(found, path - path[0], atol=1e-5)
+    path = np.stack([sway * 5, dip, dip], axis=1).astype(np.float32)
+    placed = travel.place(poses, path + [9, 7, 0])
+    for nearer in (None, path[:, 2]):
+        centred, found = travel.split(placed, 30, nearer)
+        np.testing.assert_allclose(centred, poses, atol=1e-5)
+        np.testing.assert_allclose(found[:, :2], path[:, :2] - path[0, :2], atol=1e-5)
+        np.testing.assert_array_equal(found[:, 2], 0 if nearer is None else nearer)
     np.testing.assert_array_equal(centred[:, MID_HIP], 0)
     path[0] = np.nan  # nobody is there
     placed = travel.place(poses, path)

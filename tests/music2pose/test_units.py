@@ -58,6 +58,40 @@ def test_join_features_measure_the_distance_of_joints():
         assert np.linalg.norm(ends[0] - ends[1]) == pytest.approx(0.3, rel=1e-5)
 
 
+def test_units_that_travel_alike_join_better():
+    motion = np.zeros((3, 2 * BEAT, 33))
+    motion[:, :, 30:] = np.array([0.3, 0.0, 0.4])[:, None, None] * [1, 0, 0]
+    known = inventory(motion)
+    far = np.linalg.norm(known.openings[1:] - known.closings[0], axis=1)
+    np.testing.assert_allclose(far, np.array([0.3, 0.1]) / np.sqrt(15), rtol=1e-5)  # an rms over 15 joints
+
+
+def test_a_window_takes_the_dancer_as_far_as_in_a_dance():
+    """A cross-fade gives each window half of two beats: so it moves the dancer by its speed times one beat."""
+    motion = np.zeros((2, 2 * BEAT, 33))
+    motion[:, :, 30], motion[:, :, 32] = [[0.7], [-0.2]], [[0.1], [0.3]]
+    np.testing.assert_allclose(inventory(motion).displacement, [[0.7, 0.1], [-0.2, 0.3]], atol=1e-6)
+
+
+def test_units_that_lead_off_the_stage_are_avoided():
+    motion = np.zeros((60, 2 * BEAT, 33))
+    motion[:, :, 30] = np.repeat([-0.5, 0.5], 30)[:, None]
+    motion[:, :, 32] = np.tile([-0.05, 0.05], 30)[:, None]
+    known = inventory(motion)
+    edge = np.log(1.6) / 2
+
+    def share(last, position, stage, column):
+        """Return the share of units with a positive speed; the last one joins as well to those as to others."""
+        drawn = choices(known, last, 200, position=np.array(position), stage=stage)
+        return np.mean(motion[drawn, 0, column] > 0)
+
+    for last in (0, 30):
+        middle = share(last, [0, 0], 12.0, 30)
+        assert share(last, [2.0, 0], 12.0, 30) == pytest.approx(middle, abs=0.15)  # far from the edges of a wide stage
+        assert share(last, [1.9, 0], 4.0, 30) < 0.05 and share(last, [-1.9, 0], 4.0, 30) > 0.95
+    assert share(0, [0, edge], 4.0, 32) < 0.1 and share(0, [0, -edge], 4.0, 32) > 0.9
+
+
 def test_the_unit_that_continues_the_last_one_is_chosen():
     motion, long = swaying(60), swaying(10, seed=1, beats=3)
     motion[:10], motion[40:50] = long[:, : 2 * BEAT], long[:, BEAT:]  # 40 continues 0, and so on

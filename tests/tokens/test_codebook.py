@@ -117,7 +117,7 @@ def test_two_levels_find_a_sum_of_clusters():
 
 
 def test_parts_that_move_each_on_their_own_are_found_part_by_part():
-    """Three ways for each of five limbs and travel make 729 windows a figure: too many for 4 codes, but not for 4 a part."""
+    """Three ways for each of six parts make 729 windows a figure, too many for 4 codes, but not for 4 a part."""
     rng = np.random.default_rng(5)
     figures, ways = rng.normal(size=(4, 66)) * 10, rng.normal(size=(3, 66)).reshape(3, 2, 33)
     details = np.zeros((1000, 2, 33))

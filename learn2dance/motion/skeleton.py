@@ -100,11 +100,19 @@ def normalise_any(poses: np.ndarray, fps: float) -> np.ndarray:
     """Normalise the position and scale of poses (T, J, 2) with y down, of any skeleton; the result has y up.
 
     Poses of 15 or 25 joints in the order of BODY_25 go through `normalise`. For others, the origin is the mean of each
-    frame's joints, and the unit is the root mean square distance of joints from it, median over the dance.
+    frame's joints, and the unit is their `spread`.
     """
     if poses.shape[1] in (15, 25):
         return normalise(poses, fps)
     centred = poses - poses.mean(1, keepdims=True)
-    spread = np.sqrt((centred[np.isfinite(poses).all((1, 2))] ** 2).sum(-1).mean(1))
-    size = np.median(spread) if len(spread) else 1.0
-    return (centred / (size or 1.0) * np.array([1, -1])).astype(np.float32)
+    return (centred / spread(poses) * np.array([1, -1])).astype(np.float32)
+
+
+def spread(poses: np.ndarray) -> float:
+    """Return the root mean square distance of the joints of poses (T, J, 2) from their centre, median over the dance.
+
+    It is 1 if no pose is complete, or if all joints are in one place.
+    """
+    complete = poses[np.isfinite(poses).all((1, 2))]
+    distances = np.sqrt(((complete - complete.mean(1, keepdims=True)) ** 2).sum(-1).mean(1))
+    return float(np.median(distances) if len(distances) else 1.0) or 1.0

@@ -41,12 +41,12 @@ def from_camera(poses: np.ndarray, fps: float) -> np.ndarray:
     return (path - np.median(path[known], axis=0)).astype(np.float32)
 
 
-def from_feet(poses: np.ndarray, fps: float) -> np.ndarray:
+def from_feet(poses: np.ndarray, fps: float, leak: float = LEAK) -> np.ndarray:
     """Estimate the path (T, 3) of root-centred poses (T, J, 2), y up, from the feet: the lower foot stays where it is.
 
-    This recovers the bounce of the hips and short travel as far as 2D poses show them. The travel decays over `LEAK`
-    seconds, so that errors do not add up. ``nearer`` is 0. Poses other than of 15 or 25 joints give a path of zeros;
-    NaN feet count as standing still.
+    This recovers the bounce of the hips and short travel as far as 2D poses show them. The travel decays over ``leak``
+    seconds (infinity: never), so that errors do not add up. ``nearer`` is 0. Poses other than of 15 or 25 joints give a
+    path of zeros; NaN feet count as standing still.
     """
     path = np.zeros((len(poses), 3))
     if poses.shape[1] in (15, 25) and len(poses) > 1:
@@ -54,7 +54,7 @@ def from_feet(poses: np.ndarray, fps: float) -> np.ndarray:
         feet = gaussian_filter1d(feet, 0.05 * fps, axis=0, mode="nearest")
         weight = support(feet)
         step = -(np.diff(feet[..., 0], axis=0) * weight[1:]).sum(1)
-        path[1:, ACROSS] = lfilter([1], [1, -np.exp(-1 / (LEAK * fps))], step)
+        path[1:, ACROSS] = lfilter([1], [1, -np.exp(-1 / (leak * fps))], step)
         path[:, UP] = -(feet[..., 1] * weight).sum(1)
     return (path - np.median(path, axis=0)).astype(np.float32)
 

@@ -72,8 +72,8 @@ def load_poses(path: str | Path) -> dict:
     """Load the poses of any .npz, written by a stage or by any other ``np.savez(poses=…)``.
 
     Returns ``poses`` float32 (T, J, 2), NaN where missing; ``y_up``, whether y points up; ``fps``, ``beats`` (B,) in
-    seconds and a dance's ``nearer`` (T,), or None if the file has none. Raises a UserError if there are no poses of
-    that shape, or infinite ones, or if fps or beats are not valid numbers.
+    seconds and a dance's ``nearer`` (T,), or None if the file has none; and ``travel``, False if the camera moved.
+    Raises a UserError if there are no poses of that shape, or infinite ones, or if fps or beats are not valid numbers.
     """
     arrays = read_npz(path)
     poses, beats, fps = (arrays.get(key) for key in ("poses", "beats", "fps"))
@@ -93,6 +93,7 @@ def load_poses(path: str | Path) -> dict:
         raise UserError(f"{path}: 'beats' is {beats.dtype} {beats.shape}, expected seconds (beats,)")
     fps = None if fps is None else float(fps)
     found = {"poses": poses, "fps": fps, "y_up": _meta(arrays).get("kind") == "dance", "beats": beats}
+    found["travel"] = bool(np.all(arrays.get("travel", True)))
     return found | {"nearer": arrays.get("nearer") if found["y_up"] else None}
 
 

@@ -49,7 +49,7 @@ def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
 
     def pieces(clips: list[str], hop: int = 0) -> dict:
         dances = ((clip, *pose_folder.read(folder, clip)) for clip in clips)
-        motion = [(kinematics.low_pass(poses[:, :joints], fps), reader(clip)) for clip, poses, fps in dances]
+        motion = [(kinematics.low_pass(poses[:, :joints], fps), reader(clip)) for clip, poses, _, fps in dances]
         return completion_benchmark.segments(gan, motion, hop)
 
     def mean(scores: list[dict]) -> dict:

@@ -17,14 +17,16 @@ SCORED_BYTES = 1 << 23  # bytes of dances for validation: 50 minutes of 15 joint
 
 @dataclass(frozen=True)
 class Dance:
-    """One dance: poses float32 (T, J, 2), NaN where not observed, and the music features of each step, float32 (T, M).
+    """One dance: root-centred poses float32 (T, J, 2) and path float32 (T, 3), both NaN where not observed.
 
-    The features are those of `conditioning.condition`, or zeros without music; the style is its index plus one, or 0 if
-    unknown. ``beats`` (B,) are those of the music in seconds of the dance, or None.
+    ``music`` holds the features of each step, float32 (T, M): those of `conditioning.condition`, or zeros without
+    music. The style is its index plus one, or 0 if unknown. ``beats`` (B,) are those of the music in seconds of the
+    dance, or None.
     """
 
     name: str
     poses: np.ndarray
+    path: np.ndarray
     music: np.ndarray
     style: int
     beats: np.ndarray | None = None
@@ -85,15 +87,15 @@ class DanceReader:
 
     def __call__(self, name: str) -> Dance:
         """Read a dance, resample it, and re-synchronise its music with it."""
-        recorded, fps = pose_folder.read(self.folder, name)
-        poses = kinematics.to_frame_rate(recorded, fps, self.clock)
+        recorded, path, fps = pose_folder.read(self.folder, name)
+        poses, path = (kinematics.to_frame_rate(part, fps, self.clock) for part in (recorded, path))
         music, beats = np.zeros((len(poses), self.music_size), np.float32), None
         if self.music_pca and name in self.paired:
             song = self.song(name)
             beats = sync.correct_beats(recorded[:, :15], fps, song, self.peaks)
             music = condition(song, len(poses), self.clock, self.music_pca, beats)
             beats = song["beats"] if beats is None else beats
-        return Dance(name, poses, music, self.folder.style(name), beats)
+        return Dance(name, poses, path, music, self.folder.style(name), beats)
 
 
 def read_pool(reader: DanceReader, names: list[str], rng: np.random.Generator, most: int = POOL_BYTES):
@@ -101,7 +103,7 @@ def read_pool(reader: DanceReader, names: list[str], rng: np.random.Generator, m
 
     def read_one(name: str) -> tuple[Dance, int]:
         dance = reader(name)
-        return dance, dance.poses.nbytes + dance.music.nbytes
+        return dance, dance.poses.nbytes + dance.path.nbytes + dance.music.nbytes
 
     kept, everything = pose_folder.read_until(names, read_one, rng, most)
     return sorted(kept, key=lambda dance: dance.name), everything

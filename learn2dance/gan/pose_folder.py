@@ -10,7 +10,7 @@ from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
-from learn2dance.motion import skeleton
+from learn2dance.motion import skeleton, travel
 
 ASSUMED_FPS = 30.0  # frames per second of files without ``fps``
 POOL_BYTES = 1 << 28  # bytes of poses held in memory: 21 hours of 15 joints at 30 frames per second
@@ -83,11 +83,10 @@ def open_folder(path: str | Path) -> PoseFolder:
     return PoseFolder(path, train, val, joints, styles)
 
 
-def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, float]:
-    """Read a dance, and normalise it by `skeleton.normalise_any` unless it is normalised already.
+def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, np.ndarray, float]:
+    """Read a dance: its root-centred poses float32 (T, J, 2) and path float32 (T, 3), as `split` returns them, and fps.
 
-    Return poses float32 (T, J, 2), x right, y up, NaN where not observed, and fps. Raises a UserError if J is not that
-    of the folder.
+    Raises a UserError if J is not that of the folder.
     """
     path = folder.file(name)
     found = npz.load_poses(path)
@@ -97,7 +96,32 @@ def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, float]:
         raise UserError(f"{path}: {poses.shape[1]} joints, expected {expected}; put other skeletons in another folder")
     if found["fps"] is None:
         log.info("%s: no key 'fps', %g frames a second assumed", path, ASSUMED_FPS)
-    return poses if found["y_up"] else skeleton.normalise_any(poses, fps), fps
+    return *split(found, fps), fps
+
+
+def split(found: dict, fps: float) -> tuple[np.ndarray, np.ndarray]:
+    """Split poses that `npz.load_poses` read into root-centred poses (T, J, 2), y up, and the dancer's path (T, 3).
+
+    Poses of pixels are normalised by `skeleton.normalise_any`. The path is that of `travel`; for skeletons other than
+    of 15 or 25 joints it is the path of the joints' centre, in units of `skeleton.spread`, with ``nearer`` 0. Both are
+    float32, and NaN where not known: the path throughout if the camera moved, or if the poses do not move from the
+    origin, as they are root-centred already.
+    """
+    poses, body = found["poses"], found["poses"].shape[1] in (15, 25)
+    root = poses[:, skeleton.MID_HIP] if body else poses.mean(1)
+    if found["y_up"]:
+        centred, path = poses - root[:, None], np.zeros((len(poses), 3))
+        path[:, : travel.NEARER] = root
+        path[:, travel.NEARER] = 0 if found["nearer"] is None else found["nearer"]
+    elif body:
+        centred, path = skeleton.normalise(poses, fps), travel.from_camera(poses, fps)
+    else:
+        centred, path = skeleton.normalise_any(poses, fps), np.zeros((len(poses), 3))
+        path[:, : travel.NEARER] = root / skeleton.spread(poses) * np.array([1, -1])
+    known = np.isfinite(path).all(1)
+    if not found["travel"] or not known.any() or np.ptp(path[known], axis=0).max() < 1e-6:
+        return centred, np.full_like(path, np.nan, np.float32)
+    return centred, (path - np.median(path[known], axis=0)).astype(np.float32)
 
 
 def read_until(names: list[str], read_one: Callable, rng: np.random.Generator, most: int) -> tuple[list, bool]:
@@ -123,7 +147,7 @@ def pool(folder: PoseFolder, names: list[str], rng: np.random.Generator, most: i
     """
 
     def read_one(name: str) -> tuple[tuple[np.ndarray, np.ndarray], int]:
-        poses, _ = read(folder, name)
+        poses, _, _ = read(folder, name)
         poses = poses[np.isfinite(poses).all((1, 2))]
         return (poses, np.full(len(poses), folder.style(name))), poses.nbytes
 

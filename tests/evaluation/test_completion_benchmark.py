@@ -78,7 +78,9 @@ def test_pieces_are_cut_where_all_joints_are_known_with_their_music():
     motion[:, :, 1] += np.arange(500)[:, None]
     motion[100, 3] = np.nan
     music = np.repeat(np.arange(300, dtype=np.float32)[:, None], 3, 1)
-    found = completion_benchmark.segments(who, [(motion, Dance("a", np.zeros((300, 15, 2)), music, 2))])
+    found = completion_benchmark.segments(
+        who, [(motion, Dance("a", np.zeros((300, 15, 2)), np.zeros((300, 3)), music, 2))]
+    )
     size = found["poses"].shape[1]
     assert size == 82 and (np.arange(size)[-1] / 25) <= 49 / 15  # what 50 steps of a fifteenth of a second hold
     frames = found["poses"][:, :, 8, 1]
@@ -86,7 +88,9 @@ def test_pieces_are_cut_where_all_joints_are_known_with_their_music():
     assert (np.diff(frames, axis=1) == 1).all() and (found["style"] == 2).all()
     np.testing.assert_allclose(found["music"][:, 0, 0], frames[:, 0] / 25 * 15, atol=0.5)
     assert found["music"].shape == (5, 50, 3)
-    closer = completion_benchmark.segments(who, [(motion, Dance("a", np.zeros((300, 15, 2)), music, 2))], hop=40)
+    closer = completion_benchmark.segments(
+        who, [(motion, Dance("a", np.zeros((300, 15, 2)), np.zeros((300, 3)), music, 2))], hop=40
+    )
     assert len(closer["poses"]) > len(found["poses"])
 
 

@@ -92,7 +92,7 @@ def test_aligned_beats_change_the_time_axis():
 def test_starts_of_complete_sequences():
     poses = np.zeros((60, 4, 2), np.float32)
     poses[30, 2, 1] = np.nan
-    dance = Dance("a", poses, np.zeros((60, 0), np.float32), 0)
+    dance = Dance("a", poses, np.zeros((60, 3), np.float32), np.zeros((60, 0), np.float32), 0)
     assert dance.starts(10).tolist() == [*range(21), *range(31, 51)]
     assert dance.starts(29).tolist() == [0, 1, 31] and not len(dance.starts(31))
 
@@ -103,7 +103,12 @@ def test_a_folder_without_music(tmp_path):
     dance = reader("dance 1")
     assert reader.music_pca is None and reader.music_size == 0 and reader.tempi() == ()
     assert reader.parents(opened.file("dance 1"))["music"] == ""
-    assert dance.poses.shape == (45, 7, 2) and dance.music.shape == (45, 0) and dance.style == 0
+    assert (
+        dance.poses.shape == (45, 7, 2)
+        and dance.path.shape == (45, 3)
+        and dance.music.shape == (45, 0)
+        and dance.style == 0
+    )
 
 
 def test_the_dances_of_a_data_root(trained):
@@ -137,13 +142,14 @@ def test_memory_is_limited():
     names = [str(i) for i in range(9)]
 
     def read(name):
-        return Dance(name, np.zeros((100, 4, 2), np.float32), np.zeros((100, 2), np.float32), 0)  # 4000 bytes
+        parts = (np.zeros((100, *shape), np.float32) for shape in ((4, 2), (3,), (1,)))
+        return Dance(name, *parts, 0)  # 4800 bytes
 
-    drawn = [dataset.read_pool(read, names, np.random.default_rng(seed), 10_000) for seed in (0, 0, 1)]
+    drawn = [dataset.read_pool(read, names, np.random.default_rng(seed), 12_000) for seed in (0, 0, 1)]
     found = [[dance.name for dance in pool] for pool, _ in drawn]
     assert all(len(some) == 3 and some == sorted(some) for some in found) and not any(
         everything for _, everything in drawn
     )
     assert found[0] == found[1] != found[2]
-    pool, everything = dataset.read_pool(read, names, np.random.default_rng(0), 36_000)
+    pool, everything = dataset.read_pool(read, names, np.random.default_rng(0), 43_200)
     assert [dance.name for dance in pool] == names and everything

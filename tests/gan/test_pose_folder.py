@@ -35,9 +35,40 @@ def test_unit_and_origin_make_no_difference(tmp_path):
     np.savez(tmp_path / "y" / "dance 0.npz", poses=poses * 0.01 - [7, 3])
     one, other = (pose_folder.read(pose_folder.open_folder(tmp_path / name), "dance 0") for name in "xy")
     np.testing.assert_allclose(one[0], other[0], atol=1e-4)
-    assert one[1] == 30  # assumed
+    np.testing.assert_allclose(one[1], other[1], atol=1e-4)  # the path
+    assert one[2] == 30  # assumed
     np.testing.assert_allclose(one[0].mean(1), 0, atol=1e-5)
     assert np.corrcoef(one[0][:, 0, 1], -(poses - poses.mean(1, keepdims=True))[:, 0, 1])[0, 1] > 0.999  # y up
+
+
+def loaded(poses, y_up=False, nearer=None, travel=True):
+    return {"poses": poses.astype(np.float32), "y_up": y_up, "nearer": nearer, "travel": travel}
+
+
+@pytest.mark.parametrize("joints", [7, 15, 25])
+def test_poses_and_their_path_are_separated(joints):
+    """A body that does not move within itself goes to the right, 2 units a second, and up, 1 unit in all."""
+    body = np.random.default_rng(0).normal(size=(1, joints, 2))
+    if joints > 7:
+        body -= body[:, 8:9]
+        body[:, 1] = [0, 1]
+    else:
+        body -= body.mean(1, keepdims=True)
+        body /= np.sqrt((body**2).sum(-1).mean())
+    way = np.stack([2 * np.arange(60) / 30, np.linspace(0, 1, 60)], axis=1)
+    filmed = [300, 400] + 50 * (body + way[:, None]) * [1, -1]
+    poses, path = pose_folder.split(loaded(filmed), 30.0)
+    np.testing.assert_allclose(poses, np.repeat(body, 60, 0), atol=1e-4)
+    np.testing.assert_allclose(np.diff(path[:, 0]), 2 / 30, atol=1e-4)
+    np.testing.assert_allclose(np.diff(path[:, 1]), 1 / 59, atol=1e-4)
+    np.testing.assert_allclose(path[:, 2], 0, atol=1e-4)
+    assert np.isnan(pose_folder.split(loaded(filmed, travel=False), 30.0)[1]).all()  # the camera moved
+    nearer = np.linspace(0, 0.4, 60, dtype=np.float32)
+    poses, path = pose_folder.split(loaded(body + way[:, None], True, nearer), 30.0)  # as in a dance file
+    np.testing.assert_allclose(poses, np.repeat(body, 60, 0), atol=1e-5)
+    np.testing.assert_allclose(path, np.column_stack([way, nearer]) - [59 / 30, 0.5, 0.2], atol=1e-5)
+    still = np.repeat(body, 60, 0)
+    assert np.isnan(pose_folder.split(loaded(still, True), 30.0)[1]).all()  # root-centred
 
 
 def test_poses_with_unknown_joints_are_left_out(tmp_path):
@@ -48,7 +79,7 @@ def test_poses_with_unknown_joints_are_left_out(tmp_path):
     found = pose_folder.open_folder(path)
     (poses, style), everything = pose_folder.pool(found, ["dance 0"], np.random.default_rng(0))
     assert poses.shape == (30, 7, 2) and np.isfinite(poses).all() and (style == 0).all() and everything
-    assert pose_folder.read(found, "dance 0")[1] == 25
+    assert pose_folder.read(found, "dance 0")[2] == 25
 
 
 def test_only_a_part_of_a_large_folder_is_read(tmp_path):

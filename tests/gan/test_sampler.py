@@ -19,7 +19,7 @@ def numbered(number):
     if number in LOST:
         poses[LOST[number], 4] = np.nan
     music = np.stack([np.full(count, 1 + number), np.arange(count)], 1).astype(np.float32)
-    return Dance(str(number), poses, music, number)
+    return Dance(str(number), poses, np.zeros((len(poses), 3), np.float32), music, number)
 
 
 @pytest.fixture
@@ -124,4 +124,5 @@ def test_the_state_of_rollouts_is_saved(sequences):
 
 def test_dances_shorter_than_a_sequence_are_refused():
     with pytest.raises(UserError, match=r"no dance has 1\.3 s of poses in a row with all joints; lower --sequence"):
-        SequenceSampler([Dance("a", np.zeros((19, 15, 2), np.float32), np.zeros((19, 2), np.float32), 0)], CONFIG, 0)
+        parts = (np.zeros((19, *shape), np.float32) for shape in ((15, 2), (3,), (2,)))
+        SequenceSampler([Dance("a", *parts, 0)], CONFIG, 0)

@@ -35,7 +35,9 @@ def gan():
 @pytest.fixture
 def train():
     rng = np.random.default_rng(1)
-    return [Dance(str(i), d, rng.normal(size=(len(d), 2)).astype(np.float32), i % 2) for i, d in enumerate(dances(4))]
+    music = [rng.normal(size=(len(poses), 2)).astype(np.float32) for poses in dances(4)]
+    path = np.zeros((len(music[0]), 3), np.float32)
+    return [Dance(str(i), poses, path, music[i], i % 2) for i, poses in enumerate(dances(4))]
 
 
 def changed(network, before):

@@ -4,7 +4,8 @@ Reads   DATADIR/*.npz, each with poses (T, J, 2): DATA/poses of a data root, or 
         trained on it (--pose-gan); if DATADIR is DATA/poses also DATA/splits/, DATA/clips.csv and, for 15 or 25 joints,
         DATA/music/<clip>.npz
 Writes  models/seq_gan.pt beside DATADIR (--out): the generator's moving average, when it had the least FID on the val
-        split, and all else that generation needs, such as the pose generator
+        split, and all else that generation needs, such as the pose generator and how
+        dancers travel over the floor (learn2dance/motion/travel_model.py)
         models/seq_gan.last.pt            the state of training, for --resume
         models/runs/seq_gan/              TensorBoard, and videos of a real and a generated dance: step_<n>.mp4
 
@@ -49,6 +50,8 @@ def main(argv: list[str] | None = None) -> None:
     real = [dance.poses for dance in val]
     log.info("%d dances for training%s, %d for validation, with%s music, on %s", len(train.data),
              "" if train.everything else " at a time", len(val), "" if reader.music_pca else "out", device)  # fmt: skip
+    known = sum(bool(np.isfinite(dance.path).any()) for dance in train.data)
+    log.info("the path over the floor is known in %d of %d training dances", known, len(train.data))
     log.info("training dances: %s", sequence_training.score_training_dances(train.data, real, args.fps))
     gap = penalty = torch.zeros(())
     for step in run.steps():

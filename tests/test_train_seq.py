@@ -33,6 +33,7 @@ def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
     ended = run_stage("train_seq.py", root / "poses", *QUICK_PATHS)
     assert ended.returncode == 0 and not ended.stderr, ended.stderr
     assert "3 dances for training, 3 for validation, with music" in ended.stdout
+    assert "the path over the floor is known in 3 of 3 training dances" in ended.stdout
     assert "next: python eval.py --model" in ended.stdout
     models = root / "models"
     runs = models / "runs" / "seq_gan"
@@ -85,7 +86,7 @@ def stop_at(step, monkeypatch):
 @pytest.mark.parametrize("stop", [7, 9])  # resumed at 6, where dances are drawn anew, or at 8, between
 def test_of_dances_that_do_not_fit_it_resumes_exactly_too(root, pose_gan, tmp_path, monkeypatch, stop):
     """Of three dances two are held at a time."""
-    read, size = dataset.read_pool, 2 * 120 * (15 * 2 + 14) * 4 - 1
+    read, size = dataset.read_pool, 2 * 120 * (15 * 2 + 3 + 14) * 4 - 1
     monkeypatch.setattr(dataset, "read_pool", lambda reader, names, rng, most=size: read(reader, names, rng, most))
     more = ["--steps", "12", "--every", "2", "--resample-every", "3", "--sequence", "10"]  # short: most paths go on
     train(root, pose_gan, tmp_path / "whole.pt", *more)

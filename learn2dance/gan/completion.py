@@ -17,7 +17,7 @@ from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
 from learn2dance.gan import generate, pose_folder, sequence_networks
 from learn2dance.gan.generate import GanModel
-from learn2dance.motion import skeleton
+from learn2dance.motion import travel
 
 OBSERVED_WEIGHT = 300.0  # loss weight of the squared error of the observed joints
 CRITIC_WEIGHT = 0.03  # loss weight of the critic scores
@@ -162,9 +162,10 @@ def likeliest_style(gan: GanModel, given: np.ndarray) -> int:
 
 
 def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[int] | None, seconds: float) -> tuple:
-    """Read the poses to complete, float32 (T, J, 2), NaN where not given, and fps; for the arguments see `complete`.
+    """Read the poses to complete, root-centred float32 (T, J, 2), their path (T, 3), and fps; NaN where not given.
 
-    Raises a UserError if the joints are not the GAN's, if it is too long, or if no joint is observed in the given part.
+    For the arguments see `complete`, and for the path `pose_folder.split`. Raises a UserError if the joints are not the
+    GAN's, if it is too long, or if no joint is observed in the given part.
     """
     found, wanted = npz.load_poses(path), gan.poses.joints
     poses, fps = found["poses"], found["fps"] or pose_folder.ASSUMED_FPS
@@ -176,7 +177,7 @@ def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[
         first, _, last = part.partition(":")
         part = slice(int(first or 0), int(last) if last else None)
         given[part] = poses[part]
-    poses = given if found["y_up"] else skeleton.normalise_any(given, fps)
+    poses, travelled = pose_folder.split(found | {"poses": given}, fps)
     if joints is not None:
         if max(joints) >= wanted:
             raise UserError(f"{path}: no joint {max(joints)}; there are {wanted}, counted from 0")
@@ -186,8 +187,22 @@ def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[
     count = int(np.ceil(seconds * fps)) or len(poses)
     if count > MAX_SECONDS * fps:
         raise UserError(f"{path}: {count / fps:.0f} s to complete, expected {MAX_SECONDS:g} at most; give a part of it")
-    missing = np.full((max(count - len(poses), 0), *poses.shape[1:]), np.nan, np.float32)
-    return np.concatenate([poses, missing])[:count], fps
+    added = (0, max(count - len(poses), 0))
+    poses = np.pad(poses, (added, (0, 0), (0, 0)), constant_values=np.nan)
+    travelled = np.pad(travelled, (added, (0, 0)), constant_values=np.nan)
+    return poses[:count], travelled[:count], fps
+
+
+def continue_path(given: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """Complete a path (T, 3), NaN where not given, with the displacements of another, ``free`` (T, 3).
+
+    In a gap, what remains to the next given position is spread evenly over the gap, so that both ends meet.
+    """
+    known, frames = np.isfinite(given).all(1), np.arange(len(given))
+    if not known.any():
+        return free
+    offsets = (given - free)[known]
+    return free + np.stack([np.interp(frames, frames[known], column) for column in offsets.T], axis=1)
 
 
 def complete(
@@ -203,12 +218,13 @@ def complete(
     """Generate what is missing in the poses of a file: any .npz with ``poses`` of the GAN's joints, and ``fps``.
 
     ``music`` starts at the file's first frame. Given are the frames ``known``, ranges ``A:B`` from A to before B, and
-    of them the joints ``known_joints`` (None: all). The result lasts ``seconds`` (None: as long as the file).
+    of them the joints ``known_joints`` (None: all). The result lasts ``seconds`` (None: as long as the file). Its path
+    over the floor is that of the given frames; elsewhere it follows the feet (`continue_path`, `travel.from_feet`).
 
     Return the arrays of a ``dance`` file, at the file's frame rate, and the mean error of the given joints in torso
     lengths.
     """
-    poses, fps = read_given(path, gan, known, known_joints, seconds or 0.0)
+    poses, travelled, fps = read_given(path, gan, known, known_joints, seconds or 0.0)
     index = data_root.style_index(style, gan.styles)
     if music is not None:
         music, index = gan.choose_style(music, style)
@@ -217,5 +233,7 @@ def complete(
     features = generate.conditioning_of(gan, music, steps_for(gan, len(poses), fps))
     poses, error = optimise(gan, poses[None], fps, features[None], np.array([index]), seed)
     beats = np.zeros(0) if music is None else music["beats"]
-    dance = {"poses": poses[0], "tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": fps}
-    return dance, float(error[0])
+    travelled = continue_path(travelled, travel.from_feet(poses[0], fps, leak=np.inf))
+    nearer = (travelled - travelled[0])[:, travel.NEARER].astype(np.float32)
+    dance = {"poses": travel.place(poses[0], travelled), "nearer": nearer, "tokens": np.zeros((0, 0), np.int64)}
+    return dance | {"beats": beats, "seed": seed, "fps": fps}, float(error[0])

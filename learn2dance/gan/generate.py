@@ -12,8 +12,9 @@ from learn2dance.data import checkpoint, data_root
 from learn2dance.gan import conditioning, pose_networks, sequence_networks
 from learn2dance.gan.pose_networks import PoseConfig, PoseCritic, PoseEncoder, PoseGenerator
 from learn2dance.gan.sequence_networks import SequenceConfig, SequenceCritic, SequenceGenerator
-from learn2dance.motion import kinematics
+from learn2dance.motion import kinematics, travel, travel_model
 from learn2dance.motion.projection import Projection
+from learn2dance.motion.travel_model import TravelModel
 from learn2dance.music import beat_grid
 from learn2dance.music.features import FPS
 
@@ -26,7 +27,8 @@ class GanModel:
 
     ``music_pca`` is None if it was trained without music. ``tempi`` holds, for each style with training music, its
     index plus one (0: unknown), the median tempo in beats per minute, and the beats per bar. ``top_speed`` is the
-    99.9th percentile of the fastest joint's speed in the training data, in torso lengths per second.
+    99.9th percentile of the fastest joint's speed in the training data, in torso lengths per second. ``travel`` is
+    fitted to the paths of the training data, and gives the dances theirs.
     """
 
     config: SequenceConfig
@@ -35,6 +37,7 @@ class GanModel:
     music_pca: Projection | None
     tempi: tuple[tuple[int, float, int], ...]
     top_speed: float
+    travel: TravelModel
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -71,6 +74,7 @@ def save(path: Path, gan: GanModel, **more) -> None:
         music_pca=None if gan.music_pca is None else asdict(gan.music_pca),
         tempi=gan.tempi,
         top_speed=gan.top_speed,
+        travel=asdict(gan.travel),
         **more,
     )
 
@@ -87,7 +91,8 @@ def from_parts(parts: dict) -> GanModel:
     networks.load_state_dict(parts["network"])
     music_pca = Projection(**parts["music_pca"]) if parts["music_pca"] else None
     networks = networks.eval().requires_grad_(False)
-    return GanModel(config, poses, networks, music_pca, parts["tempi"], parts["top_speed"])
+    moves = TravelModel(**parts["travel"])
+    return GanModel(config, poses, networks, music_pca, parts["tempi"], parts["top_speed"], moves)
 
 
 def conditioning_of(gan: GanModel, music: dict | None, steps: int) -> np.ndarray:
@@ -134,18 +139,22 @@ def dance(
     style: str | None = None,
     seconds: float | None = None,
     temperature: float = 1.0,
+    stage: float = travel.STAGE,
 ) -> dict:
     """Generate a dance to a song, or of ``seconds`` without music: the arrays of a ``dance`` file, without tokens.
 
     ``music`` is a ``music`` file or `features.features`. Each seed gives another dance. ``temperature`` is the
-    deviation of the noise: below 1 gives likelier moves, above 1 more variety.
+    deviation of the noise: below 1 gives likelier moves, above 1 more variety. ``stage`` is the width, in torso
+    lengths, that the dance keeps to.
     """
     music, index = gan.choose_style(music, style)
     beats = np.zeros(0)
     if music is not None:
         seconds, beats = music["duration"], beat_grid.extend(music["beats"], music["duration"])[0]
     steps = max(int(np.ceil(seconds * gan.config.fps)) + 1, 2)
-    path = sample_path(gan, conditioning_of(gan, music, steps), index, seed, temperature)
-    path = resample_path(path, gan.config.fps, int(np.ceil(seconds * FPS)), FPS)
-    poses = kinematics.limit_speed(decode_latents(gan, path, index), gan.top_speed / FPS)
-    return {"poses": poses, "tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": FPS}
+    latents = sample_path(gan, conditioning_of(gan, music, steps), index, seed, temperature)
+    poses = decode_latents(gan, resample_path(latents, gan.config.fps, int(np.ceil(seconds * FPS)), FPS), index)
+    path = travel_model.path_of(gan.travel, poses, FPS, stage, np.random.default_rng(seed))
+    poses, path = kinematics.limit_speed(poses, gan.top_speed / FPS, path)
+    placed = travel.on_stage(poses, path, stage)
+    return placed | {"tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": FPS}

@@ -18,7 +18,7 @@ from learn2dance.gan.pose_networks import PoseCritic, PoseEncoder, PoseGenerator
 from learn2dance.gan.sampler import Batch, RolloutState
 from learn2dance.gan.sequence_networks import SequenceConfig, SequenceCritic, SequenceGenerator, decode_path, draw_noise
 from learn2dance.metrics import distribution, motion_features
-from learn2dance.motion import kinematics, skeleton
+from learn2dance.motion import kinematics, skeleton, travel_model
 
 POSE_CRITIC_WEIGHT = 2.0  # loss weight of the pose critic, relative to the sequence critic
 MUSIC_CRITIC_WEIGHT = 2.0  # loss weight of the critic that compares own and mismatched music
@@ -87,7 +87,9 @@ def trained_model(gan: SequenceGan, reader: DanceReader, train: list[Dance]) -> 
     networks = nn.ModuleDict(dict(zip(PARTS, parts, strict=True)))
     steps = np.concatenate([kinematics.steps(dance.poses) for dance in train])
     top_speed = float(np.nanpercentile(steps, 99.9)) * reader.clock
-    return GanModel(gan.config, gan.pose_generator.config, networks, reader.music_pca, reader.tempi(), top_speed)
+    travel = travel_model.fit([(dance.poses, dance.path) for dance in train], reader.clock)
+    poses = gan.pose_generator.config
+    return GanModel(gan.config, poses, networks, reader.music_pca, reader.tempi(), top_speed, travel)
 
 
 def rollout(gan: SequenceGan, batch: Batch, rng: torch.Generator) -> Tensor:

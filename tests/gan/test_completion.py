@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from test_gan_generate import untaught
+from test_gan_generate import centred, untaught
 
 from learn2dance.errors import UserError
 from learn2dance.gan import completion, generate
@@ -67,7 +67,7 @@ def test_a_rollout_joins_the_observed_steps_on_both_sides():
 def generated():
     """Return a GAN and a dance that it generated, which it can therefore fit."""
     gan = untaught()
-    return gan, generate.dance(gan, None, 3, seconds=4.0)["poses"]
+    return gan, centred(generate.dance(gan, None, 3, seconds=4.0)["poses"])
 
 
 def fill(gan, given, fps=30.0, seed=0, steps=150):
@@ -164,6 +164,37 @@ def test_length_and_frame_rate_are_those_of_the_file_unless_seconds_are_given(qu
     assert len(found["poses"]) == 2 and found["fps"] == 30
 
 
+def test_a_path_continues_through_gaps_and_beyond_the_end():
+    frames = np.arange(12.0)
+    free = np.stack([0.5 * frames, np.sin(frames), 0 * frames], axis=1)
+    given = np.full((12, 3), np.nan)
+    given[2:4], given[7:9] = [[5, 0, 0], [6, 1, 0]], [[20, 0, 0.1], [21, 0, 0.2]]
+    found = completion.continue_path(given, free)
+    known = np.isfinite(given)
+    np.testing.assert_allclose(found[known], given[known])
+    np.testing.assert_allclose(np.diff(found[:3], axis=0), np.diff(free[:3], axis=0))  # before the first given frame
+    np.testing.assert_allclose(np.diff(found[8:], axis=0), np.diff(free[8:], axis=0))  # after the last
+    extra = np.diff(found[3:8] - free[3:8], axis=0)  # the same for each step of the gap
+    np.testing.assert_allclose(extra, np.tile(extra[0], (4, 1)), atol=1e-9)
+    assert extra[0, 0] == pytest.approx((20 - 6 - 0.5 * 4) / 4)
+    np.testing.assert_array_equal(completion.continue_path(np.full((12, 3), np.nan), free), free)
+
+
+@pytest.mark.parametrize("camera_moved", [False, True])
+def test_the_given_path_is_kept_unless_the_camera_moved(quickly, tmp_path, camera_moved):
+    """The MidHip moves 3 torso lengths a second to the right in the picture."""
+    poses = pixels(joints=15)
+    poses[:, 1], poses[:, 8] = [300, 100], [300, 200]  # the torso is 100 pixels long
+    poses[..., 0] += 300 * np.arange(100)[:, None] / 25
+    np.savez(tmp_path / "a.npz", poses=poses, fps=25.0, travel=not camera_moved)
+    found = complete(untaught(15), tmp_path / "a.npz", ["0:40", "60:100"])
+    root, filmed = found["poses"][:, 8], 3 * np.arange(100) / 25
+    known = [*range(40), *range(60, 100)]
+    assert (np.abs(root[known, 0] - filmed[known]).max() < 0.01) == (not camera_moved)
+    assert np.abs(root[0]).max() == 0 and np.abs(np.diff(root[:, 0])).max() < 0.5  # no jump at the gap
+    assert found["nearer"].shape == (100,) and found["nearer"] == pytest.approx(0, abs=1e-3)
+
+
 def test_poses_of_25_joints_are_given_to_a_gan_of_15(quickly, tmp_path):
     poses = pixels(joints=25)
     np.savez(tmp_path / "a.npz", poses=poses, fps=25.0)
@@ -186,7 +217,7 @@ def test_unusable_given_poses_are_refused(tmp_path):
 def test_the_likeliest_style_reconstructs_the_poses_best():
     """The encoder and generator reconstruct poses in the second style, and give zeros in the others."""
     gan = untaught(styles=("a", "b", "c"))
-    real = generate.dance(gan, None, 0, seconds=2.0)["poses"]
+    real = centred(generate.dance(gan, None, 0, seconds=2.0)["poses"])
 
     class Encoder(torch.nn.Module):
         def forward(self, poses, style):
@@ -197,5 +228,5 @@ def test_the_likeliest_style_reconstructs_the_poses_best():
             return latent
 
     networks = {"pose_encoder": Encoder(), "pose_generator": Generator(), "generator": gan.networks["generator"]}
-    model = type(gan)(gan.config, gan.poses, torch.nn.ModuleDict(networks), None, (), 1.0)
+    model = type(gan)(gan.config, gan.poses, torch.nn.ModuleDict(networks), None, (), 1.0, gan.travel)
     assert completion.likeliest_style(model, real) == 2 and completion.likeliest_style(untaught(), real) == 0

@@ -10,6 +10,8 @@ from learn2dance.gan import dataset, generate, pose_folder
 from learn2dance.gan.generate import GanModel
 from learn2dance.gan.pose_networks import PoseConfig
 from learn2dance.gan.sequence_networks import SequenceConfig
+from learn2dance.motion import travel, travel_model
+from learn2dance.motion.travel_model import TravelModel
 from learn2dance.music import features
 
 
@@ -24,13 +26,16 @@ def songs(trained):
     return [npz.load(root.file("music", clip), "music") for clip in root.split("test", root.have("music"))]
 
 
+TRAVEL = TravelModel((0.2, 0.8), (-0.02, -0.03), (0.5, 0.0), (0.3, 0.02))
+
+
 def untaught(joints=9, styles=(), music=0, top_speed=1e9, tempi=()):
     """Return an untrained GAN, whose steps are as large as after training."""
     torch.manual_seed(0)
     poses, config = PoseConfig(joints, styles, 4, 16, 1), SequenceConfig(music=music, width=16, channels=8, noise=4)
     networks = generate.build(config, poses).eval().requires_grad_(False)
     networks["generator"].shift[-1].weight.mul_(30)
-    return GanModel(config, poses, networks, None, tempi, top_speed)
+    return GanModel(config, poses, networks, None, tempi, top_speed, TRAVEL)
 
 
 def test_a_loaded_model_generates_the_same_dance(model, songs, tmp_path):
@@ -49,6 +54,8 @@ def test_what_is_saved_is_what_was_trained(model, trained):
     slower = np.nanmean(steps[np.isfinite(steps)] * model.config.fps <= model.top_speed)
     assert slower == pytest.approx(0.999, abs=1.5 / len(steps)) and set(model.styles) == {"waltz", "chacha", "disco"}
     assert torch.equal(model.music_pca.components, reader.music_pca.components)
+    paths = [(dance.poses, dance.path) for dance in map(reader, opened.train)]
+    assert model.travel == travel_model.fit(paths, model.config.fps) and np.isfinite(paths[0][1]).all()
 
 
 def test_checkpoints_of_other_shapes_are_refused(gan, trained, tmp_path):
@@ -59,6 +66,7 @@ def test_checkpoints_of_other_shapes_are_refused(gan, trained, tmp_path):
         {"poses": {"joints": 15}},
         {"network": {}},
         {"music_pca": {"mean": 0}},
+        {"travel": {"memory": (0.0, 0.0)}},
     ):
         torch.save(parts | changed, tmp_path / "other.pt")
         with pytest.raises(UserError, match="not the parts of a 'seq_gan' model") as fault:
@@ -73,7 +81,17 @@ def test_a_dance_lasts_as_long_as_the_song(model, songs):
     assert dance["poses"].shape == (np.ceil(songs[0]["duration"] * 30), 15, 2) and dance["fps"] == 30
     assert dance["poses"].dtype == np.float32 and np.isfinite(dance["poses"]).all()
     assert dance["beats"][0] <= 0 and dance["beats"][-1] >= songs[0]["duration"]
-    assert np.abs(dance["poses"][:, 8]).max() < 1e-5  # MidHip
+    assert np.abs(dance["poses"][0, 8]).max() < 1e-5 and dance["nearer"][0] == 0  # the MidHip starts at the origin
+
+
+def test_a_dance_travels_within_the_stage(model, songs):
+    for stage in (2.0, 12.0):
+        dances = [generate.dance(model, songs[0], seed, stage=stage) for seed in range(3)]
+        for dance in dances:
+            across = dance["poses"][:, 8, 0]
+            assert 0.2 < np.abs(across).max() <= stage / 2 and np.ptp(dance["nearer"]) > 0
+            assert np.abs(dance["nearer"]).max() <= travel.DEPTH / 2 + 1e-6
+        assert (dances[0]["poses"][:, 8] != dances[1]["poses"][:, 8]).any()
 
 
 def test_dances_depend_on_seed_song_and_style(model, songs):
@@ -103,11 +121,17 @@ def test_a_long_dance_begins_like_a_short_one():
     assert np.abs(long[-300:] - short[-300:]).max() > 0.01
 
 
+def centred(poses):
+    """Return poses whose joints' centre is the origin in every frame."""
+    return poses - poses.mean(1, keepdims=True)
+
+
 def test_no_step_is_above_the_top_speed():
-    free = generate.dance(untaught(), None, 0, seconds=40)["poses"]
+    """Of the body, relative to its centre: the travel is not limited."""
+    free = centred(generate.dance(untaught(), None, 0, seconds=40)["poses"])
     speed = np.linalg.norm(np.diff(free, axis=0), axis=-1).max(1) * 30
     most = float(np.quantile(speed, 0.8))
-    held = generate.dance(untaught(top_speed=most), None, 0, seconds=40)["poses"]
+    held = centred(generate.dance(untaught(top_speed=most), None, 0, seconds=40)["poses"])
     assert (np.linalg.norm(np.diff(held, axis=0), axis=-1).max(1) * 30).max() <= 1.001 * most < speed.max()
     assert held.shape == free.shape
 

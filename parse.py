@@ -6,10 +6,12 @@ Reads   DATA/keypoints/<clip>/…_keypoints.json, or DATA/keypoints/<clip>.tar.g
         keypoints2d; arrays (T, J, 2 or 3) of 15, 17, 18 or 25 joints. The format is recognised by the content
 Writes  DATA/poses/<clip>.npz: poses (T, J, 2) in pixels, NaN where missing; confidence, filled, fps
 
-The dancer is the person who is largest, most confidently and most steadily detected over the whole clip. Gaps up to
---max-gap are interpolated, longer ones stay NaN; outliers of one or two frames are removed; jitter is smoothed. Frame 0
-of the poses is always frame 0 of the video: frames outside --start and --end become NaN, so that poses and music stay
-synchronised. The frame rate comes from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*.
+The dancer is the person who is largest, most confidently and most steadily detected over the whole clip, and moves. If
+somebody else is nearly as likely, both are named, and --person 2, or 2 in the column person of DATA/clips.csv, chooses
+the other. Gaps up to --max-gap are interpolated, longer ones stay NaN; outliers of one or two frames are removed;
+jitter is smoothed. Frame 0 of the poses is always frame 0 of the video: frames outside --start and --end become NaN, so
+that poses and music stay synchronised. The frame rate comes from --fps, or else DATA/clips.csv, or else the poses, or
+else DATA/videos/<clip>.*.
 Only missing and out-of-date files are written. A clip with an error is reported and skipped.
 
 Example: python parse.py data/ballroom --fps 25
@@ -34,6 +36,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--max-gap", type=seconds, default=0.5, metavar="S", help="seconds: longer gaps stay NaN (0.5)")
     parser.add_argument("--format", choices=FORMATS, help="of all clips (recognised by the content)")
     parser.add_argument("--camera", type=int, choices=range(1, 10), help="AIST++: number of the camera (1, in front)")
+    hint = "whom to follow: 1, the most likely dancer, or the next (clips.csv, else 1)"
+    parser.add_argument("--person", type=cli.positive(int), metavar="N", help=hint)
     first_frame = "number of the video's first frame in JSON of other tools than OpenPose"
     parser.add_argument("--first-frame", type=cli.whole_number, metavar="N", help=first_frame)
     args = parser.parse_args(argv)
@@ -50,7 +54,8 @@ def main(argv: list[str] | None = None) -> None:
         raise _no_clips(root.path / "keypoints")
     settings = {key: getattr(args, key) for key in ("start", "end", "joints", "min_confidence", "max_gap")}
     form = {key: value for key in ("format", "camera", "first_frame") if (value := getattr(args, key)) is not None}
-    jobs = {clip: (root, clip, args.fps, settings, form) for clip in root.keypoints}
+    person = {clip: args.person or root.person.get(clip, 1) for clip in root.keypoints}
+    jobs = {clip: (root, clip, args.fps, settings | {"person": person[clip]}, form) for clip in root.keypoints}
     total = len(faults) + len(jobs)
     log.info("%s: %d clips -> %s", root.path / "keypoints", total, root.path / "poses")
 
@@ -102,15 +107,19 @@ def _parse(job: tuple) -> tuple[str, bool]:
     people, frame = people[inside], found.frame[inside]
     confident = people * (people[..., 2:] >= np.float32(settings["min_confidence"]))
     if found.dancer_only:
-        dancer = np.flatnonzero(openpose_json.body_size(confident))
+        ranked = [tracking.Person(rows, 1)] if len(rows := np.flatnonzero(openpose_json.body_size(confident))) else []
     else:
-        dancer = tracking.track_dancer(confident, frame, fps)
-    if not len(dancer):
+        ranked = tracking.rank_people(confident, frame, fps, max(2, settings["person"]))
+    if not ranked:
         impossible = f" ({found.impossible} joints had impossible numbers)" if found.impossible else ""
         hint = "is there a dancer from --start to --end?"
         if 0 < (highest := people[..., 2].max(initial=0)) < settings["min_confidence"]:
             hint = f"the highest confidence is {highest:.2g}: lower --min-confidence?"
         raise UserError(f"{source}: found nobody in {found.frames} frames{impossible}; {hint}")
+    if len(ranked) < settings["person"]:
+        hint = "is the number of --person, or in clips.csv, too high?"
+        raise UserError(f"{source}: found only {len(ranked)} to follow, expected person {settings['person']}; {hint}")
+    dancer = ranked[settings["person"] - 1].rows
     keypoints = np.zeros((found.frames, settings["joints"], 3), np.float32)
     keypoints[frame[dancer]] = people[dancer]
     poses, filled = cleaning.clean(keypoints, fps, settings["min_confidence"], settings["max_gap"])
@@ -122,6 +131,8 @@ def _parse(job: tuple) -> tuple[str, bool]:
     gaps = (np.diff(unknown, axis=0, prepend=False) & unknown).sum()
     line = f"{clip}: {found.frames} frames at {fps:g} fps, {found.people_count()}, dancer in {len(dancer)}, "
     line += f"{found.kind}; joints {filled.mean():.2%} filled, {unknown.mean():.2%} unknown in {gaps} gaps"
+    if doubt := tracking.describe(ranked, settings["person"], confident, found.frames):
+        line += f"; {doubt}"
     line += f"; {found.missing} frames have no file" if found.missing else ""
     line += f"; {found.impossible} joints with impossible numbers ignored" if found.impossible else ""
     return line, True

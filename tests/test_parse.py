@@ -142,6 +142,25 @@ def test_impossible_numbers_are_counted(data, run_stage):
     assert np.isfinite(poses(data)["poses"]).all()
 
 
+def test_the_person_is_chosen_by_option_or_table(data, run_stage):
+    folder = data / "keypoints" / "clip"
+    write_again = {t: [person(t), person(2 * t, 700)] for t in range(50)}
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    write(folder, write_again)
+    first = run_stage("parse.py", data)
+    assert "nearly as likely: --person 2?" in first.stdout
+    found = {1: poses(data)["poses"][0, 0, 0]}
+    assert "not person 1 around" in run_stage("parse.py", data, "--person", 2).stdout
+    found[2] = poses(data)["poses"][0, 0, 0]
+    assert sorted(found.values()) == pytest.approx([300, 700], abs=20)
+    (data / "clips.csv").write_text("clip,fps,person\nclip,25,2\n")
+    assert "1 up to date" in run_stage("parse.py", data).stdout
+    result = run_stage("parse.py", data, "--person", 3)
+    assert result.returncode == 2 and "found only 2 to follow, expected person 3" in result.stderr
+
+
 def errors(data, truth):
     """Distances to the true joints in heights, NaN where not known; the height is the median of nose to ankles."""
     parts = []

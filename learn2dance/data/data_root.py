@@ -33,6 +33,7 @@ class DataRoot:
     videos: dict[str, Path]
     styles: dict[str, str]
     fps: dict[str, float]
+    person: dict[str, int]  # number of the person to follow, counted from 1
     twice: dict[str, dict[str, str]]  # kind -> clip -> error: several files
 
     def one(self, kind: str, clip: str) -> Path | None:
@@ -122,11 +123,11 @@ def open_root(path: str | Path) -> DataRoot:
         found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
         hint = "is it one folder too deep?"
         raise UserError(f"{path}: expected keypoints/ and audio/ in a data root, found {found}; {hint}")
-    styles, fps = _table(path / "clips.csv")
+    table = _table(path / "clips.csv")
     endings = {"keypoints": (*ARCHIVES, *SINGLE), "audio": AUDIO, "videos": VIDEO}
     found = {kind: _by_clip(path / kind, endings[kind]) for kind in endings}
     files, twice = ({kind: part[i] for kind, part in found.items()} for i in (0, 1))
-    return DataRoot(path, styles=styles, fps=fps, twice=twice, **files)
+    return DataRoot(path, **table, twice=twice, **files)
 
 
 def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], dict[str, str]]:
@@ -152,11 +153,9 @@ def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], d
     return {clip: files[0] for clip, files in found.items() if clip not in twice}, twice
 
 
-def _table(path: Path) -> tuple[dict[str, str], dict[str, float]]:
-    """Read clips.csv: the style and the frame rate of each clip; both may be empty."""
-    if not path.exists():
-        return {}, {}
-    rows = list(csv.DictReader(_text(path).splitlines()))
+def _table(path: Path) -> dict[str, dict]:
+    """Read clips.csv: ``styles``, ``fps`` and ``person`` of the clips that have one, as in `DataRoot`."""
+    rows = list(csv.DictReader(_text(path).splitlines())) if path.exists() else []
     if rows and "clip" not in rows[0]:
         found = ", ".join(map(str, rows[0]))
         raise UserError(f"{path}: no column 'clip', found {found}; the first line is clip,style,fps")
@@ -166,7 +165,11 @@ def _table(path: Path) -> tuple[dict[str, str], dict[str, float]]:
         raise UserError(f"{path}: fps: {error}; expected frames per second") from None
     if bad := [clip for clip, rate in fps.items() if not 0 < rate < 1e4]:
         raise UserError(f"{path}: fps of {bad[0]} is {fps[bad[0]]}, expected frames per second")
-    return {row["clip"]: row["style"] for row in rows if row.get("style")}, fps
+    person = {row["clip"]: row["person"].strip() for row in rows if row.get("person")}
+    if bad := [clip for clip, number in person.items() if not re.fullmatch("[1-9][0-9]?", number)]:
+        raise UserError(f"{path}: person of {bad[0]} is '{person[bad[0]]}', expected a number from 1, as in --person")
+    styles = {row["clip"]: row["style"] for row in rows if row.get("style")}
+    return {"styles": styles, "fps": fps, "person": {clip: int(number) for clip, number in person.items()}}
 
 
 def note_fps(path: str | Path, clip: str, fps: float) -> None:

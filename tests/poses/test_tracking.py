@@ -19,6 +19,14 @@ def people(path, height, rng, confidence=0.8):
     return np.concatenate([places, np.full((len(path), 15, 1), confidence)], axis=2)
 
 
+def dancing(frames, x, height, rng):
+    """Somebody who sways and swings the arms, at 1.1 and 0.8 Hz: (T, 15, 3)."""
+    t = np.arange(frames) / FPS
+    person = people(np.stack([x + 0.1 * height * np.sin(7 * t), np.full(frames, 300.0)], axis=1), height, rng)
+    person[:, [3, 4, 6, 7], 1] += 0.15 * height * np.sin(5 * t)[:, None]
+    return person
+
+
 def still(frames, x, y=300):
     return np.tile([float(x), float(y)], (frames, 1))
 
@@ -34,7 +42,7 @@ def clip(rng, *cast):
 
 def followed(rng, *cast):
     place, frame, who = clip(rng, *cast)
-    chosen = tracking.track_dancer(place, frame, FPS)
+    chosen = tracking.rank_people(place, frame, FPS)[0].rows
     assert (np.diff(frame[chosen]) > 0).all()
     return who[chosen], frame[chosen]
 
@@ -58,8 +66,8 @@ def test_alone_is_followed_through_every_frame(rng):
 
 
 def test_nobody(rng):
-    assert len(tracking.track_dancer(np.zeros((0, 25, 3)), np.zeros(0, int), FPS)) == 0
-    assert len(tracking.track_dancer(np.zeros((3, 25, 3)), np.arange(3), FPS)) == 0
+    assert tracking.rank_people(np.zeros((0, 25, 3)), np.zeros(0, int), FPS) == []
+    assert tracking.rank_people(np.zeros((3, 25, 3)), np.arange(3), FPS) == []
 
 
 @pytest.mark.parametrize("bystander", [{"height": 120}, {"height": 200, "confidence": 0.5}])
@@ -112,6 +120,52 @@ def test_a_few_false_sights_are_not_the_dancer(rng):
     assert len(frame) == 300
 
 
+@pytest.mark.parametrize("size", [0.9, 1.0, 1.1])
+@pytest.mark.parametrize("lost", [0.0, 0.2])
+def test_a_statue_is_not_followed_even_while_the_dancer_is_away(rng, size, lost):
+    dancer = dancing(500, 600, 200, rng)
+    statue = people(still(500, 250), 200 * size, rng, confidence=0.9)
+    seen = np.flatnonzero(rng.random(500) >= lost)
+    who, frame = followed(rng, *[(t, statue[t : t + 1]) for t in seen], (0, dancer[:220]), (270, dancer[270:]))
+    assert (who >= len(seen)).all()
+    assert frame.tolist() == [*range(220), *range(270, 500)]
+
+
+def test_people_are_ranked_and_doubt_is_said(rng):
+    cast = (0, dancing(300, 200, 200, rng)), (0, dancing(300, 700, 180, rng)), (0, people(still(300, 450), 200, rng))
+    place, frame, who = clip(rng, *cast)
+    ranked = tracking.rank_people(place, frame, FPS, 3)
+    assert [set(who[person.rows]) for person in ranked] == [{0}, {1}, {2}]
+    doubt = tracking.describe(ranked, 1, place, 400)
+    assert "followed person 1 around x 2" in doubt and "not person 2 around x 7" in doubt
+    assert "in 75% of the frames, nearly as likely: --person 2?" in doubt
+    assert "followed person 3 around x 45" in tracking.describe(ranked, 3, place, 400)
+    assert tracking.describe([ranked[0], ranked[2]], 1, place, 400) == ""  # a statue causes no doubt
+
+
+def test_activity_is_the_spread_within_a_second(rng):
+    t = np.arange(100) / FPS
+    sway = 0.5 * tracking.ACTIVE * np.sqrt(2) * np.sin(4 * np.pi * t)  # its standard deviation: half of `ACTIVE`
+    person = people(still(100, 300), 200, np.random.default_rng(0))
+    person[...] = person[:1]
+    size = openpose_json.body_size(person)
+    alone = np.zeros(100, int)
+    assert tracking.activity(person, size, alone, FPS) == pytest.approx(0, abs=1e-4)
+    person[..., 0] += (size * sway)[:, None]
+    assert tracking.activity(person, size, alone, FPS) == pytest.approx(0.25, abs=1e-3)  # the body moves, no limb does
+    person[..., 0] += 10 * (size * sway)[:, None]
+    assert tracking.activity(person, size, alone, FPS) == pytest.approx(0.5, abs=1e-3)
+
+
+def test_the_bystander_of_the_same_size_is_not_followed(shared):
+    found = openpose_json.read(path := shared / "cases/bystander/keypoints/me.tar.gz", clip_files.read(path)[0])
+    rows = tracking.rank_people(found.people, found.frame, FPS)[0].rows
+    with np.load(shared / "cases" / "bystander" / "truth.npz") as file:
+        truth = file["dancer"]
+    assert found.frame[rows].tolist() == [*range(200), *range(260, 500)]
+    assert np.abs(found.people[rows, :15, :2] - truth[found.frame[rows]]).max() < 15
+
+
 def test_bystanders_of_the_real_clips_are_not_followed(shared):
     wrong = frames = 0
     for path in sorted((shared / "crowd" / "keypoints").iterdir()):
@@ -119,7 +173,7 @@ def test_bystanders_of_the_real_clips_are_not_followed(shared):
         with np.load(shared / "crowd" / "truth" / f"{name}.npz") as file:
             truth = file["poses"][:, :15]
         found = openpose_json.read(path, clip_files.read(path)[0])
-        chosen = tracking.track_dancer(found.people, found.frame, FPS)
+        chosen = tracking.rank_people(found.people, found.frame, FPS)[0].rows
         dancer, frame = found.people[chosen, :15], found.frame[chosen]
         off = np.linalg.norm(dancer[..., :2] - truth[frame], axis=-1)
         off = np.nanmedian(np.where(dancer[..., 2] > 0, off, np.nan), axis=1)

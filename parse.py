@@ -8,10 +8,10 @@ Writes  DATA/poses/<clip>.npz: poses (T, J, 2) in pixels, NaN where missing; con
 
 The dancer is the person who is largest, most confidently and most steadily detected over the whole clip, and moves. If
 somebody else is nearly as likely, both are named, and --person 2, or 2 in the column person of DATA/clips.csv, chooses
-the other. Gaps up to --max-gap are interpolated, longer ones stay NaN; outliers of one or two frames are removed;
-jitter is smoothed. Frame 0 of the poses is always frame 0 of the video: frames outside --start and --end become NaN, so
-that poses and music stay synchronised. The frame rate comes from --fps, or else DATA/clips.csv, or else the poses, or
-else DATA/videos/<clip>.*.
+the other. Gaps up to --max-gap are interpolated, longer ones stay NaN; frames in which the detector took left for right
+are set right; outliers of one or two frames are removed; jitter is smoothed. Frame 0 of the poses is always frame 0 of
+the video: frames outside --start and --end become NaN, so that poses and music stay synchronised. The frame rate comes
+from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*.
 Only missing and out-of-date files are written. A clip with an error is reported and skipped.
 
 Example: python parse.py data/ballroom --fps 25
@@ -87,7 +87,7 @@ def _parse(job: tuple) -> tuple[str, bool]:
     import numpy as np
 
     from learn2dance.data import npz
-    from learn2dance.poses import cleaning, tracking
+    from learn2dance.poses import cleaning, sides, tracking
     from learn2dance.poses.formats import clip_files, openpose_json, other_tools
 
     source, target = root.keypoints[clip], root.file("poses", clip)
@@ -122,6 +122,7 @@ def _parse(job: tuple) -> tuple[str, bool]:
     dancer = ranked[settings["person"] - 1].rows
     keypoints = np.zeros((found.frames, settings["joints"], 3), np.float32)
     keypoints[frame[dancer]] = people[dancer]
+    keypoints, swapped = sides.undo_swaps(keypoints, fps, settings["min_confidence"])
     poses, filled = cleaning.clean(keypoints, fps, settings["min_confidence"], settings["max_gap"])
     confidence = keypoints[..., 2]
     arrays = {"poses": poses, "confidence": confidence, "filled": filled, "fps": fps}
@@ -133,6 +134,7 @@ def _parse(job: tuple) -> tuple[str, bool]:
     line += f"{found.kind}; joints {filled.mean():.2%} filled, {unknown.mean():.2%} unknown in {gaps} gaps"
     if doubt := tracking.describe(ranked, settings["person"], confident, found.frames):
         line += f"; {doubt}"
+    line += f"; left and right exchanged back in {swapped.sum()} frames" if swapped.any() else ""
     line += f"; {found.missing} frames have no file" if found.missing else ""
     line += f"; {found.impossible} joints with impossible numbers ignored" if found.impossible else ""
     return line, True

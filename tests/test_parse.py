@@ -1,4 +1,5 @@
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -159,6 +160,14 @@ def test_the_person_is_chosen_by_option_or_table(data, run_stage):
     assert "1 up to date" in run_stage("parse.py", data).stdout
     result = run_stage("parse.py", data, "--person", 3)
     assert result.returncode == 2 and "found only 2 to follow, expected person 3" in result.stderr
+
+
+def test_swapped_sides_are_set_right_and_counted(tmp_path, run_stage, shared):
+    shutil.copytree(shared / "cases" / "sides_swapped", tmp_path / "data")
+    assert "left and right exchanged back in 24 frames" in run_stage("parse.py", tmp_path / "data").stdout
+    with np.load(shared / "cases" / "sides_swapped" / "truth.npz") as file:
+        off = np.linalg.norm(poses(tmp_path / "data", "me")["poses"] - file["poses"], axis=-1)
+    assert off.max() < 20
 
 
 def errors(data, truth):

@@ -4,7 +4,8 @@ Reads   DATA/keypoints/<clip>/…_keypoints.json, or DATA/keypoints/<clip>.tar.g
         OpenPose (BODY_25 or COCO-18; frames without a file are gaps); or DATA/keypoints/<clip>.json, .pkl, .npy, .npz
         (or the same in a folder <clip>/): COCO-17 results of AlphaPose, Detectron2, MMPose, rtmlib; BRACE; AIST++
         keypoints2d; arrays (T, J, 2 or 3) of 15, 17, 18 or 25 joints. The format is recognised by the content
-Writes  DATA/poses/<clip>.npz: poses (T, J, 2) in pixels, NaN where missing; confidence, filled, fps
+Writes  DATA/poses/<clip>.npz: poses (T, J, 2) in pixels, NaN where missing; confidence, filled, fps,
+        and travel: whether the camera stood still, so that the dancer's path over the floor is in the pixels
 
 The dancer is the person who is largest, most confidently and most steadily detected over the whole clip, and moves. If
 somebody else is nearly as likely, both are named, and --person 2, or 2 in the column person of DATA/clips.csv, chooses
@@ -12,7 +13,10 @@ the other. Gaps up to --max-gap are interpolated, longer ones stay NaN; frames i
 are set right; outliers of one or two frames are removed; jitter is smoothed. Frame 0 of the poses is always frame 0 of
 the video: frames outside --start and --end become NaN, so that poses and music stay synchronised. The frame rate comes
 from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*.
-Only missing and out-of-date files are written. A clip with an error is reported and skipped.
+
+Whether the camera stands still is told by --travel, or else by the column camera of DATA/clips.csv (still or moving),
+or else by what DATA/videos/<clip>.* shows around the people; without any of these it is assumed. Only missing and
+out-of-date files are written. A clip with an error is reported and skipped.
 
 Example: python parse.py data/ballroom --fps 25
 """
@@ -38,6 +42,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--camera", type=int, choices=range(1, 10), help="AIST++: number of the camera (1, in front)")
     hint = "whom to follow: 1, the most likely dancer, or the next (clips.csv, else 1)"
     parser.add_argument("--person", type=cli.positive(int), metavar="N", help=hint)
+    hint = "whether the camera of all clips stands still (clips.csv, else the videos, else on)"
+    parser.add_argument("--travel", choices=("on", "off"), help=hint)
     first_frame = "number of the video's first frame in JSON of other tools than OpenPose"
     parser.add_argument("--first-frame", type=cli.whole_number, metavar="N", help=first_frame)
     args = parser.parse_args(argv)
@@ -54,8 +60,11 @@ def main(argv: list[str] | None = None) -> None:
         raise _no_clips(root.path / "keypoints")
     settings = {key: getattr(args, key) for key in ("start", "end", "joints", "min_confidence", "max_gap")}
     form = {key: value for key in ("format", "camera", "first_frame") if (value := getattr(args, key)) is not None}
-    person = {clip: args.person or root.person.get(clip, 1) for clip in root.keypoints}
-    jobs = {clip: (root, clip, args.fps, settings | {"person": person[clip]}, form) for clip in root.keypoints}
+    jobs = {}
+    for clip in root.keypoints:
+        travel = args.travel or {"still": "on", "moving": "off"}.get(root.camera.get(clip))
+        own = {"person": args.person or root.person.get(clip, 1), "travel": travel}
+        jobs[clip] = root, clip, args.fps, settings | own, form
     total = len(faults) + len(jobs)
     log.info("%s: %d clips -> %s", root.path / "keypoints", total, root.path / "poses")
 
@@ -87,7 +96,7 @@ def _parse(job: tuple) -> tuple[str, bool]:
     import numpy as np
 
     from learn2dance.data import npz
-    from learn2dance.poses import cleaning, sides, tracking
+    from learn2dance.poses import camera, cleaning, sides, tracking
     from learn2dance.poses.formats import clip_files, openpose_json, other_tools
 
     source, target = root.keypoints[clip], root.file("poses", clip)
@@ -96,6 +105,8 @@ def _parse(job: tuple) -> tuple[str, bool]:
     fps = fps or root.fps.get(clip) or (found and found.fps) or _video_fps(root, clip)
     arguments = settings | form | {"fps": fps, "version": cleaning.VERSION}
     parents = {f"keypoints/{source.name}": digest}
+    if video := root.videos.get(clip) if settings["travel"] is None else None:
+        parents[f"videos/{video.name}"] = npz.digest(video)
     if npz.is_up_to_date(target, "poses", arguments, parents):
         return f"{clip}: up to date", False
 
@@ -124,8 +135,8 @@ def _parse(job: tuple) -> tuple[str, bool]:
     keypoints[frame[dancer]] = people[dancer]
     keypoints, swapped = sides.undo_swaps(keypoints, fps, settings["min_confidence"])
     poses, filled = cleaning.clean(keypoints, fps, settings["min_confidence"], settings["max_gap"])
-    confidence = keypoints[..., 2]
-    arrays = {"poses": poses, "confidence": confidence, "filled": filled, "fps": fps}
+    travel, known = camera.stands_still(settings["travel"], video, confident, frame, fps)
+    arrays = {"poses": poses, "confidence": keypoints[..., 2], "filled": filled, "fps": fps, "travel": travel}
     npz.save(target, "poses", "parse.py", arguments, parents, **arrays)
 
     unknown = np.isnan(poses[..., 0])
@@ -137,7 +148,7 @@ def _parse(job: tuple) -> tuple[str, bool]:
     line += f"; left and right exchanged back in {swapped.sum()} frames" if swapped.any() else ""
     line += f"; {found.missing} frames have no file" if found.missing else ""
     line += f"; {found.impossible} joints with impossible numbers ignored" if found.impossible else ""
-    return line, True
+    return f"{line}; {known}", True
 
 
 def _video_fps(root, clip: str) -> float:

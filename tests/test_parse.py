@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import test_camera
 
 from learn2dance.data import npz
 
@@ -168,6 +169,24 @@ def test_swapped_sides_are_set_right_and_counted(tmp_path, run_stage, shared):
     with np.load(shared / "cases" / "sides_swapped" / "truth.npz") as file:
         off = np.linalg.norm(poses(tmp_path / "data", "me")["poses"] - file["poses"], axis=-1)
     assert off.max() < 20
+
+
+def test_travel_is_told_by_the_option_else_the_table_else_the_video_else_assumed(data, run_stage):
+    assert "camera assumed to stand still: no video" in run_stage("parse.py", data).stdout
+    assert poses(data)["travel"] is True
+    (data / "videos").mkdir()
+    (data / "videos" / "clip.mp4").write_bytes(b"no video")
+    result = run_stage("parse.py", data)
+    assert result.returncode == 0 and "camera assumed to stand still: " in result.stdout
+    test_camera.film(data / "videos" / "clip.mp4", test_camera.MOVING["pan"])  # the person of `person` stands in it
+    assert "camera moves in clip.mp4" in run_stage("parse.py", data).stdout
+    assert poses(data)["travel"] is False
+    assert "1 up to date" in run_stage("parse.py", data).stdout
+    (data / "clips.csv").write_text("clip,fps,camera\nclip,25,still\n")
+    assert "camera stands still, as given" in run_stage("parse.py", data).stdout
+    assert poses(data)["travel"] is True
+    assert "camera moves, as given" in run_stage("parse.py", data, "--travel", "off").stdout
+    assert poses(data)["travel"] is False
 
 
 def errors(data, truth):

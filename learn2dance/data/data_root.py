@@ -34,6 +34,7 @@ class DataRoot:
     styles: dict[str, str]
     fps: dict[str, float]
     person: dict[str, int]  # number of the person to follow, counted from 1
+    camera: dict[str, str]  # what the camera does: "still" or "moving"
     twice: dict[str, dict[str, str]]  # kind -> clip -> error: several files
 
     def one(self, kind: str, clip: str) -> Path | None:
@@ -154,7 +155,7 @@ def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], d
 
 
 def _table(path: Path) -> dict[str, dict]:
-    """Read clips.csv: ``styles``, ``fps`` and ``person`` of the clips that have one, as in `DataRoot`."""
+    """Read clips.csv: ``styles``, ``fps``, ``person`` and ``camera`` of the clips that have one, as in `DataRoot`."""
     rows = list(csv.DictReader(_text(path).splitlines())) if path.exists() else []
     if rows and "clip" not in rows[0]:
         found = ", ".join(map(str, rows[0]))
@@ -168,8 +169,12 @@ def _table(path: Path) -> dict[str, dict]:
     person = {row["clip"]: row["person"].strip() for row in rows if row.get("person")}
     if bad := [clip for clip, number in person.items() if not re.fullmatch("[1-9][0-9]?", number)]:
         raise UserError(f"{path}: person of {bad[0]} is '{person[bad[0]]}', expected a number from 1, as in --person")
+    camera = {row["clip"]: row["camera"].strip() for row in rows if row.get("camera")}
+    if bad := [clip for clip, moves in camera.items() if moves not in ("still", "moving")]:
+        raise UserError(f"{path}: camera of {bad[0]} is '{camera[bad[0]]}', expected still or moving")
+    person = {clip: int(number) for clip, number in person.items()}
     styles = {row["clip"]: row["style"] for row in rows if row.get("style")}
-    return {"styles": styles, "fps": fps, "person": {clip: int(number) for clip, number in person.items()}}
+    return {"styles": styles, "fps": fps, "person": person, "camera": camera}
 
 
 def note_fps(path: str | Path, clip: str, fps: float) -> None:

@@ -37,8 +37,9 @@ def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict
 def load(path: str | Path, kind: str) -> dict:
     """Load a .npz of this kind and check it against the schema.
 
-    Returns the schema's arrays (those of shape () as Python numbers), and ``meta`` as a dict. A file without ``meta``,
-    saved by another program with the keys of the schema, is accepted: its numbers are cast, and ``meta`` is empty.
+    Returns the schema's arrays (those of shape () as Python numbers; optional ones that are missing, as their default),
+    and ``meta`` as a dict. A file without ``meta``, saved by another program with the keys of the schema, is accepted:
+    its numbers are cast, and ``meta`` is empty.
 
     Raises a UserError if it is missing, incomplete, pickled, of another kind or version, or if a key, shape, dtype
     or value is wrong.
@@ -58,6 +59,7 @@ def _validated(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> di
         hint = "another version wrote it; run the stage again"
         raise UserError(f"{path}: found schema {meta['schema']}, expected {SCHEMA}; {hint}")
     _check(path, kind, arrays)
+    arrays = {key: np.array(spec.default) for key, spec in SCHEMAS[kind].items()} | arrays
     result = {key: arrays[key].item() if arrays[key].ndim == 0 else arrays[key] for key in SCHEMAS[kind]}
     return result | {"meta": meta}
 
@@ -155,6 +157,8 @@ def _check(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> None:
     """Raise a UserError for the first array that does not match the schema."""
     sizes: dict[str, int] = {}
     for key, spec in SCHEMAS[kind].items():
+        if key not in arrays and spec.default is not None:
+            continue
         if key not in arrays:
             raise UserError(f"{path}: no key '{key}' ({spec.unit}) of a '{kind}' file, found {', '.join(arrays)}")
         array = arrays[key]

@@ -7,12 +7,16 @@ SCHEMA = 3  # version, raised when a key changes its meaning; files of other ver
 
 @dataclass(frozen=True)
 class Array:
-    """One key of a schema: dtype, shape (a letter has the same size throughout a file), and unit."""
+    """One key of a schema: dtype, shape (a letter has the same size throughout a file), and unit.
+
+    A key with a ``default`` is optional: files without it are read as if it had this value.
+    """
 
     dtype: str
     shape: tuple[str | int, ...]
     unit: str
     nan: bool = False  # whether NaN is allowed; it means not known
+    default: bool | None = None
 
 
 # T frames, J joints, B beats, W windows, L levels, C tokens per window, K centroids per level, D DCT coefficients.
@@ -22,6 +26,7 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "confidence": Array("float32", ("T", "J"), "0-1, as detected; 0: not detected"),
         "filled": Array("bool", ("T", "J"), "the position is interpolated"),
         "fps": Array("float64", (), "frames per second"),
+        "travel": Array("bool", (), "the camera stood still: the path over the floor is in the pixels", default=True),
     },
     "music": {  # Process_Waves.ipynb: the music features of one clip
         "mel": Array("float32", ("T", 128), "log1p of 1000 x mel power spectrogram, song at rms 0.1"),

@@ -52,15 +52,17 @@ def test_a_misspelt_root_is_guessed(tmp_path):
 def test_table(tmp_path):
     make(tmp_path, "audio/a.mp3")
     table = tmp_path / "clips.csv"
-    table.write_text("\ufeffclip,style,fps,person\na,waltz,29.97,2\nb,,\n", encoding="utf-8")
+    table.write_text("\ufeffclip,style,fps,person,camera\na,waltz,29.97,2,moving\nb,,\n", encoding="utf-8")
     root = data_root.open_root(tmp_path)
-    assert root.styles == {"a": "waltz"} and root.fps == {"a": 29.97} and root.person == {"a": 2}
+    assert root.styles == {"a": "waltz"} and root.fps == {"a": 29.97}
+    assert root.person == {"a": 2} and root.camera == {"a": "moving"}
     for text, said in (
         ("name,fps\na,25\n", "no column 'clip'"),
         ("clip,fps\na,fast\n", "could not convert"),
         ("clip,fps\na,0\n", "fps of a is 0.0"),
         ("clip,fps\na,nan\n", "fps of a is nan"),
         ("clip,person\na,0\n", "person of a is '0', expected a number from 1"),
+        ("clip,camera\na,shaky\n", "camera of a is 'shaky', expected still or moving"),
     ):
         table.write_text(text)
         with pytest.raises(UserError, match=said):

@@ -32,6 +32,16 @@ def test_what_is_saved_is_loaded(tmp_path):
     assert [p.name for p in (tmp_path / "new folder").iterdir()] == ["a.npz"]
 
 
+def test_an_optional_key_has_a_default(tmp_path):
+    assert npz.load(saved(tmp_path / "a.npz"), "poses")["travel"] is True
+    assert npz.load(saved(tmp_path / "b.npz", travel=False), "poses")["travel"] is False
+    np.savez(tmp_path / "c.npz", **poses())
+    assert npz.load(tmp_path / "c.npz", "poses")["travel"] is True
+    np.savez(tmp_path / "d.npz", **poses(travel=np.array("no")))
+    with pytest.raises(UserError, match=r"'travel' is <U2 \(\), expected bool \(\)"):
+        npz.load(tmp_path / "d.npz", "poses")
+
+
 def test_same_content_same_bytes(tmp_path):
     assert saved(tmp_path / "a.npz").read_bytes() == saved(tmp_path / "b.npz").read_bytes()
 

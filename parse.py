@@ -10,9 +10,9 @@ Writes  DATA/poses/<clip>.npz: poses (T, J, 2) in pixels, NaN where missing; con
 The dancer is the person who is largest, most confidently and most steadily detected over the whole clip, and moves. If
 somebody else is nearly as likely, both are named, and --person 2, or 2 in the column person of DATA/clips.csv, chooses
 the other. Gaps up to --max-gap are interpolated, longer ones stay NaN; frames in which the detector took left for right
-are set right; outliers of one or two frames are removed; jitter is smoothed. Frame 0 of the poses is always frame 0 of
-the video: frames outside --start and --end become NaN, so that poses and music stay synchronised. The frame rate comes
-from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*.
+are set right; outliers of one or two frames are removed; jitter is smoothed, as much as the clip itself shows. Frame 0
+of the poses is always frame 0 of the video: frames outside --start and --end become NaN, so that poses and music stay
+synchronised. The frame rate comes from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*.
 
 Whether the camera stands still is told by --travel, or else by the column camera of DATA/clips.csv (still or moving),
 or else by what DATA/videos/<clip>.* shows around the people; without any of these it is assumed. Only missing and

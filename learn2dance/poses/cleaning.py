@@ -1,14 +1,12 @@
 """Clean one dancer's detections: remove outliers, fill short gaps, smooth jitter, and set long gaps to NaN."""
 
-import functools
-
 import numpy as np
 from scipy.interpolate import CubicHermiteSpline
 
+from learn2dance.poses import smoothing
 from learn2dance.poses.formats.openpose_json import body_size
 
-VERSION = 1  # raised when the same detections give other poses: files written before are then out of date
-CUTOFF = 5.0  # Hz: frequency at which the smoothing filter halves the amplitude; see `smooth`
+VERSION = 2  # raised when the same detections give other poses: files written before are then out of date
 JITTER = 0.04  # body sizes: an outlier is farther than this from the line between its neighbours …
 ACCELERATION = 37.5  # … plus, for each frame, what a fast arm can do: body sizes / s² (0.06 body sizes at 25 fps)
 LONGEST_OUTLIER = 2  # observations in a row: most outliers last one or two frames
@@ -29,21 +27,26 @@ def clean(
     seen = (keypoints[..., 2] > 0) & (keypoints[..., 2] >= min_confidence)
     size = body_size(keypoints)
     scale = np.median(size[size > 0]) if size.any() else 1.0
-    poses = np.full((*seen.shape, 2), np.nan, np.float32)
-    filled = np.zeros(seen.shape, bool)
+    frames, joints = seen.shape
+    paths = np.zeros((frames, joints, 2))  # body sizes; without gaps
+    observed, known = np.zeros((2, frames, joints), bool)
     for joint, path in enumerate(np.ascontiguousarray(keypoints.transpose(1, 0, 2))):  # path: (T, 3)
         times = np.flatnonzero(seen[:, joint])
         times = times[~find_outliers(path[times, :2] / scale, times, fps)]
         if not len(times):
             continue
-        inside = slice(times[0], times[-1] + 1)
-        poses[inside, joint] = smooth(fill_gaps(path[times, :2], times), fps)
-        filled[inside, joint] = True
-        filled[times, joint] = False
+        around = (times[0], frames - 1 - times[-1])
+        paths[:, joint] = np.pad(fill_gaps(path[times, :2] / scale, times), (around, (0, 0)), "edge")
+        observed[times, joint] = True
+        known[times[0] : times[-1] + 1, joint] = True
         for before in np.flatnonzero(np.diff(times) - 1 > max_gap * fps + 1e-6):
-            gap = slice(times[before] + 1, times[before + 1])
-            poses[gap, joint], filled[gap, joint] = np.nan, False
-    return poses, filled
+            known[times[before] + 1 : times[before + 1], joint] = False
+    poses = np.full((frames, joints, 2), np.nan, np.float32)
+    if (found := observed.any(axis=0)).any():
+        confidence = np.where(observed, keypoints[..., 2], 0)
+        smooth = smoothing.smooth(paths[:, found], confidence[:, found], fps) * scale
+        poses[:, found] = np.where(known[:, found, None], smooth, np.nan)
+    return poses, known & ~observed
 
 
 def find_outliers(positions: np.ndarray, times: np.ndarray, fps: float) -> np.ndarray:
@@ -107,25 +110,3 @@ def fill_gaps(positions: np.ndarray, times: np.ndarray) -> np.ndarray:
     result[times - times[0]] = positions
     result[missing - times[0]] = spline(missing + np.repeat(shift, times[end] - times[start] - 1))
     return result
-
-
-def smooth(positions: np.ndarray, fps: float) -> np.ndarray:
-    """Low-pass filter a path (T, 2) without delay: the gain at f Hz is 1 / (1 + (f / CUTOFF)^6).
-
-    This equals a third-order Butterworth filter run forwards and backwards, the usual one for joints (Winter,
-    "Biomechanics and Motor Control of Human Movement", on digital filtering of kinematic data), here as one symmetric
-    convolution. At both ends the path is extended by point reflection about the end point.
-    """
-    kernel = _kernel(fps)
-    padded = np.pad(positions, ((len(kernel) // 2,) * 2, (0, 0)), mode="reflect", reflect_type="odd")
-    return np.stack([np.convolve(axis, kernel, mode="valid") for axis in padded.T], axis=1)
-
-
-@functools.cache
-def _kernel(fps: float) -> np.ndarray:
-    """Return the filter's impulse response, cut at 0.6 s on each side, where it has decayed; its sum is 1."""
-    half = int(np.ceil(3 / CUTOFF * fps))
-    frequency = np.fft.rfftfreq(16 * half, 1 / fps)
-    response = np.fft.irfft(1 / (1 + (frequency / CUTOFF) ** 6), 16 * half)
-    kernel = np.r_[response[-half:], response[: half + 1]]
-    return kernel / kernel.sum()

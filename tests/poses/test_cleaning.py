@@ -26,14 +26,12 @@ def swing(hertz, fps=FPS, seconds=8, size=60):
 
 
 @pytest.mark.parametrize("fps", [12.0, 25.0, 29.97, 60.0, 120.0])
-@pytest.mark.parametrize("hertz", [0.5, 1.5, 3.0, 5.0])
-def test_what_swings_comes_out_as_the_butterworth_says(fps, hertz):
+@pytest.mark.parametrize("hertz", [0.5, 1.5, 3.0])
+def test_what_swings_without_noise_stays_itself(fps, hertz):
     seen = swing(hertz, fps, size=20)
     poses, filled = cleaning.clean(joint(seen, 550 - seen), fps)
-    middle = slice(int(fps), -int(fps))  # away from the ends
-    gain = 1 / (1 + (hertz / 5) ** 6)
-    assert np.abs(poses[middle, 0, 0] - 250 - gain * (seen[middle] - 250)).max() < 0.2
-    assert np.abs(poses[middle, 0, 1] - 300 - gain * (250 - seen[middle])).max() < 0.2
+    assert np.abs(poses[:, 0, 0] - seen).max() < 0.5
+    assert np.abs(poses[:, 0, 1] - (550 - seen)).max() < 0.5
     assert not filled.any()
 
 
@@ -45,13 +43,14 @@ def test_a_straight_way_stays_itself_to_the_ends_and_over_gaps():
     assert not filled[:, 1:].any()
 
 
-def test_white_jitter_shrinks_by_the_filters_noise_bandwidth():
-    # White noise keeps the share of its power under the squared gain: integral of 1/(1+(f/5)^6)^2 over 0 to 12.5 Hz.
-    frequency = np.linspace(0, FPS / 2, 10_001)
-    share = np.sqrt(np.mean(1 / (1 + (frequency / 5) ** 6) ** 2))
-    noise = np.random.default_rng(0).normal(0, 3, 20_000)
-    poses, _ = cleaning.clean(joint(250 + noise), FPS)
-    assert np.std(poses[:, 0, 0]) == pytest.approx(3 * share, rel=0.03)
+@pytest.mark.parametrize("fps", [25.0, 60.0])
+def test_jitter_shrinks_and_the_swing_under_it_stays(fps):
+    path = swing(0.5, fps, seconds=20)
+    keypoints = joint(path)
+    keypoints[..., :2] += np.random.default_rng(0).normal(0, 3, keypoints[..., :2].shape)
+    poses, _ = cleaning.clean(keypoints, fps)
+    assert np.std(poses[:, 0, 0] - path) < 1.5
+    assert np.abs(poses[:, 1:] - [[100, 100], [400, 100], [400, 500]]).mean() < 1
 
 
 def test_short_gaps_are_filled_along_the_curve_long_ones_marked():

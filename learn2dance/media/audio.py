@@ -11,11 +11,15 @@ from learn2dance.media import ffmpeg
 SR = 22050  # samples per second, everywhere in learn2dance
 SHORTEST = 1.75  # seconds: a little over two beats (1.71 s) at the slowest tempo, 70 beats per minute
 
+CANCELLED = 0.3  # fraction of the first channel's root mean square below which the mean has lost what they share
+PART = 0.1  # fraction of the seconds with sound in which that must be so
+
 
 def load(path: str | Path) -> np.ndarray:
     """Decode the first audio track of a file, in any format that ffmpeg reads, to mono float32 (n,) at 22050 Hz.
 
-    Samples are the mean of the channels; full scale is -1 to 1, beyond it if the file is. Time 0 is the time 0 of the
+    Samples are the mean of the channels; full scale is -1 to 1, beyond it if the file is. If one channel is inverted,
+    the mean cancels what they share, so the first channel is taken instead, with a warning. Time 0 is the time 0 of the
     file: as its metadata says, the padding that mp3, m4a and opus encoders add at the start is removed, and a track
     that starts later than its video is preceded by silence.
 
@@ -23,18 +27,34 @@ def load(path: str | Path) -> np.ndarray:
     """
     path = ffmpeg.media_file(path, "audio file")
     mono = f"aresample={SR}:ochl=mono:rematrix_maxval=1:async=1:first_pts=0"
-    done = ffmpeg.read("-i", ffmpeg.url(path), "-map", "0:a:0", "-af", mono, "-f", "f32le", "pipe:1")
+    both = f"[0:a:0]asplit[a][b];[a]{mono}[mean];[b]pan=mono|c0=c0,{mono}[first];[mean][first]amerge"
+    done = ffmpeg.read("-i", ffmpeg.url(path), "-filter_complex", both, "-f", "f32le", "pipe:1")
     if done.code:
         if not ffmpeg.header(path, done).sound:
             raise UserError(f"{path}: found no sound, expected an audio file; is it a video without sound?")
         raise UserError(f"{path}: its sound cannot be decoded ({done.error}); was its download or copy cut short?")
-    samples = np.frombuffer(done.data, "<f4").astype(np.float32)
+    mean, first = np.frombuffer(done.data, "<f4").reshape(-1, 2).T
+    inverted = _cancels(mean, first)
+    samples = np.ascontiguousarray(first if inverted else mean, np.float32)
     if len(samples) < SHORTEST * SR:
         found = f"found {len(samples) / SR:.2f} s of sound"
         raise UserError(f"{path}: {found}, expected at least {SHORTEST:g} s (two beats); was it cut short?")
     if not np.isfinite(samples).all():
         first = np.argmin(np.isfinite(samples)) / SR
         raise UserError(f"{path}: found NaN or infinite samples at {first:.2f} s; export the song again")
+    if inverted:
+        log.warning("%s: a channel is inverted, so the mean of the channels is almost silent; took the first", path)
     if done.error:
         log.warning("%s: ffmpeg found damage (%s); it decoded the rest", path, done.error)
     return samples
+
+
+def _cancels(mean: np.ndarray, first: np.ndarray) -> bool:
+    """Return whether the mean of the channels is far below the first channel in a part of the seconds with sound.
+
+    Independent channels have a mean of 0.71 of each one's root mean square; if all but one are silent, of two, 0.5.
+    """
+    seconds = len(mean) // SR
+    level = [np.sqrt(np.square(y[: seconds * SR].reshape(seconds, SR)).mean(axis=1)) for y in (mean, first)]
+    sounding = level[1] > 0.1 * level[1].max(initial=0)
+    return bool(np.mean(level[0][sounding] < CANCELLED * level[1][sounding]) > PART) if sounding.any() else False

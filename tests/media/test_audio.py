@@ -70,6 +70,30 @@ def test_mono_is_the_mean_of_the_channels(tmp_path):
     np.testing.assert_allclose(audio.load(tmp_path / "two.wav"), (left + right) / 2, atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("right", "cancels"),
+    [
+        (lambda left, other: -left, True),
+        (lambda left, other: -0.8 * left, True),
+        (lambda left, other: np.where(np.arange(len(left)) < 6 * audio.SR, left, -left), True),  # the last quarter
+        (lambda left, other: left, False),
+        (lambda left, other: 0 * left, False),
+        (lambda left, other: other, False),
+        (lambda left, other: 0.5 * left - 0.5 * other, False),
+    ],
+    ids=["inverted", "inverted, quieter", "inverted late", "same", "silent", "independent", "wide"],
+)
+def test_an_inverted_channel_does_not_silence_the_song(tmp_path, caplog, monkeypatch, right, cancels):
+    monkeypatch.setattr(audio.log, "propagate", True)
+    left, other = 0.1 * np.random.default_rng(0).standard_normal((2, 8 * audio.SR))
+    left[: audio.SR] = other[: audio.SR] = 0  # silence says nothing
+    channels = np.stack([left, right(left, other)], axis=1).astype(np.float32)
+    wavfile.write(tmp_path / "song.wav", audio.SR, channels)
+    expected = channels[:, 0] if cancels else channels.mean(axis=1)
+    np.testing.assert_allclose(audio.load(tmp_path / "song.wav"), expected, atol=1e-6)
+    assert ("song.wav: a channel is inverted" in caplog.text) == cancels
+
+
 def test_spectra_do_not_depend_on_the_blocks_and_follow_the_clock():
     y = np.zeros(22050, np.float32)
     y[7350] = 1  # frame 10 of hop 735

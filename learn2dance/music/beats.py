@@ -1,9 +1,10 @@
 """The beat grid of a song: times of the beats, beats in a bar, and the first downbeat.
 
-The grid covers the whole song; its tempo is folded by octaves into 70-160 beats a minute. Most dance music has a
-constant tempo and gets a uniform grid. If the tempo drifts, the beats come from librosa's tracker (Ellis, "Beat
-tracking by dynamic programming", 2007), which is given the local tempi of the song, and are smoothed. The metre is the
-lag, 3 or 4 beats, at which the song has the higher autocorrelation.
+The grid covers the whole song; its tempo is folded by octaves into 70-160 beats a minute, and doubled, up to 190, if
+the half beats are beats too (`metre.double_tempo`). Most dance music has a constant tempo and gets a uniform grid. If
+the tempo drifts, the beats come from librosa's tracker (Ellis, "Beat tracking by dynamic programming", 2007), which is
+given the local tempi of the song, and are smoothed. If a uniform grid fits all but one passage, as after a stop or in a
+slower ending, that passage gets its own grid.
 """
 
 import numpy as np
@@ -12,10 +13,12 @@ from scipy.ndimage import gaussian_filter1d
 
 from learn2dance.cli import log
 from learn2dance.media.audio import SR
+from learn2dance.music import metre
 from learn2dance.music.librosa_loader import load_librosa
 from learn2dance.music.spectrogram import spectra
 
-SLOWEST, FASTEST = 70.0, 160.0  # beats a minute
+SLOWEST, FASTEST = 70.0, 160.0  # beats a minute, before the tempo is doubled
+DOUBLED = 190.0  # beats a minute: the fastest tempo if it is doubled
 SILENT = 120.0  # beats a minute of the grid for a song without onsets
 
 _HOP = 245  # samples: onset strength has 90 frames a second, more than the features
@@ -26,6 +29,9 @@ _EARLY = 0.007  # seconds: onsets are detected this early, since windows are cen
 _TEMPI = np.geomspace(SLOWEST, FASTEST, 84)  # beats a minute, in steps of 1%
 _COMB = np.array([1.0, 0.7, 0.5, 0.5])  # weights of the onsets' autocorrelation at lags of 1, 2, 3 and 4 beats
 _STEADY = 0.9  # the uniform grid is used if it has at least this fraction of the tracked beats' onset strength
+_OFF = 0.5  # a beat of less than this fraction of the mean onset strength counts as not struck
+_PASSAGE = 2.5  # seconds: the shortest passage that may get its own grid
+_GAIN = 3.0  # onset strength, in mean beats, that its own grid must gain in a passage
 _STIFF = 20.0  # weight of second differences in the smoothing of tracked beats
 
 
@@ -46,14 +52,11 @@ def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
     groups = gaussian_filter1d(groups, 1.0, axis=0)
     groups /= groups.std(axis=0) + 1e-3  # all groups have equal weight
     strength = groups.mean(axis=1)
-    period = _periods(groups)
-    grid, uniform = _track_beats(strength, period), _uniform(strength, float(np.median(period)))
-    blurred = gaussian_filter1d(strength, 2.0)  # tolerates errors of about 20 ms in the uniform grid
-    if _mean_strength(blurred, uniform) > _STEADY * _mean_strength(blurred, grid):
-        grid = uniform
-    grid = _fold(strength, grid)
+    grid = _fold(strength, _refit(groups, _grid(groups)), SLOWEST, FASTEST)
+    if 2 * _tempo(grid) < DOUBLED and metre.double_tempo(grid, groups, name):
+        grid = _double(grid)
     grid = grid[(grid >= -_EARLY * _RATE) & (grid < (duration - _EARLY) * _RATE)]
-    downbeat, beats_per_bar = _metre(grid, level, groups, chroma)
+    downbeat, beats_per_bar = metre.metre(grid, level, groups, chroma, name)
     beats = grid / _RATE + _EARLY
     tempo = 60 / np.median(np.diff(beats)) if len(beats) > 1 else SILENT
     return {"beats": beats, "downbeat": downbeat, "beats_per_bar": beats_per_bar, "tempo": float(tempo)}
@@ -66,6 +69,45 @@ def _log_mel(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mel = [basis @ power for power in spectra(y, _N_FFT, _HOP, -(-len(y) // _HOP))]
     level = np.log1p(1000 * np.concatenate(mel, axis=1)).T
     return level, np.maximum(np.diff(level, axis=0, prepend=np.zeros((1, 40), level.dtype)), 0)
+
+
+def _grid(groups: np.ndarray) -> np.ndarray:
+    """Return the beats (B,), in frames, from before the first frame to after the last: uniform if that fits."""
+    strength, period = groups.mean(axis=1), _periods(groups)
+    grid, uniform = _track_beats(strength, period), _uniform(strength, float(np.median(period)))
+    blurred = gaussian_filter1d(strength, 2.0)  # tolerates errors of about 20 ms in the uniform grid
+    return uniform if _mean_strength(blurred, uniform) > _STEADY * _mean_strength(blurred, grid) else grid
+
+
+def _refit(groups: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Replace the passage of the song in which most beats of a grid are not struck, if its own grid fits it better.
+
+    The passage has the largest sum of `_OFF` x the mean onset strength minus that of each beat; its ends are half a
+    beat from its first and last beat.
+    """
+    blurred = gaussian_filter1d(groups.mean(axis=1), 2.0)
+    inside = grid[(grid >= 0) & (grid < len(groups))]
+    struck = np.interp(inside, np.arange(len(groups)), blurred)
+    missing = np.concatenate([[0], np.cumsum(_OFF * struck.mean() - struck)])
+    rise = missing - np.minimum.accumulate(missing)
+    last = int(rise.argmax())
+    first = int(missing[: last + 1].argmin())
+    if first == last:  # all are struck
+        return grid
+    period = np.median(np.diff(grid))
+    start = int(inside[first] - period / 2) if first else 0
+    end = int(inside[last - 1] + period / 2) if last < len(inside) else len(groups)
+    if end - start < _PASSAGE * _RATE:
+        return grid
+    own, tempo = _grid(groups[start:end]) + start, _tempo(grid)
+    own = _fold(blurred, own, tempo / np.sqrt(2), tempo * np.sqrt(2))
+    own = own[(own >= start) & (own < end)]
+    if np.interp(own, np.arange(len(groups)), blurred).sum() < struck[first:last].sum() + _GAIN * struck.mean():
+        return grid
+    before, after = grid[grid < start], grid[grid >= end]
+    apart = 0.6 * period  # from the beats before and after the passage
+    own = own[(own > before.max(initial=-np.inf) + apart) & (own < after.min(initial=np.inf) - apart)]
+    return np.concatenate([before, own, after])
 
 
 def _periods(groups: np.ndarray) -> np.ndarray:
@@ -155,55 +197,18 @@ def _mean_strength(strength: np.ndarray, grid: np.ndarray) -> float:
     return float(np.interp(inside, np.arange(len(strength)), strength).mean())
 
 
-def _fold(strength: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Halve or double the tempo of a grid if it is just outside the range."""
-    tempo = 60 * _RATE / np.median(np.diff(grid))
-    if tempo > FASTEST:
+def _tempo(grid: np.ndarray) -> float:
+    """Return the median tempo of a grid, in beats a minute."""
+    return float(60 * _RATE / np.median(np.diff(grid)))
+
+
+def _fold(strength: np.ndarray, grid: np.ndarray, slowest: float, fastest: float) -> np.ndarray:
+    """Halve or double the tempo of a grid if it is outside a range of beats a minute."""
+    if _tempo(grid) > fastest:
         return max(grid[::2], grid[1::2], key=lambda half: _mean_strength(strength, half))
-    if tempo < SLOWEST:
-        return np.interp(np.arange(2 * len(grid) - 1) / 2, np.arange(len(grid)), grid)
-    return grid
+    return _double(grid) if _tempo(grid) < slowest else grid
 
 
-def _metre(grid: np.ndarray, level: np.ndarray, groups: np.ndarray, chroma: np.ndarray) -> tuple[int, int]:
-    """Return the index of the first downbeat and the beats in a bar, for the beats (B,), in frames."""
-    frames, beats = np.arange(len(level)), len(grid) - 1
-    if beats < 8:  # fewer than two bars
-        return 0, 4
-    eighths = np.interp(np.arange(8 * beats) / 8, np.arange(beats + 1), grid)
-    patterns = np.stack([np.interp(eighths, frames, group) for group in groups.T], axis=1)  # (8 B, G)
-    onsets = patterns[::8]  # onset strength on the beats (B, G)
-    patterns = patterns.reshape(beats, -1)
-
-    def autocorrelation(lag: int) -> float:
-        """Return the autocorrelation of the beats at a lag in beats."""
-        if lag >= beats:
-            return 0.0
-        both = onsets - onsets.mean(axis=0), patterns - patterns.mean(axis=0)
-        return sum(np.mean(rows[lag:] * rows[:-lag]) / (np.mean(rows**2) + 1e-9) for rows in both)
-
-    # The longer lags are for songs whose grid is twice as fast as the beat: a bar then has 6 or 8 of the grid's beats.
-    bars = {bar: [autocorrelation(n * bar) for n in (1, 2, 4)] for bar in (3, 4)}
-    score = {bar: max(one + two, two + four) for bar, (one, two, four) in bars.items()}
-    bar = 3 if score[3] > score[4] + 0.2 else 4  # 4 if in doubt
-
-    # Evidence for a downbeat: a bass onset, a strong onset, a rise in level, and a chord change.
-    rises = np.diff(_beat_means(level, grid / len(level)), axis=0, prepend=0)
-    chords = _beat_means(chroma, grid / len(level))
-    chords /= np.linalg.norm(chords, axis=1, keepdims=True) + 1e-9
-    similarity = np.sum(chords[1:] * chords[:-1], axis=1)
-    evidence = (
-        (1.0, onsets[:, 0]),
-        (0.5, onsets.mean(axis=1)),
-        (1.0, np.maximum(rises, 0).mean(axis=1)),
-        (1.0, 1 - np.append(similarity.mean(), similarity)),
-    )
-    total = sum(weight * np.clip((x - x.mean()) / (x.std() + 1e-3), -2, 3) for weight, x in evidence)
-    return int(np.argmax([total[first::bar].mean() for first in range(bar)])), bar
-
-
-def _beat_means(frames: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Return the mean (B-1, D) of frames (T, D) in each beat of a grid (B,), given as fractions of the song (0-1)."""
-    edges = np.clip(np.round(grid * len(frames)), 0, len(frames)).astype(int)
-    total = np.concatenate([np.zeros((1, frames.shape[1])), np.cumsum(frames, axis=0, dtype=np.float64)])
-    return np.diff(total[edges], axis=0) / np.maximum(np.diff(edges), 1)[:, None]
+def _double(grid: np.ndarray) -> np.ndarray:
+    """Add a beat half-way between each two."""
+    return np.interp(np.arange(2 * len(grid) - 1) / 2, np.arange(len(grid)), grid)

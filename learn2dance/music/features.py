@@ -17,7 +17,7 @@ from learn2dance.music.librosa_loader import load_librosa
 
 HOP = 735  # samples between frames
 FPS = SR / HOP  # 30 frames a second
-VERSION = 3  # raised when the same song gives other numbers: files in music/ are then stale
+VERSION = 4  # raised when the same song gives other numbers: files in music/ are then stale
 LOUDNESS = 0.1  # root mean square (-20 dB of full scale) to which each song is normalised
 QUIETEST = 1e-4  # root mean square (-80 dB) below which a song counts as silence and is not amplified
 MEL_GAIN = 1000.0  # makes log1p logarithmic above a power of 1/1000 (60-70 dB below a song's peaks) and linear below

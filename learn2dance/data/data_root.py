@@ -206,14 +206,13 @@ def _text(path: Path) -> str:
         raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from None
 
 
-def typical_peaks(root: DataRoot, clips: list[str]) -> np.ndarray:
-    """Return the typical bar phase (0-1) at which dances are fastest, in 3/4 and in 4/4: (2,), NaN if unknown."""
-    found: dict[int, list[float]] = {3: [], 4: []}
-    for clip in clips:
-        music, (moved, fps) = npz.load(root.file("music", clip), "music"), normalised(root, clip)
-        if rate_and_peak := sync.dance_rate(moved, fps, music):
-            found[int(music["beats_per_bar"])].append(rate_and_peak[1])
-    return np.array([sync.circular_mean(np.array(found[metre])) for metre in (3, 4)])
+def common_timing(root: DataRoot, clips: list[str]) -> sync.Timing:
+    """Return what these dances have in common in how they relate to their music (`sync.timing`); log the rate."""
+    found = (sync.dance_rhythm(*normalised(root, c), npz.load(root.file("music", c), "music")) for c in clips)
+    timing = sync.timing([one for one in found if one is not None])
+    if timing.rate != 1:
+        log.info("dances drift from their music by %+.2f%%; beats are corrected", 100 * (timing.rate - 1))
+    return timing
 
 
 def normalised(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:

@@ -51,7 +51,7 @@ class DanceReader:
             if train:
                 frames = [stack_features(self.song(name))[:: max(1, len(train) // 20)] for name in train]
                 self.music_pca = projection.fit_projection(np.concatenate(frames), MUSIC_SIZE, alike=True)
-                self.peaks = data_root.typical_peaks(self.root, train)
+                self.timing = data_root.common_timing(self.root, train)
 
     def bar_locking(self, dances: list[Dance], generated: list[np.ndarray]) -> dict[str, float]:
         """Return the mean `beat.bar_locking` of poses generated to the music of these dances; empty without music."""
@@ -92,7 +92,7 @@ class DanceReader:
         music, beats = np.zeros((len(poses), self.music_size), np.float32), None
         if self.music_pca and name in self.paired:
             song = self.song(name)
-            beats = sync.correct_beats(recorded[:, :15], fps, song, self.peaks)
+            beats = sync.correct_beats(recorded[:, :15], fps, song, self.timing)
             music = condition(song, len(poses), self.clock, self.music_pca, beats)
             beats = song["beats"] if beats is None else beats
         return Dance(name, poses, path, music, self.folder.style(name), beats)

@@ -11,14 +11,14 @@ from scipy.special import entr
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import data_root, npz
-from learn2dance.data.data_root import DataRoot, normalised, typical_peaks
+from learn2dance.data.data_root import DataRoot, common_timing, normalised
 from learn2dance.errors import UserError
 from learn2dance.motion import kinematics, sync, windows
 from learn2dance.tokens import codebook as tokens_codebook
 from learn2dance.tokens.codebook import Codebook
 
 STAGE = "Clustering.ipynb"
-NO_PEAKS = np.full(2, np.nan)
+UNKNOWN = sync.Timing()
 VERSION = 3  # raised when the same poses would give other windows or tokens: existing files are then stale
 
 
@@ -45,10 +45,10 @@ class Settings:
             raise UserError(f"WHOLE is {self.whole}, more than the {self.levels} LEVELS")
 
 
-def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = NO_PEAKS) -> dict:
+def cut_clip(root: DataRoot, clip: str, settings: Settings, timing: sync.Timing = UNKNOWN) -> dict:
     """Cut one clip's poses into windows on its music's beats, corrected (`sync`) if ``settings.align``.
 
-    ``peaks`` come from `typical_peaks`. Returns ``windows`` float32 (W, F), ``known`` bool (W,) and ``start`` int, as
+    ``timing`` comes from `common_timing`. Returns ``windows`` float32 (W, F), ``known`` bool (W,) and ``start`` int, as
     `windows.cut` returns them, and ``beats`` (B,), in seconds of the dance. Raises a UserError if the clip does not
     have 15 or 25 joints, or if its poses or its music are at least twice as long as the other.
     """
@@ -62,7 +62,7 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = 
     if not 0.97 < seconds / music["duration"] < 1.03:
         log.warning("%s; is the fps in clips.csv right? If not, the dance drifts from its music", lengths)
     normal, fps = normalised(root, clip)
-    corrected = sync.correct_beats(normal, fps, music, peaks) if settings.align else None
+    corrected = sync.correct_beats(normal, fps, music, timing) if settings.align else None
     beats = music["beats"] if corrected is None else corrected
     size, path = (settings.frames_per_beat, settings.window_beats), data_root.path(root, clip)
     cut, known, start = windows.cut(normal, fps, beats, *size, path)
@@ -70,18 +70,24 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, peaks: np.ndarray = 
 
 
 def clip_cutter(root: DataRoot) -> Callable[[str], dict]:
-    """Return `cut_clip` with the settings and peaks of the root's clusters.npz."""
+    """Return `cut_clip` with the settings and timing of the root's clusters.npz."""
     saved = npz.load(root.path / "clusters.npz", "clusters")
     settings = Settings(**{key: saved[key] for key in ("frames_per_beat", "window_beats", "align")})
-    return lambda clip: cut_clip(root, clip, settings, saved["peaks"])
+    timing = saved_timing(saved)
+    return lambda clip: cut_clip(root, clip, settings, timing)
+
+
+def saved_timing(clusters: dict) -> sync.Timing:
+    """Return the timing that a clusters.npz holds."""
+    return sync.Timing(float(clusters["rate"]), clusters["peaks"])
 
 
 def known_windows(
-    root: DataRoot, clips: list[str], settings: Settings, peaks: np.ndarray = NO_PEAKS, mirror: bool = False
+    root: DataRoot, clips: list[str], settings: Settings, timing: sync.Timing = UNKNOWN, mirror: bool = False
 ) -> Iterator[np.ndarray]:
     """Yield the valid windows (W, F) of each clip; with ``mirror``, also their mirror images."""
     for clip in clips:
-        found = cut_clip(root, clip, settings, peaks)
+        found = cut_clip(root, clip, settings, timing)
         valid = found["windows"][found["known"]]
         if len(valid):
             yield valid
@@ -111,8 +117,8 @@ def tokenize(root: DataRoot, settings: Settings) -> dict:
     else:
         npz.save(path, "clusters", STAGE, arguments, parents, **_fit(root, train, val, settings))
     codebook, saved, digest = load_codebook(path), npz.load(path, "clusters"), npz.digest(path)
-    peaks = saved["peaks"]
-    written = sum(_encode(root, clip, codebook, settings, peaks, digest) for clip in cli.progress(clips, "tokens"))
+    timing = saved_timing(saved)
+    written = sum(_encode(root, clip, codebook, settings, timing, digest) for clip in cli.progress(clips, "tokens"))
     log.info("%s: %d of %d clips written, the others are up to date", root.path / "tokens", written, len(clips))
     return {"codebook": codebook, "error": saved["error"], "clips": clips}
 
@@ -126,27 +132,29 @@ def load_codebook(path: Path) -> Codebook:
 
 def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings) -> dict:
     """Fit the codebook; return the content of clusters.npz."""
-    s, peaks = settings, typical_peaks(root, train) if settings.align else NO_PEAKS
-    read = partial(known_windows, root, train, s, peaks, s.mirror)
+    s, timing = settings, common_timing(root, train) if settings.align else UNKNOWN
+    read = partial(known_windows, root, train, s, timing, s.mirror)
     centroids, mean = tokens_codebook.fit(read, s.frames_per_beat * s.window_beats, s.levels, s.whole, s.codes, s.seed)
     codebook = Codebook(centroids, s.whole, mean, s.frames_per_beat, s.window_beats)
-    pieces = [known_windows(root, split, s, peaks) for split in (train, val)]
+    pieces = [known_windows(root, split, s, timing) for split in (train, val)]
     error = np.stack([tokens_codebook.reconstruction_error(codebook, split) for split in pieces], axis=1)
     message = "%d levels of %d codes: reconstruction error %.3f of the variance on train, %.3f on val"
     log.info(message, s.levels, s.codes, *error[-1])
     speeds = [kinematics.steps(poses) * fps for poses, fps in (normalised(root, clip) for clip in train)]
-    found = {"centroids": centroids, "whole": s.whole, "mean": mean, "peaks": peaks}
+    found = {"centroids": centroids, "whole": s.whole, "mean": mean, "rate": timing.rate, "peaks": timing.peaks}
     found |= {key: getattr(s, key) for key in ("frames_per_beat", "window_beats", "mirror", "align")}
     return found | {"top_speed": float(np.nanpercentile(np.concatenate(speeds), 99.5)), "error": error}
 
 
-def _encode(root: DataRoot, clip: str, codebook: Codebook, settings: Settings, peaks: np.ndarray, digest: str) -> bool:
+def _encode(
+    root: DataRoot, clip: str, codebook: Codebook, settings: Settings, timing: sync.Timing, digest: str
+) -> bool:
     """Write one clip's tokens unless they are up to date; return whether they were written."""
     path = root.file("tokens", clip)
     parents = {"clusters": digest} | {kind: npz.digest(root.file(kind, clip)) for kind in ("poses", "music")}
     if npz.is_up_to_date(path, "tokens", {}, parents):
         return False
-    found = cut_clip(root, clip, settings, peaks)
+    found = cut_clip(root, clip, settings, timing)
     tokens, mirrored = codebook.encode(found["windows"]), codebook.encode(windows.mirror(found["windows"]))
     motion = windows.dct_coefficients(found.pop("windows"), codebook.frames)
     npz.save(path, "tokens", STAGE, {}, parents, tokens=tokens, mirrored=mirrored, motion=motion, **found)

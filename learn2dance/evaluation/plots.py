@@ -37,7 +37,7 @@ def draw(scores: dict, described: dict, music: dict, path: Path) -> None:
     bars(axes[0, 0], "FID_k", "FID_k: kinetic Fréchet distance (95%), lower is better")
     bars(axes[0, 1], "FID_g", "FID_g: geometric Fréchet distance (95%), lower is better")
     bars(axes[0, 2], "music_to_motion", "beat alignment, music to motion", chance="music_to_motion_chance")
-    bars(axes[1, 0], "bar_locking", "bar locking: how much speed varies with the bar")
+    bars(axes[1, 0], "bar_locking", "bar locking: how much speed varies with the bar", chance="bar_locking_chance")
     bars(axes[1, 1], "song_specificity", "song specificity: bar locking, own song minus others")
     bars(axes[1, 2], "nearest_training_distance", "distance to the training set (torso lengths)")
     _scatter(axes[2, 0], scores, colours)

@@ -18,7 +18,10 @@ from learn2dance.tokens.codebook import Codebook
 COLUMNS = {  # columns of the table: heading -> key of the measure, and number format (its first digit is the width)
     "FID_k": ("FID_k", "7.1f"),
     "FID_g": ("FID_g", "6.1f"),
-    "locking": ("bar_locking", "7.2f"),
+    "bar": ("bar_locking", "5.2f"),
+    "bar ch.": ("bar_locking_chance", "7.2f"),
+    "half": ("half_bar_locking", "5.2f"),
+    "half ch.": ("half_bar_locking_chance", "8.2f"),
     "specific": ("song_specificity", "8.3f"),
     "BAS": ("music_to_motion", "5.2f"),
     "chance": ("music_to_motion_chance", "6.2f"),

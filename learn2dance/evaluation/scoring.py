@@ -168,13 +168,13 @@ def _known_mean(values: list) -> float:
 
 
 def _beat_scores(row: list[dict], music: dict, styles: dict) -> dict[str, float]:
-    """Return means over dances of `beat.beat_scores`, bar locking and song specificity."""
+    """Return means over dances of `beat.beat_scores`, `beat.locking` and song specificity."""
     found = []
     metres = {clip: (song["beats"], song["beats_per_bar"]) for clip, song in music.items()}
     for clip, dance in ((clip, dance) for dances in row for clip, dance in dances.items()):
         others = [metre for c, metre in metres.items() if c != clip and styles.get(c) == styles.get(clip)]
         scores = beat.beat_scores(dance["motion"], metres[clip][0])
-        scores["bar_locking"] = beat.bar_locking(dance["motion"], *metres[clip])
+        scores |= beat.locking(dance["motion"], *metres[clip])
         scores["song_specificity"] = beat.song_specificity(dance["motion"], metres[clip], others)
         found.append(scores)
     return {key: _known_mean([scores[key] for scores in found]) for key in found[0]}

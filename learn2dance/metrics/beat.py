@@ -1,8 +1,8 @@
-"""Beat metrics of a dance: alignment, coverage, hit rate, bar locking and song specificity.
+"""Beat metrics of a dance: alignment, coverage, hit rate, bar and half-bar locking, and song specificity.
 
 Alignment alone cannot be trusted: any motion with many speed minima, such as white noise, has one near every beat. So
-scores come with their chance level. `bar_locking` and `song_specificity` measure what noise does not have: speed that
-varies periodically with the bar, and with the bars of its own song more than with others.
+scores come with their chance level, as does locking. `bar_locking` and `song_specificity` measure what noise does not
+have: speed that varies periodically with the bar, and with the bars of its own song more than with others.
 """
 
 import numpy as np
@@ -13,6 +13,7 @@ from learn2dance.motion.kinematics import METRIC_FPS, body_speed, detrended_spee
 
 SIGMA = 0.05  # seconds: 3 frames at 60 a second, as in FACT and Bailando
 TOLERANCE = 0.07  # seconds: that of beat tracking's F-measure (Davies, Degara and Plumbley 2009; mir_eval)
+UNRELATED = np.concatenate([np.linspace(0.8, 0.92, 10), np.linspace(1.08, 1.25, 10)])  # tempo ratios of `locking`
 SMOOTH = 5 / 60  # seconds: standard deviation of Bailando's smoothing of speed, 5 frames at 60 a second
 
 
@@ -82,7 +83,21 @@ def beat_scores(motion: np.ndarray, beats: np.ndarray, shifts: int = 20) -> dict
     return score(beats) | {f"{key}_chance": float(np.mean([one[key] for one in shifted])) for key in scored}
 
 
-def bar_locking(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> float:
+def locking(motion: np.ndarray, beats: np.ndarray, beats_per_bar: int) -> dict[str, float]:
+    """Measure the `bar_locking` of a dance at the bar and, in 4/4, at the half bar, each with its chance level.
+
+    Takes what `bar_locking` takes. Rumba and cha-cha repeat in half a bar. Returns ``bar_locking``,
+    ``half_bar_locking`` (NaN in 3/4), and with the suffix ``_chance`` the mean of the same measure when the beats are 8
+    to 25% faster or slower, so that the dance is unrelated to them (`UNRELATED`).
+    """
+    found = {}
+    for name, period in (("bar", beats_per_bar), ("half_bar", 2 if beats_per_bar == 4 else None)):
+        levels = [bar_locking(motion, beats * ratio, period) if period else np.nan for ratio in (1.0, *UNRELATED)]
+        found |= {f"{name}_locking": levels[0], f"{name}_locking_chance": float(np.mean(levels[1:]))}
+    return found
+
+
+def bar_locking(motion: np.ndarray, beats: np.ndarray, beats_per_bar: float) -> float:
     """Measure how much the body's speed varies periodically with the bar, from 0 to 1.
 
     Takes `kinematics.low_pass` motion (T, 15, 2), from the song's start, and beats (B,) in seconds, increasing. Only

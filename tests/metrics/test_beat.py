@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from test_motion_features import STANDING, swinging
 
-from learn2dance.metrics.beat import alignment, bar_locking, beat_scores, hits, kinematic_beats, song_specificity
+from learn2dance.metrics.beat import (
+    alignment,
+    bar_locking,
+    beat_scores,
+    hits,
+    kinematic_beats,
+    locking,
+    song_specificity,
+)
 from learn2dance.motion import kinematics
 
 BEATS = np.arange(0, 40, 0.5)  # 120 beats a minute
@@ -44,6 +52,29 @@ def test_noise_scores_but_no_more_than_by_chance_and_does_not_lock():
 def test_lock_of_a_sine_is_analytic(period, bar, expected):
     motion = kinematics.low_pass(pulsing(period, phase=0.3), 25)
     assert bar_locking(motion, BEATS, bar) == pytest.approx(expected, abs=0.05)  # not whole periods
+
+
+def test_locking_at_the_half_bar_and_chance():
+    half = locking(kinematics.low_pass(pulsing(1.0), 25), BEATS, 4)
+    assert half["half_bar_locking"] == pytest.approx(np.pi / 4, abs=0.05) and half["bar_locking"] < 0.05
+    assert half["half_bar_locking_chance"] < 0.1
+    bar = locking(kinematics.low_pass(pulsing(2.0), 25), BEATS, 4)
+    assert bar["bar_locking"] == pytest.approx(np.pi / 4, abs=0.05) and bar["half_bar_locking"] < 0.05
+    waltz = locking(kinematics.low_pass(pulsing(1.5), 25), BEATS, 3)
+    assert waltz["bar_locking"] == pytest.approx(np.pi / 4, abs=0.05)
+    assert np.isnan(waltz["half_bar_locking"]) and np.isnan(waltz["half_bar_locking_chance"])
+
+
+def test_locking_of_unrelated_motion_is_about_its_chance_level():
+    rng = np.random.default_rng(2)
+    for name in ("bar_locking", "half_bar_locking"):
+        pairs = []
+        for _ in range(12):
+            noise = kinematics.low_pass(STANDING + 0.3 * rng.standard_normal((1000, 15, 2)), 25)
+            scores = locking(noise, BEATS, 4)
+            pairs.append((scores[name], scores[f"{name}_chance"]))
+        measured, chance = np.mean(pairs, axis=0)
+        assert measured == pytest.approx(chance, rel=0.5)
 
 
 def test_lock_does_not_mind_the_beat_it_peaks_on_slow_drift_or_unknown_frames():

@@ -98,7 +98,9 @@ def test_a_dancer_who_travels_crosses_the_picture(run_stage, tmp_path):
     assert np.corrcoef(at, across)[0, 1] > 0.999 and at[-1] - at[0] > 240
     assert run_stage("animate.py", file, "--size", "480x160", "--follow").returncode == 0
     followed = pictures(tmp_path / "d.mp4").astype(float)
-    assert np.abs(followed[20] - followed[80]).mean() < 0.1 * np.abs(seen[20] - seen[80]).mean()
+    # In the middle of the film: at its ends, the view moves as the dancer did within half a second.
+    changed = [(np.abs(film[40] - film[60]) > 60).sum() for film in (seen, followed)]
+    assert changed[1] < 0.01 * changed[0]
 
 
 def test_a_dancer_twice_as_near_is_drawn_twice_as_large(run_stage, tmp_path):

@@ -98,6 +98,7 @@ bench: venv  ## speeds, measured in one run
 	$(PY) tests/bench_parse.py
 	$(PY) tests/bench_animate.py
 	$(PY) tests/bench_dance.py
+	$(if $(wildcard $(DATA)/truth),$(PY) tests/bench_cleaning.py "$(DATA)")
 
 clean:  ## remove the demo; .venv and your data stay
 	rm -rf $(DEMO)

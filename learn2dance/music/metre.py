@@ -15,6 +15,7 @@ _TREND = 4.0  # beats: standard deviation of the Gaussian mean of a passage
 _ODD = 0.3  # autocorrelation that bars of five or seven beats must exceed by as much
 _SIX = 0.5  # by which bars of six beats count less than bars of three
 _BASS, _ALL = 0.4, 0.65  # least onset strength of half beats, in the bass or in all bands, relative to beats
+_BASS_BANDS = 4  # mel bands (of 40) below about 300 Hz
 _WEAKEST = 25  # percentile of half beats that are weaker
 _ACCENT = 1.3  # ratio of accented to other eighths in 6/8
 
@@ -129,16 +130,20 @@ def _is_six_eight(grid: np.ndarray, groups: np.ndarray) -> bool:
 
 
 def _downbeat(grid: np.ndarray, level: np.ndarray, groups: np.ndarray, chroma: np.ndarray, bar: int) -> int:
-    """Guess the first downbeat from a bass onset, a strong onset, a rise in level, and a chord change."""
+    """Guess the first downbeat from a bass onset, a strong onset, a rise in level, and a chord change.
+
+    Half of the weight of the rise is for the bass: in other bands, a snare drum on the second beat rises most.
+    """
     onsets = _sample(groups, grid, 1)
-    rises = np.diff(_beat_means(level, grid / len(level)), axis=0, prepend=0)
+    rises = np.maximum(np.diff(_beat_means(level, grid / len(level)), axis=0, prepend=0), 0)
     chords = _beat_means(chroma, grid / len(level))
     chords /= np.linalg.norm(chords, axis=1, keepdims=True) + 1e-9
     similarity = np.sum(chords[1:] * chords[:-1], axis=1)
     evidence = (
         (1.0, onsets[:, 0]),
         (0.5, onsets.mean(axis=1)),
-        (1.0, np.maximum(rises, 0).mean(axis=1)),
+        (0.5, rises.mean(axis=1)),
+        (0.5, rises[:, :_BASS_BANDS].mean(axis=1)),
         (1.0, 1 - np.append(similarity.mean(), similarity)),
     )
     total = sum(weight * np.clip((x - x.mean()) / (x.std() + 1e-3), -2, 3) for weight, x in evidence)

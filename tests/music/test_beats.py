@@ -108,6 +108,13 @@ def test_fast_songs_are_not_heard_at_half_their_tempo(name, bpm):
     assert largest_distance(beats, found["beats"]) < 0.035
 
 
+@pytest.mark.parametrize("bpm", [92, 120])
+def test_a_downbeat_has_a_bass_drum_and_not_the_louder_snare_drum(bpm):
+    beats = steady(bpm, 24)
+    found = features.features(groove("rock", beats, 24))
+    assert largest_distance(found["beats"][found["downbeat"] :: 4][:8], beats[::2]) < 0.035
+
+
 def test_a_fast_song_may_be_without_drums_for_a_while():
     beats = steady(150, 40)
     y = groove("trance", beats, 40)

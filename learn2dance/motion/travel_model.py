@@ -17,6 +17,7 @@ from learn2dance.motion import travel
 from learn2dance.motion.skeleton import gaussian_mean
 from learn2dance.motion.travel import ACROSS, NEARER, STAGE
 
+LEAK = 8.0  # seconds: time constant with which the travel by the feet decays, as generated feet may drift to one side
 SMOOTH = 0.25  # seconds: deviation of the Gaussian mean of a path before it is sampled each second
 # Bounds of memory, pull and gain. Within those of memory and pull the process is stationary, whatever the data.
 LOWER, UPPER = (0.0, -0.5, -1.0), (0.95, -0.005, 2.0)
@@ -77,8 +78,8 @@ def path_of(model: TravelModel, poses: np.ndarray, fps: float, stage: float, rng
 
 
 def _from_feet(poses: np.ndarray, fps: float) -> np.ndarray:
-    """Return the path (T, 3) by the feet, without decay and from 0."""
-    path = travel.from_feet(poses, fps, leak=np.inf).astype(np.float64)
+    """Return the path (T, 3) by the feet, from 0."""
+    path = travel.from_feet(poses, fps, LEAK).astype(np.float64)
     return path - path[0]
 
 

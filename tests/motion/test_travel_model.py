@@ -45,15 +45,22 @@ def test_the_fit_finds_the_process_that_made_the_paths():
     assert found.deviation[0] == pytest.approx(0.4, rel=0.25) and found.deviation[1] == 0
 
 
-def test_a_dance_that_follows_its_feet_has_no_other_travel():
-    poses = stepping(30, 0.8)
-    path = np.zeros((len(poses), 3), np.float32)
-    path[:, 0] = 0.8 * np.arange(len(poses)) / FPS  # the foot on the floor stays where it is
-    found = travel_model.fit([(poses, path - np.median(path, axis=0))], FPS)
-    assert found.deviation[0] < 0.05  # of 0.8
-    paths = [travel_model.path_of(found, poses, FPS, 1000.0, np.random.default_rng(seed))[:, 0] for seed in range(2)]
-    for across in paths:
-        assert across[-1] == pytest.approx(path[-1, 0], rel=0.25)  # the pull remains
+NONE = TravelModel((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+
+
+def test_the_foot_on_the_floor_stays_and_the_dancer_goes_on():
+    poses = stepping(6, 0.8, 30.0)
+    path = travel_model.path_of(NONE, poses, 30.0, 12, np.random.default_rng(0))
+    feet = travel.place(poses, path)[:, travel.FEET, 0]
+    for second in range(6):
+        middle = slice(30 * second + 6, 30 * second + 24)
+        assert np.ptp(feet[middle, second % 2]) < 0.2 < 0.4 < np.ptp(poses[middle, travel.FEET[second % 2], 0])
+    assert path[-1, 0] > 2
+
+
+def test_feet_that_drift_to_one_side_do_not_keep_the_dancer_there():
+    long = travel_model.path_of(NONE, stepping(120, 0.8), FPS, 12, np.random.default_rng(0))
+    assert np.ptp(long[900:, 0]) < 1.5 and long[-1, 0] < 0.8 * travel_model.LEAK
 
 
 def test_paths_vary_as_those_of_the_fit_and_turn_back():
@@ -85,9 +92,9 @@ def test_unknown_paths_leave_the_feet():
     found = travel_model.fit(
         [(poses, np.full((len(poses), 3), np.nan, np.float32)), (poses[:2], poses[:2, 0:3, 0])], FPS
     )
-    assert found == TravelModel((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+    assert found == NONE
     path = travel_model.path_of(found, poses, FPS, 12, np.random.default_rng(0))
-    feet = travel.from_feet(poses, FPS, leak=np.inf)
+    feet = travel.from_feet(poses, FPS, travel_model.LEAK)
     np.testing.assert_allclose(path, feet - feet[0], atol=1e-5)
 
 

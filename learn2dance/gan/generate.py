@@ -156,5 +156,5 @@ def dance(
     poses = decode_latents(gan, resample_path(latents, gan.config.fps, int(np.ceil(seconds * FPS)), FPS), index)
     path = travel_model.path_of(gan.travel, poses, FPS, stage, np.random.default_rng(seed))
     poses, path = kinematics.limit_speed(poses, gan.top_speed / FPS, path)
-    placed = travel.on_stage(poses, path, stage)
+    placed = travel.on_stage(poses, path, FPS, stage)
     return placed | {"tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": FPS}

@@ -19,6 +19,7 @@ LEAK = 2.0  # seconds: time constant with which travel that is estimated from th
 STAGE = 12.0  # torso lengths: default width of the stage; the median dance of the ballroom data needs 11
 DEPTH = np.log(1.6)  # log size: how much nearer than the far edge of the stage the near edge is
 HORIZON = 1.0  # torso lengths: height of the camera above the hips in `perspective`, about the neck's
+DRIFT = 8.0  # seconds: deviation of the Gaussian mean that is the drift of a path
 KNEE = 0.8  # of the distance to an edge: from here on, `stay` holds a path back
 
 
@@ -76,13 +77,18 @@ def edge_cost(position: np.ndarray, stage: float) -> np.ndarray:
     return ((position / (np.array([stage, DEPTH]) / 2)) ** 4).sum(-1)
 
 
-def stay(path: np.ndarray, stage: float) -> np.ndarray:
+def stay(path: np.ndarray, fps: float, stage: float) -> np.ndarray:
     """Keep a path (T, 3), which starts in the middle of the stage, within its edges: float32.
 
-    Up to `KNEE` of the way to an edge nothing changes; what is beyond is compressed by a hyperbolic tangent.
+    A path that leaves the stage loses as much of its drift (its Gaussian mean over `DRIFT` seconds) as needed. What is
+    still beyond `KNEE` of the way to an edge is compressed by a hyperbolic tangent. Other paths do not change.
     """
-    path = path - path[:1]
+    path, shares = (path - path[:1]).astype(np.float64), np.linspace(0, 1, 11)
     for column, half in ((ACROSS, stage / 2), (NEARER, DEPTH / 2)):
+        drift = gaussian_filter1d(path[:, column], DRIFT * fps, mode="nearest")
+        drift -= drift[0]
+        farthest = np.array([np.abs(path[:, column] - share * drift).max() for share in shares])
+        path[:, column] -= shares[(farthest <= np.maximum(half, farthest.min())).argmax()] * drift
         beyond = np.maximum(np.abs(path[:, column]) - KNEE * half, 0)
         held = (1 - KNEE) * half * np.tanh(beyond / ((1 - KNEE) * half))
         path[:, column] -= np.sign(path[:, column]) * (beyond - held)
@@ -115,9 +121,9 @@ def rooted(poses: np.ndarray) -> np.ndarray:
     return poses - poses[:, MID_HIP : MID_HIP + 1]
 
 
-def on_stage(poses: np.ndarray, path: np.ndarray, stage: float) -> dict[str, np.ndarray]:
+def on_stage(poses: np.ndarray, path: np.ndarray, fps: float, stage: float) -> dict[str, np.ndarray]:
     """Return ``poses`` and ``nearer`` of a ``dance`` file: root-centred poses (T, J, 2) on a path held by `stay`."""
-    path = stay(path, stage)
+    path = stay(path, fps, stage)
     return {"poses": place(poses, path), "nearer": path[:, NEARER]}
 
 

@@ -132,4 +132,4 @@ def dance(
     tokens, motion = select_units(model, music, np.random.default_rng(seed), index, temperature, top_k, given, stage)
     poses, path = play_units(model.codebook, motion, music)
     beats, _ = beat_grid.extend(music["beats"], music["duration"])
-    return travel.on_stage(poses, path, stage) | {"tokens": tokens, "beats": beats, "seed": seed, "fps": FPS}
+    return travel.on_stage(poses, path, FPS, stage) | {"tokens": tokens, "beats": beats, "seed": seed, "fps": FPS}

@@ -1,26 +1,15 @@
 """A data root: a folder of clips, paired by name across keypoints/, audio/, videos/, clips.csv and splits/."""
 
-import csv
-import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from learn2dance import cli
 from learn2dance.cli import log
-from learn2dance.data import npz
-from learn2dance.data.temporary import atomic, atomic_folder
+from learn2dance.data import clips_table, npz, splits
+from learn2dance.data.clip_names import ARCHIVES, AUDIO, FRAME, SINGLE, VIDEO
+from learn2dance.data.temporary import atomic_folder
 from learn2dance.errors import UserError
 from learn2dance.motion import skeleton, sync, travel
-
-ARCHIVES = (".tar.gz", ".tar", ".zip", ".tgz")
-AUDIO = (".wav", ".flac", ".ogg", ".mp3", ".m4a", ".opus", ".aac")
-VIDEO = tuple(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .flv .3gp .mts .m2ts".split())
-FRAME = re.compile(r"_\d+_keypoints\.json$")  # OpenPose's file of one frame, not a clip
-ARRAYS = (".npz", ".npy", ".pkl")
-SINGLE = (".json", *ARRAYS)  # formats with a complete clip in one file
 
 
 @dataclass(frozen=True)
@@ -33,8 +22,6 @@ class DataRoot:
     videos: dict[str, Path]
     styles: dict[str, str]
     fps: dict[str, float]
-    person: dict[str, int]  # number of the person to follow, counted from 1
-    camera: dict[str, str]  # what the camera does: "still" or "moving"
     twice: dict[str, dict[str, str]]  # kind -> clip -> error: several files
 
     def one(self, kind: str, clip: str) -> Path | None:
@@ -63,8 +50,8 @@ class DataRoot:
     def split(self, name: str, clips: list[str]) -> list[str]:
         """List which of these clips are in the split ``train``, ``val`` or ``test``.
 
-        If there is no ``splits/`` folder, it is written by `split_by_hash`. Raises a UserError if the split's file is
-        missing, shares a clip with a different split, or lists none of these clips.
+        If there is no ``splits/`` folder, it is written by `splits.split_by_hash`. Raises a UserError if the split's
+        file is missing, shares a clip with a different split, or lists none of these clips.
         """
         folder = self.path / "splits"
         file, here = folder / f"{name}.txt", set(clips)
@@ -72,10 +59,10 @@ class DataRoot:
             self._write_splits(clips)
         if not file.exists():
             raise UserError(f"{file}: no such split; list its clips in it, or remove {folder} to write new splits")
-        listed = _lines(file)
+        listed = splits.read(file)
         for other in sorted(folder.glob("*.txt")):
-            both = sorted(set(listed) & set(_lines(other)))
-            if both and set(listed) != set(_lines(other)):
+            both = sorted(set(listed) & set(splits.read(other)))
+            if both and set(listed) != set(splits.read(other)):
                 raise UserError(f"{file}: '{both[0]}' is in {other.name} too; list each clip in one split")
         for clip in listed:
             if clip not in here:
@@ -86,29 +73,15 @@ class DataRoot:
 
     def in_no_split(self, clips: list[str]) -> list[str]:
         """List which of these clips are in no file in ``splits/``."""
-        listed = {clip for file in (self.path / "splits").glob("*.txt") for clip in _lines(file)}
+        listed = {clip for file in (self.path / "splits").glob("*.txt") for clip in splits.read(file)}
         return [clip for clip in clips if clip not in listed]
 
     def _write_splits(self, clips: list[str]) -> None:
-        parts = split_by_hash(self.path, clips, "test", "val")
+        parts = splits.split_by_hash(self.path, clips, "test", "val")
         with atomic_folder(self.path / "splits") as folder:
             for name, part in parts.items():
                 (folder / f"{name}.txt").write_text("".join(f"{clip}\n" for clip in part), encoding="utf-8")
         log.info("%s: split at random: %s", self.path / "splits", ", ".join(f"{len(p)} {n}" for n, p in parts.items()))
-
-
-def split_by_hash(where: Path, names: list[str], *held_out: str) -> dict[str, list[str]]:
-    """Split names in the order of their hashes: a tenth, at least one, to each part held out, the rest to ``train``.
-
-    If there are too few, all parts are the same, and a warning names ``where``.
-    """
-    if len(names) <= len(held_out):
-        parts = ("train", *held_out)
-        log.warning("%s: %d clips cannot be split: %s are the same", where, len(names), " and ".join(parts))
-        return {part: sorted(names) for part in parts}
-    ordered, size = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest()), max(1, len(names) // 10)
-    parts = {part: sorted(ordered[i * size : (i + 1) * size]) for i, part in enumerate(held_out)}
-    return {"train": sorted(ordered[len(held_out) * size :])} | parts
 
 
 def open_root(path: str | Path) -> DataRoot:
@@ -124,11 +97,11 @@ def open_root(path: str | Path) -> DataRoot:
         found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
         hint = "is it one folder too deep?"
         raise UserError(f"{path}: expected keypoints/ and audio/ in a data root, found {found}; {hint}")
-    table = _table(path / "clips.csv")
+    styles, fps = clips_table.read(path / "clips.csv")
     endings = {"keypoints": (*ARCHIVES, *SINGLE), "audio": AUDIO, "videos": VIDEO}
     found = {kind: _by_clip(path / kind, endings[kind]) for kind in endings}
     files, twice = ({kind: part[i] for kind, part in found.items()} for i in (0, 1))
-    return DataRoot(path, **table, twice=twice, **files)
+    return DataRoot(path, styles=styles, fps=fps, twice=twice, **files)
 
 
 def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], dict[str, str]]:
@@ -152,58 +125,6 @@ def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], d
         if len(files) > 1
     }
     return {clip: files[0] for clip, files in found.items() if clip not in twice}, twice
-
-
-def _table(path: Path) -> dict[str, dict]:
-    """Read clips.csv: ``styles``, ``fps``, ``person`` and ``camera`` of the clips that have one, as in `DataRoot`."""
-    rows = list(csv.DictReader(_text(path).splitlines())) if path.exists() else []
-    if rows and "clip" not in rows[0]:
-        found = ", ".join(map(str, rows[0]))
-        raise UserError(f"{path}: no column 'clip', found {found}; the first line is clip,style,fps")
-    try:
-        fps = {row["clip"]: float(row["fps"]) for row in rows if row.get("fps")}
-    except ValueError as error:
-        raise UserError(f"{path}: fps: {error}; expected frames per second") from None
-    if bad := [clip for clip, rate in fps.items() if not 0 < rate < 1e4]:
-        raise UserError(f"{path}: fps of {bad[0]} is {fps[bad[0]]}, expected frames per second")
-    person = {row["clip"]: row["person"].strip() for row in rows if row.get("person")}
-    if bad := [clip for clip, number in person.items() if not re.fullmatch("[1-9][0-9]?", number)]:
-        raise UserError(f"{path}: person of {bad[0]} is '{person[bad[0]]}', expected a number from 1, as in --person")
-    camera = {row["clip"]: row["camera"].strip() for row in rows if row.get("camera")}
-    if bad := [clip for clip, moves in camera.items() if moves not in ("still", "moving")]:
-        raise UserError(f"{path}: camera of {bad[0]} is '{camera[bad[0]]}', expected still or moving")
-    person = {clip: int(number) for clip, number in person.items()}
-    styles = {row["clip"]: row["style"] for row in rows if row.get("style")}
-    return {"styles": styles, "fps": fps, "person": person, "camera": camera}
-
-
-def note_fps(path: str | Path, clip: str, fps: float) -> None:
-    """Write a clip's frame rate into a data root's ``clips.csv``, unless it has one; all else in the file is kept."""
-    path = Path(path) / "clips.csv"
-    reader = csv.DictReader(_text(path).splitlines() if path.exists() else [])
-    rows = list(reader)
-    if any(row["clip"] == clip and row.get("fps") for row in rows):
-        return
-    columns = list(reader.fieldnames or ["clip", "style", "fps"])
-    columns += [column for column in ("clip", "fps") if column not in columns]
-    if not any(row["clip"] == clip for row in rows):
-        rows.append({"clip": clip})
-    next(row for row in rows if row["clip"] == clip)["fps"] = f"{fps:.9g}"
-    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, columns, restval="", extrasaction="ignore", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _lines(path: Path) -> list[str]:
-    return [line.strip() for line in _text(path).splitlines() if line.strip()]
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not UTF-8 text; save it as UTF-8") from None
 
 
 def common_timing(root: DataRoot, clips: list[str]) -> sync.Timing:
@@ -230,7 +151,7 @@ def placed(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:
 def path(root: DataRoot, clip: str) -> np.ndarray:
     """Return the path (T, 3) of a clip's dancer (`travel`), estimated from the feet if the camera moved."""
     poses = npz.load(root.file("poses", clip), "poses")
-    if poses.get("travel", True):
+    if poses["travel"]:
         return travel.from_camera(poses["poses"], poses["fps"])
     return travel.from_feet(skeleton.normalise(poses["poses"][:, :15], poses["fps"]), poses["fps"])
 

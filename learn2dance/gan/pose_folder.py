@@ -8,7 +8,7 @@ import numpy as np
 
 from learn2dance import cli
 from learn2dance.cli import log
-from learn2dance.data import data_root, npz
+from learn2dance.data import data_root, npz, splits
 from learn2dance.errors import UserError
 from learn2dance.motion import skeleton, travel
 
@@ -77,7 +77,7 @@ def open_folder(path: str | Path) -> PoseFolder:
         root = data_root.open_root(parent)
         train, val, styles = root.split("train", names), root.split("val", names), root.styles
     else:
-        parts = data_root.split_by_hash(path, names, "val")
+        parts = splits.split_by_hash(path, names, "val")
         train, val = parts["train"], parts["val"]
     joints = npz.load_poses(path / f"{names[0]}.npz")["poses"].shape[1]
     return PoseFolder(path, train, val, joints, styles)

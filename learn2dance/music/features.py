@@ -8,7 +8,8 @@ import numpy as np
 from learn2dance import cli, parallel
 from learn2dance.cli import log
 from learn2dance.data import npz
-from learn2dance.data.data_root import AUDIO, DataRoot
+from learn2dance.data.clip_names import AUDIO
+from learn2dance.data.data_root import DataRoot
 from learn2dance.errors import UserError
 from learn2dance.media import audio
 from learn2dance.media.audio import SR

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from learn2dance import cli
 from learn2dance.cli import log
-from learn2dance.data import data_root
+from learn2dance.data import clips_table, data_root
+from learn2dance.data.clip_names import VIDEO
 from learn2dance.data.temporary import atomic_folder, temporary_folder
 from learn2dance.errors import UserError
 from learn2dance.media import video_reader
@@ -67,13 +68,13 @@ def _clips(folder: Path) -> tuple[dict[str, Path], list[str]]:
     if not folder.is_dir():
         raise UserError(f"{folder}: found a file, expected a folder of videos")
     paths = sorted(path for path in folder.iterdir() if path.is_file() or path.is_symlink())  # a pipe may never end
-    others = [path.name for path in paths if path.suffix.lower() not in data_root.VIDEO and path.name[0] != "."]
+    others = [path.name for path in paths if path.suffix.lower() not in VIDEO and path.name[0] != "."]
     by_clip: dict[str, list[Path]] = {}
     for path in paths:
-        if path.suffix.lower() in data_root.VIDEO and path.name[0] != ".":
+        if path.suffix.lower() in VIDEO and path.name[0] != ".":
             by_clip.setdefault(path.stem, []).append(path)
     if not by_clip:
-        expected = f"expected videos, which end in {' '.join(data_root.VIDEO)}"
+        expected = f"expected videos, which end in {' '.join(VIDEO)}"
         raise UserError(f"{folder}: found {', '.join(others)[:100] or 'no files'}, {expected}")
     if others:
         log.info("%s: ignored, not videos: %s", folder, ", ".join(others)[:200])
@@ -102,7 +103,7 @@ def _extract(data: Path, clip: str, video: Path, backend: str, image: str, pytho
     fps, digest, source = root.fps.get(clip), _digest(video), _source(target)
     complete = source and (source["video"], source["frames"]) == (digest, _count(target))
     if complete and (fps is None or math.isclose(fps, source["fps"], rel_tol=1e-6)):  # clips.csv holds nine digits
-        data_root.note_fps(data, clip, source["fps"])
+        clips_table.note_fps(data, clip, source["fps"])
         if source["sound"] and not song:
             _sound(root, clip, video_reader.look(video, source["fps"]), None)
         log.info("%s: complete, %d frames by %s", clip, source["frames"], source["backend"])
@@ -112,7 +113,7 @@ def _extract(data: Path, clip: str, video: Path, backend: str, image: str, pytho
     others = 0 if source else _count(target)
     if others and abs(others - footage.frames) <= tolerance:
         log.info("%s: skipped, found %d files of another tool for %d frames", clip, others, footage.frames)
-        data_root.note_fps(data, clip, footage.fps)
+        clips_table.note_fps(data, clip, footage.fps)
         return False
 
     with atomic_folder(target) as folder:  # its temporary name has no ':', which docker refuses
@@ -124,7 +125,7 @@ def _extract(data: Path, clip: str, video: Path, backend: str, image: str, pytho
         sound, sound_digest = _sound(root, clip, footage, source.get("sound"))
         source = {"video": digest, "frames": frames, "fps": footage.fps, "backend": backend, "sound": sound_digest}
         (folder / SOURCE).write_text(json.dumps(source), encoding="utf-8")
-        data_root.note_fps(data, clip, footage.fps)
+        clips_table.note_fps(data, clip, footage.fps)
     people = "" if seen is None else f", a person in {seen / frames:.1%}"
     log.info("%s: %d frames at %g fps%s, %s; %.0f frames/s", clip, frames, footage.fps, people, sound, frames / seconds)
     if seen == 0:

@@ -1,6 +1,6 @@
 import pytest
 
-from learn2dance.data import data_root
+from learn2dance.data import clips_table, data_root
 from learn2dance.errors import UserError
 
 
@@ -122,5 +122,5 @@ def test_the_rest_of_the_table_is_kept(tmp_path, before, after):
     table = tmp_path / "clips.csv"
     if before is not None:
         table.write_text(before)
-    data_root.note_fps(tmp_path, "a", 29.97)
+    clips_table.note_fps(tmp_path, "a", 29.97)
     assert table.read_text() == after

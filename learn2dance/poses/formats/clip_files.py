@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from learn2dance.data.data_root import ARRAYS, SINGLE
+from learn2dance.data.clip_names import ARRAYS, SINGLE
 from learn2dance.errors import UserError
 
 BLOCK = 1 << 16  # bytes per read: more than a frame usually has

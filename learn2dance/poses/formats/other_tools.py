@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
-from learn2dance.data.data_root import ARRAYS
+from learn2dance.data.clip_names import ARRAYS
 from learn2dance.errors import UserError
 from learn2dance.poses.formats import pose_arrays
 from learn2dance.poses.formats.clip_files import Files

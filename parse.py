@@ -44,7 +44,9 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--person", type=cli.positive(int), metavar="N", help=hint)
     hint = "whether the camera of all clips stands still (clips.csv, else the videos, else on)"
     parser.add_argument("--travel", choices=("on", "off"), help=hint)
-    first_frame = "number of the video's first frame in JSON of other tools than OpenPose"
+    first_frame = (
+        "number of the video's first frame in the JSON or the names of its files (0; MMPose's demos, BRACE: 1)"
+    )
     parser.add_argument("--first-frame", type=cli.whole_number, metavar="N", help=first_frame)
     args = parser.parse_args(argv)
     cli.setup(args.quiet)
@@ -97,7 +99,7 @@ def _parse(job: tuple) -> tuple[str, bool]:
 
     from learn2dance.data import npz
     from learn2dance.poses import camera, cleaning, sides, tracking
-    from learn2dance.poses.formats import clip_files, openpose_json, other_tools
+    from learn2dance.poses.formats import clip_files, conversion, openpose_json, other_tools
 
     source, target = root.keypoints[clip], root.file("poses", clip)
     files, digest = clip_files.read(source)
@@ -110,9 +112,11 @@ def _parse(job: tuple) -> tuple[str, bool]:
     if npz.is_up_to_date(target, "poses", arguments, parents):
         return f"{clip}: up to date", False
 
-    found = found or openpose_json.read(source, files)
+    found = found or openpose_json.read(source, files, form.get("first_frame", 0))
     del files  # to free memory: they are as large as the clip
-    people = openpose_json.to_body_25(source, found.people, settings["joints"])
+    people, notes = conversion.to_body(source, found, settings["joints"])
+    for note in notes:
+        log.warning("%s: %s", source, note)
     seconds = found.frame / fps
     inside = (seconds >= settings["start"]) & (seconds < (settings["end"] or np.inf))
     people, frame = people[inside], found.frame[inside]

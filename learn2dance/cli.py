@@ -9,6 +9,7 @@ A stage is a script with ``main(argv=None)`` whose last lines are::
 import argparse
 import contextlib
 import difflib
+import functools
 import logging
 import os
 import signal
@@ -34,6 +35,12 @@ def raise_faults(faults: list[str], total: int, outcome: str) -> None:
         log.error(line)
     if lines:
         raise UserError(f"{lines[-1]} ({len(faults)} of {total} {outcome})")
+
+
+@functools.cache
+def warn_once(message: str) -> None:
+    """Log a warning, unless this process has logged the same one before."""
+    log.warning("%s", message)
 
 
 def _number(kind: type, is_valid: Callable, name: str) -> Callable:

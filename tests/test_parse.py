@@ -12,11 +12,16 @@ from learn2dance.data import npz
 ROOT = Path(__file__).parents[1]
 
 
+STANDING = [  # pixels from the nose, in the order of BODY_25
+    (0, 0), (0, 35), (-25, 35), (-35, 70), (-40, 100), (25, 35), (35, 70), (40, 100), (0, 100), (-12, 100), (-14, 150),
+    (-15, 200), (12, 100), (14, 150), (15, 200),
+]  # fmt: skip
+
+
 def person(t, x=300.0):
     """Somebody 200 pixels tall who sways, as 75 numbers; the first 15 joints seen."""
     places = np.zeros((25, 3))
-    places[:15, 0] = x + 30 * np.sin(t / 10) + np.arange(15)
-    places[:15, 1] = np.linspace(100, 300, 15)
+    places[:15, :2] = np.array(STANDING) + [x + 30 * np.sin(t / 10), 100]
     places[:15, 2] = 0.8
     return {"pose_keypoints_2d": places.round(3).ravel().tolist()}
 

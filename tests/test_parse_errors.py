@@ -158,8 +158,7 @@ def test_ctrl_c_leaves_whole_files_and_the_next_run_completes(tmp_path, run_stag
 def test_a_clip_that_is_there_twice_is_named_and_the_others_are_made(run_stage, tmp_path):
     (tmp_path / "keypoints").mkdir()
     for name in ("a.npy", "b.npy"):
-        spread = np.random.default_rng(0).uniform(100, 200, size=(15, 2))
-        np.save(tmp_path / "keypoints" / name, np.broadcast_to(spread, (20, 15, 2)))
+        np.save(tmp_path / "keypoints" / name, np.broadcast_to(np.add(test_parse.STANDING, 300), (20, 15, 2)))
     (tmp_path / "keypoints" / "a.pkl").touch()
     done = run_stage("parse.py", tmp_path, "--fps", 25)
     assert done.returncode == 2 and "a.npy, a.pkl have the same clip name" in done.stderr, done.stderr

@@ -48,7 +48,7 @@ def test_every_format_goes_through_the_stage_as_openpose_does(tmp_path, run_stag
     assert "Traceback" not in result.stderr
     first, second = result.stderr.strip().splitlines()
     assert "aist.pkl: found a call of 'os.system', expected numpy arrays only" in first
-    assert "array.npz: found people of size" in second and "expected pixels" in second
+    assert "array.npz: found coordinates from 0 to 1, expected pixels" in second
 
 
 def test_real_dancers_with_bystanders_are_followed_in_coco_results_too(tmp_path, run_stage, shared):

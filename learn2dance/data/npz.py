@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from learn2dance.cli import log
+from learn2dance.cli import log, warn_once
 from learn2dance.data.schemas import SCHEMA, SCHEMAS, Array
 from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
+from learn2dance.motion import plausibility
 
 
 def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict[str, str], **arrays) -> None:
@@ -75,7 +76,9 @@ def load_poses(path: str | Path) -> dict:
 
     Returns ``poses`` float32 (T, J, 2), NaN where missing; ``y_up``, whether y points up; ``fps``, ``beats`` (B,) in
     seconds and a dance's ``nearer`` (T,), or None if the file has none; and ``travel``, False if the camera moved.
-    Raises a UserError if there are no poses of that shape, or infinite ones, or if fps or beats are not valid numbers.
+    Poses that no stage wrote go through `plausibility.mark_missing` and `plausibility.checked`. Raises a UserError if
+    there are no poses of that shape, or infinite ones, if they are not plausible, or if fps or beats are not valid
+    numbers.
     """
     arrays = read_npz(path)
     poses, beats, fps = (arrays.get(key) for key in ("poses", "beats", "fps"))
@@ -83,7 +86,9 @@ def load_poses(path: str | Path) -> dict:
         found = ", ".join(sorted(arrays)) or "nothing"
         raise UserError(f"{path}: no key 'poses', found {found}; is it another stage's file?")
     if poses.ndim != 3 or poses.shape[-1] != 2 or 0 in poses.shape or poses.dtype.kind not in "fiu":
-        raise UserError(f"{path}: 'poses' is {poses.dtype} {poses.shape}, expected numbers (frames, joints, 2)")
+        hint = plausibility.axes_problem(poses.shape)
+        found = f"'poses' is {poses.dtype} {poses.shape}, expected numbers (frames, joints, 2)"
+        raise UserError(f"{path}: {found}" + (f"; {hint}" if hint else ""))
     with np.errstate(over="ignore"):
         poses = poses.astype(np.float32)
     if np.isinf(poses).any():
@@ -94,7 +99,14 @@ def load_poses(path: str | Path) -> dict:
     if beats is not None and (beats.ndim != 1 or beats.dtype.kind not in "fiu"):
         raise UserError(f"{path}: 'beats' is {beats.dtype} {beats.shape}, expected seconds (beats,)")
     fps = None if fps is None else float(fps)
-    found = {"poses": poses, "fps": fps, "y_up": _meta(arrays).get("kind") == "dance", "beats": beats}
+    if not (meta := _meta(arrays)):
+        poses = plausibility.mark_missing(poses)
+        if hint := plausibility.axes_problem(poses.shape, poses):
+            raise UserError(f"{path}: 'poses' is {poses.shape}, expected (frames, joints, 2); {hint}")
+        poses, notes = plausibility.checked(path, poses)
+        for note in notes:
+            warn_once(f"{path}: {note}")
+    found = {"poses": poses.astype(np.float32), "fps": fps, "y_up": meta.get("kind") == "dance", "beats": beats}
     found["travel"] = bool(np.all(arrays.get("travel", True)))
     return found | {"nearer": arrays.get("nearer") if found["y_up"] else None}
 

@@ -18,6 +18,29 @@ COCO_17 = (
     "Nose LEye REye LEar REar LShoulder RShoulder LElbow RElbow LWrist RWrist LHip RHip LKnee RKnee LAnkle RAnkle"
 ).split()
 JOINTS = {15: BODY_15, 17: COCO_17, 18: COCO_18, 25: BODY_25}  # by the number of joints
+# Other orders, with the nearest of these names; "" for joints that have none. BODY_25B and MPI: OpenPose's experimental
+# and older models. Human3.6M: Ionescu et al., TPAMI 2014, the usual 17 joints. Kinect: JointType of its SDK 2.0.
+BODY_25B = [*COCO_17, "", "", *"LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel".split()]
+MPI_15 = [name for name in BODY_15 if name != "MidHip"] + [""]
+HUMAN36M_17 = (
+    ("MidHip RHip RKnee RAnkle LHip LKnee LAnkle - Neck Nose - LShoulder LElbow LWrist RShoulder RElbow RWrist")
+    .replace("-", "")
+    .split(" ")
+)
+KINECT_25 = (
+    (
+        "MidHip - - Nose LShoulder LElbow LWrist - RShoulder RElbow RWrist - LHip LKnee LAnkle - RHip RKnee RAnkle - "
+        "Neck - - - -"
+    )
+    .replace("-", "")
+    .split(" ")
+)
+ORDERS = {  # number of joints -> model -> names of its joints; the first is the usual one
+    15: {"BODY_25 (its first 15 joints)": BODY_15, "OpenPose's MPI": MPI_15},
+    17: {"COCO": COCO_17, "Human3.6M": HUMAN36M_17},
+    18: {"OpenPose's COCO": COCO_18},
+    25: {"BODY_25": BODY_25, "BODY_25B": BODY_25B, "Kinect": KINECT_25},
+}
 
 # Head, arms and legs, right then left: every joint of BODY_15 once.
 LIMBS = ((0, 1), (2, 3, 4), (5, 6, 7), (8, 9, 10, 11), (12, 13, 14))
@@ -32,6 +55,28 @@ _BONES = (  # used if the skeleton has both joints
 )
 _EXTRA_BONES = {17: "LShoulder-RShoulder LHip-RHip LShoulder-LHip RShoulder-RHip", 18: "Neck-RHip Neck-LHip"}
 MOVING = np.array([j for j in range(15) if j != MID_HIP])  # MidHip is the origin, so it never moves
+
+
+def names_of(joints: int) -> list[str]:
+    """Return the names of the joints of a skeleton with this number of joints; empty if the number is unknown."""
+    return list(JOINTS.get(joints, []))
+
+
+def to_order(poses: np.ndarray, names: list[str]) -> np.ndarray:
+    """Convert poses (…, J, 2 or 3) whose joints have these names to BODY_25, or its first 15 without feet or eyes.
+
+    A missing Neck and MidHip become the midpoints of the shoulders and of the hips. Of a third number, the confidence,
+    they have the lower one; 0 means not detected, and then all three are 0.
+    """
+    for middle, pair in (("Neck", "Shoulder"), ("MidHip", "Hip")):
+        if middle not in names:
+            sides = poses[..., [names.index(side + pair) for side in "RL"], :]
+            midpoint = sides.mean(axis=-2, keepdims=True)
+            midpoint[..., 2:] = sides[..., 2:].min(axis=-2, keepdims=True)
+            midpoint[(midpoint[..., 2:] == 0).any(-1)] = 0
+            poses, names = np.concatenate([poses, midpoint], axis=-2), [*names, middle]
+    order = BODY_25 if set(BODY_25) <= set(names) else BODY_15
+    return poses[..., [names.index(name) for name in order], :]
 
 
 def bones(joints: int) -> list[tuple[int, int]]:

@@ -2,7 +2,8 @@
 
 OpenPose writes one file a frame, ``<clip>_000000000123_keypoints.json``, with the frame number in the name. The formats
 read here are those of its documentation ("Output format"): BODY_25 and COCO-18, three numbers a joint (x, y,
-confidence), under ``pose_keypoints_2d`` or, in older versions, ``pose_keypoints``.
+confidence), under ``pose_keypoints_2d`` or, in older versions, ``pose_keypoints``. Converters of other tools write the
+same files with COCO's 17 joints, or more that begin with them.
 """
 
 import json
@@ -15,13 +16,13 @@ import numpy as np
 import orjson
 
 from learn2dance.errors import UserError
-from learn2dance.motion.skeleton import BODY_15, JOINTS
+from learn2dance.motion.skeleton import names_of, to_order
 from learn2dance.poses.formats.clip_files import Files
 
 KEYS = ("pose_keypoints_2d", "pose_keypoints")
 LIMITS = np.array([1e5, 1e5, 2])  # pixels larger than any image; confidence, sometimes slightly above 1
 _NUMBER = re.compile(r"(\d+)(?:_keypoints)?\.json$")
-SMALLEST = 10  # pixels: if people are smaller, the unit is probably not pixels
+COCO_FIRST = (17, 26, 68, 133, 136)  # joint counts of models whose first 17 joints are COCO's
 BODY = 15  # joints: the first 15 of BODY_25, without eyes, ears and feet
 
 
@@ -37,6 +38,7 @@ class Detections:
     kind: str = "OpenPose's JSON"
     fps: float | None = None  # frames a second, if the source says
     dancer_only: bool = False  # whether the source holds one dancer, selected by its authors: at most one a frame
+    names: list[str] | None = None  # of the joints, if the source says
 
     def people_count(self) -> str:
         """Return how many people the frames hold as text: "1 person", "0-3 people"."""
@@ -45,13 +47,14 @@ class Detections:
         return "1 person" if low == high == 1 else f"{high if low == high else f'{low}-{high}'} people"
 
 
-def read(path: Path, files: Files) -> Detections:
+def read(path: Path, files: Files, first_frame: int = 0) -> Detections:
     """Read the JSON files of a clip, as `clip_files.read` returns them; ``path`` is for error messages.
 
-    The result has 25 joints in the order of BODY_25, or 18 in the order of COCO-18. Raises a UserError if a file is not
-    OpenPose's, is truncated or has another number of joints, or if two files are the same frame.
+    ``first_frame`` is the number of the video's first frame in the files' names. The result has 25 joints (BODY_25), 18
+    (COCO-18), 17 (COCO) or 15 (MPI, or the first of BODY_25). Raises a UserError if a file is not OpenPose's, is
+    truncated or has another number of joints, if two files are the same frame, or if one is before the first frame.
     """
-    frame_of = _frame_numbers(path, [name for name, _ in files])
+    frame_of = _frame_numbers(path, [name for name, _ in files], first_frame)
     numbers = array("d")  # 3 J numbers for each person
     source: list[int] = []  # index of each person's file
     length = 0  # of each person's numbers
@@ -70,14 +73,15 @@ def read(path: Path, files: Files) -> Detections:
                 numbers.fromlist(row)
             if not row:  # OpenPose ran with hands or faces alone
                 continue
-            if len(row) not in (75, 54):
+            if len(row) // 3 not in (25, 18, 15, *COCO_FIRST) or len(row) % 3:
                 expected = "expected 75 (BODY_25) or 54 (COCO-18); was it another model?"
                 raise UserError(f"{path}/{name}: found {len(row)} numbers for a person, {expected}")
             length = length or len(row)
             if len(row) != length:
                 raise UserError(f"{path}/{name}: found {len(row) // 3} joints, {length // 3} before; are runs mixed?")
             source.append(index)
-    people, impossible = remove_impossible(np.frombuffer(numbers).reshape(len(source), (length or 75) // 3, 3))
+    people = np.frombuffer(numbers).reshape(len(source), (length or 75) // 3, 3)
+    people, impossible = remove_impossible(people[:, :17] if length // 3 in COCO_FIRST else people)
     frames = int(frame_of.max()) + 1
     return Detections(people, frame_of[source], frames, frames - len(files), impossible)
 
@@ -96,30 +100,25 @@ def remove_impossible(people: np.ndarray) -> tuple[np.ndarray, int]:
     return people, int((~possible).sum())
 
 
-def detections(path: Path, people: np.ndarray, frame: np.ndarray, kind: str, **more) -> Detections:
-    """Build the `Detections` of people (N, J, 3) and their frames (N,), in any order.
-
-    Raises a UserError, which names ``path``, if the people are not in pixels.
-    """
+def detections(people: np.ndarray, frame: np.ndarray, kind: str, **more) -> Detections:
+    """Build the `Detections` of people (N, J, 3) and their frames (N,), in any order."""
     order = np.argsort(frame, kind="stable")
     people, impossible = remove_impossible(people[order])
-    size = body_size(people)
-    if (size > 0).any() and (typical := np.median(size[size > 0])) < SMALLEST:
-        expected = "expected pixels, y down; are these fractions of the image, or torso lengths?"
-        raise UserError(f"{path}: found people of size {typical:.3g}, {expected}")
     return Detections(people, frame[order], int(frame.max(initial=-1)) + 1, 0, impossible, kind, **more)
 
 
-def _frame_numbers(path: Path, names: list[str]) -> np.ndarray:
-    """Return each file's frame number, int64, from its name."""
+def _frame_numbers(path: Path, names: list[str], first: int) -> np.ndarray:
+    """Return each file's frame number, int64, from its name; ``first`` becomes 0."""
     file_of: dict[int, str] = {}
     for name in names:
         if not (match := _NUMBER.search(name)):
             expected = "expected …_000000000123_keypoints.json; was it renamed?"
             raise UserError(f"{path}/{name}: found no frame number in the name, {expected}")
-        if (number := int(match[1])) in file_of:
+        if (number := int(match[1]) - first) in file_of:
             raise UserError(f"{path}: '{file_of[number]}' and '{name}' are the same frame; are two clips mixed?")
         file_of[number] = name
+    if min(file_of) < 0:
+        raise UserError(f"{path}: '{file_of[min(file_of)]}' is before --first-frame {first}; is that too high?")
     if max(file_of) + 1 > 10 * len(names) + 1000:
         raise UserError(f"{path}: found {len(names)} files, but frame numbers up to {max(file_of)}; are files missing?")
     return np.array(list(file_of))
@@ -170,16 +169,7 @@ def to_body_25(path: Path, people: np.ndarray, joints: int) -> np.ndarray:
     if joints != 15:
         model = "COCO" if found in (17, 18) else "BODY"
         raise UserError(f"{path}: found {model}-{found}, which has no feet, expected {joints} joints; use --joints 15")
-    names = list(JOINTS[found])
-    for middle, pair in (("Neck", "Shoulder"), ("MidHip", "Hip")):
-        if middle not in names:
-            sides = people[:, [names.index(side + pair) for side in "RL"]]
-            midpoint = sides.mean(axis=1)
-            midpoint[:, 2] = sides[..., 2].min(axis=1)
-            midpoint[midpoint[:, 2] == 0] = 0
-            people = np.concatenate([people, midpoint[:, None]], axis=1)
-            names.append(middle)
-    return people[:, [names.index(name) for name in BODY_15]]
+    return to_order(people, names_of(found))
 
 
 def body_size(people: np.ndarray) -> np.ndarray:

@@ -2,7 +2,8 @@
 
 coco     results in the format of the COCO key-point challenge, one list for all frames: ``[{"image_id": …,
          "keypoints": [x, y, confidence, …], "score": …}]``. Written by AlphaPose (``image_id`` is the image's name; for
-         a video ``0.jpg``, ``1.jpg`` …), by Detectron2 and MMPose in evaluation (a number), and by rtmlib's users.
+         a video ``0.jpg``, ``1.jpg`` …), by Detectron2 and MMPose in evaluation (a number), and by rtmlib's users. Also
+         what AlphaPose's tracker makes of it, ``{"0.jpg": [{"keypoints": …, "idx": …}]}``.
 mmpose   of MMPose's inferencer, ``[{"frame_id": 0, "instances": [{"keypoints": [[x, y], …], "keypoint_scores": …}]}]``,
          and of its demos, which have the same under ``instance_info`` and count from 1.
 brace    BRACE's segments (Moltisanti et al., ECCV 2022): ``{"<video>/img-000001.png": {"box": …, "keypoints": [[x, y,
@@ -10,7 +11,8 @@ brace    BRACE's segments (Moltisanti et al., ECCV 2022): ``{"<video>/img-000001
 aist     AIST++'s ``keypoints2d`` (Li et al., ICCV 2021), see `pose_arrays`.
 array    arrays (T, J, 2 or 3) in .npy, .npz or a pickle, see `pose_arrays`.
 
-In the first three, the joints are COCO's 17 or begin with them, as in Halpe (26, 68, 136) and COCO-WholeBody (133).
+In the first three, the joints are COCO's 17 or begin with them, as in Halpe (26, 68, 136) and COCO-WholeBody (133),
+unless MMPose's demo names others (`joint_names`).
 """
 
 import contextlib
@@ -25,9 +27,9 @@ from learn2dance.data.clip_names import ARRAYS
 from learn2dance.errors import UserError
 from learn2dance.poses.formats import pose_arrays
 from learn2dance.poses.formats.clip_files import Files
-from learn2dance.poses.formats.openpose_json import Detections, describe, detections
+from learn2dance.poses.formats.joint_names import joint_names
+from learn2dance.poses.formats.openpose_json import COCO_FIRST, Detections, describe, detections
 
-COCO_FIRST = (17, 26, 68, 133, 136)  # joint counts of models whose first 17 joints are COCO's
 LAST = 1_000_000  # frames, eleven hours at 25 a second: limit of BRACE's frame numbers, which may start anywhere
 _BINARY = (b"\x80", b"\x93NUMPY", b"PK\x03\x04")  # how pickles, .npy and .npz begin
 _OPENPOSE = re.compile(r"\d_keypoints\.json$")
@@ -45,6 +47,7 @@ def read(
     `openpose_json.read` reads. Raises a UserError if the format is none of these, or for incomplete files and poses
     that are not in pixels.
     """
+    files = _without_tracked(files)
     name, data = files[0]
     single = path.name == name
     where = path if single else path / name
@@ -65,6 +68,12 @@ def read(
     if single:
         raise UserError(f"{path}: found one frame of OpenPose's, expected a folder of the clip's name with all frames")
     return None
+
+
+def _without_tracked(files: Files) -> Files:
+    """Leave out what AlphaPose's tracker and viewer made of its results, if it lies beside them."""
+    results = [file for file in files if file[0].lower() == "alphapose-results.json"]
+    return results if all(name.lower().startswith("alphapose-") for name, _ in files) and results else files
 
 
 def _expect_one(path: Path, files: Files) -> None:
@@ -92,6 +101,9 @@ def _format(where: Path, content: object, frames: bool) -> str | None:
             return "mmpose"
         if isinstance(element, dict) and "keypoints" in element:
             return "brace"
+        tracked = [people for people in content.values() if people]  # a frame may have nobody
+        if tracked and all(isinstance(people, list) and isinstance(people[0], dict) for people in tracked):
+            return "coco"
         if isinstance(element, dict) and ("people" in element or "bodies" in element):
             raise UserError(f"{where}: found AlphaPose's --format open or cmu; run AlphaPose with its default format")
     elif content == [] or (isinstance(element, dict) and "image_id" in element):
@@ -107,7 +119,13 @@ def _format(where: Path, content: object, frames: bool) -> str | None:
 
 
 def _coco(path: Path, content: object, first: int | None) -> Detections:
-    """Read results in COCO's format: a list of people, each with its image."""
+    """Read results in COCO's format: a list of people, each with its image; or lists of people by image."""
+    if isinstance(content, dict):
+        content = [
+            person | {"image_id": image}
+            for image, people in content.items()
+            for person in _records(path, people, "keypoints")
+        ]
     people = _records(path, content, "image_id", "keypoints")
     frames = _frames(path, [person["image_id"] for person in people])
     return _detections(path, "COCO results", [person["keypoints"] for person in people], frames - (first or 0))
@@ -116,8 +134,9 @@ def _coco(path: Path, content: object, first: int | None) -> Detections:
 def _mmpose(path: Path, content: object, first: int | None) -> Detections:
     """Read the output of MMPose's inferencer or of one of its demos."""
     if demo := isinstance(content, dict):
-        content = content.get("instance_info")
+        content, meta = content.get("instance_info"), content.get("meta_info")
     frames = _records(path, content, "frame_id", "instances")
+    names = joint_names(path, meta) if demo and isinstance(meta, dict) else None
     rows, numbers = [], []
     for frame, number in zip(frames, _frames(path, [frame["frame_id"] for frame in frames]), strict=True):
         for person in _records(path, frame["instances"], "keypoints", "keypoint_scores"):
@@ -130,7 +149,7 @@ def _mmpose(path: Path, content: object, first: int | None) -> Detections:
                 raise UserError(f"{path}: frame {number}: {problem}") from None
             numbers.append(number)
     first = int(demo) if first is None else first
-    return _detections(path, "MMPose's JSON", rows, np.array(numbers, np.int64) - first)
+    return _detections(path, "MMPose's JSON", rows, np.array(numbers, np.int64) - first, names=names)
 
 
 def _brace(path: Path, contents: list, first: int | None) -> Detections:
@@ -174,10 +193,12 @@ def _frames(path: Path, images: list) -> np.ndarray:
     return np.array(numbers, np.int64)
 
 
-def _detections(path: Path, kind: str, rows: list, frame: np.ndarray, dancer_only: bool = False) -> Detections:
-    """Build `Detections` from each person's numbers and frame, sorted by frame."""
+def _detections(
+    path: Path, kind: str, rows: list, frame: np.ndarray, dancer_only: bool = False, names: list[str] | None = None
+) -> Detections:
+    """Build `Detections` from each person's numbers and frame, sorted by frame; the joints are COCO's without names."""
     if not rows:
-        return detections(path, np.zeros((0, 17, 3)), frame, kind, dancer_only=dancer_only)
+        return detections(np.zeros((0, 17, 3)), frame, kind, dancer_only=dancer_only)
     if frame.min() < 0:
         raise UserError(f"{path}: found a frame {-frame.min()} before the video's first; is --first-frame too high?")
     count = len(np.unique(frame))
@@ -190,9 +211,13 @@ def _detections(path: Path, kind: str, rows: list, frame: np.ndarray, dancer_onl
         raise UserError(f"{path}: 'keypoints' differ in length, or are not numbers; are two models mixed?") from None
     numbers = int(np.prod(people.shape[1:]))
     joints = numbers // 3
-    if numbers % 3 or joints not in COCO_FIRST or people.shape[1:] not in ((numbers,), (joints, 3)):
+    if (
+        numbers % 3
+        or joints not in ([len(names)] if names else COCO_FIRST)
+        or people.shape[1:] not in ((numbers,), (joints, 3))
+    ):
         expected = "expected 51 (COCO-17: x, y, confidence), or a model whose first joints are COCO's"
         raise UserError(f"{path}: found {numbers} numbers for a person, {expected}; which model was it?")
-    people = people.reshape(len(people), -1, 3)[:, :17]
+    people = people.reshape(len(people), -1, 3)[:, : None if names else 17]
     people[..., 2] = np.clip(people[..., 2], 0, 1)  # AlphaPose, Detectron2 and RTMPose sometimes exceed 0-1
-    return detections(path, people, frame, kind, dancer_only=dancer_only)
+    return detections(people, frame, kind, dancer_only=dancer_only, names=names)

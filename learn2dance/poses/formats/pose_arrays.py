@@ -12,6 +12,7 @@ import numpy as np
 
 from learn2dance.data import npz
 from learn2dance.errors import UserError
+from learn2dance.motion import plausibility
 from learn2dance.motion.skeleton import JOINTS
 from learn2dance.poses.formats import safe_pickle
 from learn2dance.poses.formats.clip_files import LARGEST_CLIP
@@ -42,7 +43,11 @@ def read(path: Path, data: bytes, kind: str | None = None, camera: int | None = 
     poses = _numbers(path, key, arrays[key])
     if poses.ndim != 3 or poses.shape[1] not in JOINTS or poses.shape[2] not in (2, 3):
         joints = ", ".join(map(str, sorted(JOINTS)))
-        raise UserError(f"{path}: '{key}' is {poses.shape}, expected (frames, joints, 2 or 3) with {joints} joints")
+        hint = _axes_problem(poses)
+        expected = f"expected (frames, joints, 2 or 3) with {joints} joints"
+        raise UserError(f"{path}: '{key}' is {poses.shape}, {expected}" + (f"; {hint}" if hint else ""))
+    if hint := _axes_problem(poses):
+        raise UserError(f"{path}: '{key}' is {poses.shape}, expected (frames, joints, 2 or 3); {hint}")
     confidence_key = next((k for k in CONFIDENCE if k in arrays), None)
     if poses.shape[2] == 2 and confidence_key:
         confidence = _numbers(path, confidence_key, arrays[confidence_key])
@@ -51,6 +56,12 @@ def read(path: Path, data: bytes, kind: str | None = None, camera: int | None = 
             raise UserError(f"{path}: '{confidence_key}' is {confidence.shape}, {expected}")
         poses = np.concatenate([poses, confidence[..., None]], axis=2)
     return _detections(path, poses, "an array", _fps(path, arrays.get("fps")))
+
+
+def _axes_problem(poses: np.ndarray) -> str:
+    """Return what `plausibility.axes_problem` finds, without the confidence."""
+    places = poses[..., :2] if poses.ndim == 3 and poses.shape[2] == 3 else poses
+    return plausibility.axes_problem(places.shape, places)
 
 
 def _arrays(path: Path, data: bytes) -> dict:
@@ -116,7 +127,7 @@ def _aist(path: Path, arrays: dict, camera: int) -> Detections:
 
 def _detections(path: Path, poses: np.ndarray, kind: str, fps: float | None) -> Detections:
     """Build `Detections` from poses (T, J, 2 or 3) of one dancer."""
-    unknown = np.isnan(poses).any(axis=2) | (poses[..., :2] == 0).all(axis=2)
+    unknown = np.isnan(plausibility.mark_missing(poses)).any(axis=2)
     confidence = poses[~unknown][:, 2:]  # (n, 0 or 1)
     if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1 + 1e-3):
         found = f"found third numbers from {confidence.min():g} to {confidence.max():g}"
@@ -124,4 +135,4 @@ def _detections(path: Path, poses: np.ndarray, kind: str, fps: float | None) -> 
     people = np.ones((*poses.shape[:2], 3))
     people[..., : poses.shape[2]] = poses
     people[unknown] = 0
-    return detections(path, people, np.arange(len(people)), kind, fps=fps, dancer_only=True)
+    return detections(people, np.arange(len(people)), kind, fps=fps, dancer_only=True)

@@ -23,6 +23,7 @@ Example: python parse.py data/ballroom --fps 25
 
 from learn2dance import cli
 from learn2dance.cli import log
+from learn2dance.data.clip_names import ignored
 from learn2dance.errors import UserError
 from learn2dance.poses.formats import FORMATS
 
@@ -85,7 +86,7 @@ def _no_clips(folder) -> UserError:
     """Return an error that says what the folder has instead of clips."""
     if not folder.is_dir():
         return UserError(f"{folder}: no such folder; put OpenPose's JSON or other poses there, clip by clip")
-    found = sorted(path.name for path in folder.iterdir())
+    found = sorted(path.name for path in folder.iterdir() if not ignored(path.name))
     loose = any(name.endswith(".json") for name in found)
     hint = "put each clip's JSON into a folder of its own" if loose else "is it the right data root?"
     names = ", ".join(found[:3]) or "nothing"

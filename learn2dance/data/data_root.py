@@ -1,12 +1,13 @@
 """A data root: a folder of clips, paired by name across keypoints/, audio/, videos/, clips.csv and splits/."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import clips_table, npz, splits
-from learn2dance.data.clip_names import ARCHIVES, AUDIO, FRAME, SINGLE, VIDEO
+from learn2dance.data.clip_names import ARCHIVES, AUDIO, FRAME, SINGLE, VIDEO, ignored
 from learn2dance.data.temporary import atomic_folder
 from learn2dance.errors import UserError
 from learn2dance.motion import skeleton, sync, travel
@@ -22,6 +23,8 @@ class DataRoot:
     videos: dict[str, Path]
     styles: dict[str, str]
     fps: dict[str, float]
+    person: dict[str, int]  # number of the person to follow, counted from 1
+    camera: dict[str, str]  # what the camera does: "still" or "moving"
     twice: dict[str, dict[str, str]]  # kind -> clip -> error: several files
 
     def one(self, kind: str, clip: str) -> Path | None:
@@ -36,7 +39,7 @@ class DataRoot:
 
     def have(self, *kinds: str) -> list[str]:
         """List the clips that have a file of each kind, sorted; warn of the rest; UserError if no clip does."""
-        found = [{p.stem for p in (self.path / kind).glob("*.npz") if p.name[0] != "."} for kind in kinds]
+        found = [{p.stem for p in (self.path / kind).glob("*.npz") if not ignored(p.name)} for kind in kinds]
         complete = set.intersection(*found)
         for clip in sorted(set.union(*found) - complete):
             lacking = [f"{kind}/{clip}.npz" for kind, clips in zip(kinds, found, strict=True) if clip not in clips]
@@ -50,7 +53,7 @@ class DataRoot:
     def split(self, name: str, clips: list[str]) -> list[str]:
         """List which of these clips are in the split ``train``, ``val`` or ``test``.
 
-        If there is no ``splits/`` folder, it is written by `splits.split_by_hash`. Raises a UserError if the split's
+        If there is no ``splits/`` folder, it is written by `splits.deal`. Raises a UserError if the split's
         file is missing, shares a clip with a different split, or lists none of these clips.
         """
         folder = self.path / "splits"
@@ -60,7 +63,7 @@ class DataRoot:
         if not file.exists():
             raise UserError(f"{file}: no such split; list its clips in it, or remove {folder} to write new splits")
         listed = splits.read(file)
-        for other in sorted(folder.glob("*.txt")):
+        for other in splits.files(folder):
             both = sorted(set(listed) & set(splits.read(other)))
             if both and set(listed) != set(splits.read(other)):
                 raise UserError(f"{file}: '{both[0]}' is in {other.name} too; list each clip in one split")
@@ -73,35 +76,42 @@ class DataRoot:
 
     def in_no_split(self, clips: list[str]) -> list[str]:
         """List which of these clips are in no file in ``splits/``."""
-        listed = {clip for file in (self.path / "splits").glob("*.txt") for clip in splits.read(file)}
+        listed = {clip for file in splits.files(self.path / "splits") for clip in splits.read(file)}
         return [clip for clip in clips if clip not in listed]
 
     def _write_splits(self, clips: list[str]) -> None:
-        parts = splits.split_by_hash(self.path, clips, "test", "val")
+        music = self.path / "music"
+        songs = splits.by_song(clips, music if self.audio or music.is_dir() else None)
+        parts = splits.deal(self.path, songs, "test", "val")
         with atomic_folder(self.path / "splits") as folder:
             for name, part in parts.items():
                 (folder / f"{name}.txt").write_text("".join(f"{clip}\n" for clip in part), encoding="utf-8")
         log.info("%s: split at random: %s", self.path / "splits", ", ".join(f"{len(p)} {n}" for n, p in parts.items()))
 
 
-def open_root(path: str | Path) -> DataRoot:
+def open_root(path: str | Path, coming: Iterable[str] = ()) -> DataRoot:
     """List the contents of a data root.
 
     Raises a UserError if it is not a folder, has none of keypoints/, audio/ and poses/, or ``clips.csv`` cannot be
-    read. If a clip has several files of a kind, ``twice`` has the error message.
+    read. If a clip has several files of a kind, ``twice`` has the error message. ``coming`` are clips without files
+    that may be in ``clips.csv``.
     """
     path = cli.existing_path(path, "data root (a folder with keypoints/ and audio/)")
     if not path.is_dir():
         raise UserError(f"{path}: a file, expected a data root: a folder with keypoints/ and audio/")
     if not any((path / kind).is_dir() for kind in ("keypoints", "audio", "poses")):
-        found = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+        found = ", ".join(sorted(p.name for p in path.iterdir() if not ignored(p.name))[:8]) or "nothing"
         hint = "is it one folder too deep?"
         raise UserError(f"{path}: expected keypoints/ and audio/ in a data root, found {found}; {hint}")
-    styles, fps = clips_table.read(path / "clips.csv")
     endings = {"keypoints": (*ARCHIVES, *SINGLE), "audio": AUDIO, "videos": VIDEO}
     found = {kind: _by_clip(path / kind, endings[kind]) for kind in endings}
     files, twice = ({kind: part[i] for kind, part in found.items()} for i in (0, 1))
-    return DataRoot(path, styles=styles, fps=fps, twice=twice, **files)
+    clips = {clip for part in (*files.values(), *twice.values()) for clip in part} | set(coming)
+    clips |= {
+        file.stem for kind in ("poses", "music") for file in (path / kind).glob("*.npz") if not ignored(file.name)
+    }
+    table = clips_table.read(path / "clips.csv", clips)
+    return DataRoot(path, **table, twice=twice, **files)
 
 
 def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], dict[str, str]]:
@@ -112,7 +122,7 @@ def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], d
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         ending = next((e for e in endings if path.name.lower().endswith(e)), None)
-        if path.name.startswith("."):
+        if ignored(path.name):
             continue
         if path.is_dir():
             if folder.name == "keypoints":

@@ -9,6 +9,7 @@ import numpy as np
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import data_root, npz, splits
+from learn2dance.data.clip_names import ignored
 from learn2dance.errors import UserError
 from learn2dance.motion import skeleton, travel
 
@@ -67,9 +68,9 @@ def open_folder(path: str | Path) -> PoseFolder:
     path = cli.existing_path(path, "folder of .npz files with poses")
     if not path.is_dir():
         raise UserError(f"{path}: a file, expected a folder of .npz files with poses")
-    names = sorted(p.stem for p in path.glob("*.npz") if p.name[0] != ".")
+    names = sorted(p.stem for p in path.glob("*.npz") if not ignored(p.name))
     if not names:
-        inside = ", ".join(sorted(p.name for p in path.iterdir())[:8]) or "nothing"
+        inside = ", ".join(sorted(p.name for p in path.iterdir() if not ignored(p.name))[:8]) or "nothing"
         hint = f"; did you mean {path / 'poses'}?" if (path / "poses").is_dir() else ""
         raise UserError(f"{path}: no .npz with poses in it, found {inside}{hint}")
     parent, styles = path.resolve().parent, {}
@@ -77,7 +78,7 @@ def open_folder(path: str | Path) -> PoseFolder:
         root = data_root.open_root(parent)
         train, val, styles = root.split("train", names), root.split("val", names), root.styles
     else:
-        parts = splits.split_by_hash(path, names, "val")
+        parts = splits.deal(path, splits.by_song(names), "val")
         train, val = parts["train"], parts["val"]
     joints = npz.load_poses(path / f"{names[0]}.npz")["poses"].shape[1]
     return PoseFolder(path, train, val, joints, styles)

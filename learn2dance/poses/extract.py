@@ -15,12 +15,13 @@ import json
 import math
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import clips_table, data_root
-from learn2dance.data.clip_names import VIDEO
+from learn2dance.data.clip_names import VIDEO, ignored
 from learn2dance.data.temporary import atomic_folder, temporary_folder
 from learn2dance.errors import UserError
 from learn2dance.media import video_reader
@@ -45,14 +46,14 @@ def main(argv: list[str] | None = None) -> None:
     total, extracted = len(clips) + len(faults), 0
     for kind in ("keypoints", "audio"):
         (args.data / kind).mkdir(parents=True, exist_ok=True)
-    data_root.open_root(args.data)  # reports errors of the whole data root once, not for each video
+    data_root.open_root(args.data, clips)  # reports errors of the whole data root once, not for each video
     log.info("%s: %d videos -> %s, with %s", args.videos, len(clips), args.data / "keypoints", args.backend)
 
     if args.backend == "openpose" and not args.quiet:
         openpose.fetch(args.image)
     for clip, video in clips.items():
         try:
-            extracted += _extract(args.data, clip, video, args.backend, args.image, args.pose_python)
+            extracted += _extract(args.data, clips, clip, video, args.backend, args.image, args.pose_python)
         except UserError as fault:
             faults.append(str(fault))
             if isinstance(fault, openpose.UnusableError):
@@ -68,10 +69,10 @@ def _clips(folder: Path) -> tuple[dict[str, Path], list[str]]:
     if not folder.is_dir():
         raise UserError(f"{folder}: found a file, expected a folder of videos")
     paths = sorted(path for path in folder.iterdir() if path.is_file() or path.is_symlink())  # a pipe may never end
-    others = [path.name for path in paths if path.suffix.lower() not in VIDEO and path.name[0] != "."]
+    others = [path.name for path in paths if path.suffix.lower() not in VIDEO and not ignored(path.name)]
     by_clip: dict[str, list[Path]] = {}
     for path in paths:
-        if path.suffix.lower() in VIDEO and path.name[0] != ".":
+        if path.suffix.lower() in VIDEO and not ignored(path.name):
             by_clip.setdefault(path.stem, []).append(path)
     if not by_clip:
         expected = f"expected videos, which end in {' '.join(VIDEO)}"
@@ -92,10 +93,10 @@ def _clips(folder: Path) -> tuple[dict[str, Path], list[str]]:
     return clips, faults
 
 
-def _extract(data: Path, clip: str, video: Path, backend: str, image: str, python: str) -> bool:
-    """Extract one clip's keypoints and sound; return False if it is skipped: complete, or not from this stage."""
+def _extract(data: Path, clips: Collection[str], clip: str, video: Path, backend: str, image: str, python: str) -> bool:
+    """Extract the keypoints and sound of one of the clips; return False if it is complete, or not from this stage."""
     target = data / "keypoints" / clip
-    root = data_root.open_root(data)  # read for each clip: clips.csv may have been edited meanwhile
+    root = data_root.open_root(data, clips)  # read for each clip: clips.csv may have been edited meanwhile
     if (existing := root.one("keypoints", clip)) not in (None, target):
         log.info("%s: skipped, %s exists", clip, existing.name)
         return False
@@ -103,7 +104,7 @@ def _extract(data: Path, clip: str, video: Path, backend: str, image: str, pytho
     fps, digest, source = root.fps.get(clip), _digest(video), _source(target)
     complete = source and (source["video"], source["frames"]) == (digest, _count(target))
     if complete and (fps is None or math.isclose(fps, source["fps"], rel_tol=1e-6)):  # clips.csv holds nine digits
-        clips_table.note_fps(data, clip, source["fps"])
+        clips_table.note_fps(data, clip, source["fps"], clips)
         if source["sound"] and not song:
             _sound(root, clip, video_reader.look(video, source["fps"]), None)
         log.info("%s: complete, %d frames by %s", clip, source["frames"], source["backend"])
@@ -113,7 +114,7 @@ def _extract(data: Path, clip: str, video: Path, backend: str, image: str, pytho
     others = 0 if source else _count(target)
     if others and abs(others - footage.frames) <= tolerance:
         log.info("%s: skipped, found %d files of another tool for %d frames", clip, others, footage.frames)
-        clips_table.note_fps(data, clip, footage.fps)
+        clips_table.note_fps(data, clip, footage.fps, clips)
         return False
 
     with atomic_folder(target) as folder:  # its temporary name has no ':', which docker refuses
@@ -125,7 +126,7 @@ def _extract(data: Path, clip: str, video: Path, backend: str, image: str, pytho
         sound, sound_digest = _sound(root, clip, footage, source.get("sound"))
         source = {"video": digest, "frames": frames, "fps": footage.fps, "backend": backend, "sound": sound_digest}
         (folder / SOURCE).write_text(json.dumps(source), encoding="utf-8")
-        clips_table.note_fps(data, clip, footage.fps)
+        clips_table.note_fps(data, clip, footage.fps, clips)
     people = "" if seen is None else f", a person in {seen / frames:.1%}"
     log.info("%s: %d frames at %g fps%s, %s; %.0f frames/s", clip, frames, footage.fps, people, sound, frames / seconds)
     if seen == 0:
@@ -161,7 +162,7 @@ def _detect(footage, target: Path, clip: str, backend: str, image: str, python: 
 def _count(folder: Path) -> int:
     """Count the frames in a clip's folder; 0 if there is no folder."""
     with contextlib.suppress(FileNotFoundError):
-        return sum(name.endswith(".json") for name in os.listdir(folder))
+        return sum(name.endswith(".json") and not ignored(name) for name in os.listdir(folder))
     return 0
 
 

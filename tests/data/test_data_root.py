@@ -63,6 +63,9 @@ def test_table(tmp_path):
         ("clip,fps\na,nan\n", "fps of a is nan"),
         ("clip,person\na,0\n", "person of a is '0', expected a number from 1"),
         ("clip,camera\na,shaky\n", "camera of a is 'shaky', expected still or moving"),
+        ("clip,style,fps\na,waltz,25\na.mp3,tango,\n", "style of 'a' is waltz and tango; keep one of the rows"),
+        ("a,25,30\n", "no header, and it can be read in several ways"),
+        ("clip,style\na,slow, waltz\n", "3 cells for 'a', expected 2; quote what has commas"),
     ):
         table.write_text(text)
         with pytest.raises(UserError, match=said):
@@ -70,6 +73,59 @@ def test_table(tmp_path):
     table.write_bytes(b"clip,style\na,\xe9l\xe9gant\n")
     with pytest.raises(UserError, match="not UTF-8"):
         data_root.open_root(tmp_path)
+
+
+TABLES = {
+    "blanks": "clip, style, fps\nMy clip, slow waltz, 29.97\n",
+    "semicolons and a decimal comma": "clip;style;fps\r\nMy clip;slow waltz;29,97\r\n",
+    "tabs": "clip\tstyle\tfps\nMy clip\tslow waltz\t29.97\n",
+    "quotes, BOM, CRLF": '\ufeff"clip","style","fps"\r\n"My clip", "slow waltz","29.97"\r\n',
+    "order and case of the header": "FPS,Clip,Style\n29.97,My clip,slow waltz\n",
+    "no header": "My clip,slow waltz,29.97\n",
+    "no header, another order": "My clip,29.97,slow waltz\n",
+    "names of files": "clip,style,fps\nvideos/My clip.MP4,slow waltz,29.97\n",
+    "case": "clip,style,fps\nmy CLIP,slow waltz,29.97\n",
+    "two rows": "clip,style,fps\nMy clip,slow waltz,\nMy clip.mp3,,29.97\n",
+    "empty lines": "clip,style,fps\n\nMy clip,slow waltz,29.97\n,,\n\n",
+}
+
+
+@pytest.mark.parametrize("way", TABLES)
+def test_a_table_that_can_be_read_in_one_way_is(tmp_path, way):
+    make(tmp_path, "audio/My clip.mp3")
+    (tmp_path / "clips.csv").write_bytes(TABLES[way].encode())
+    root = data_root.open_root(tmp_path)
+    assert root.styles == {"My clip": "slow waltz"} and root.fps == {"My clip": 29.97}
+
+
+def test_rows_of_no_clip_or_of_several_are_named(tmp_path, caplog):
+    data_root.log.propagate = True
+    make(tmp_path, "audio/a.mp3", "audio/B.mp3", "audio/b.wav")
+    table = tmp_path / "clips.csv"
+    table.write_text("clip,style,camera man\na,waltz,x\nc.mp4,tango,y\n")
+    assert data_root.open_root(tmp_path).styles["a"] == "waltz"
+    assert "rows of no clip: 'c.mp4'; are the names right" in caplog.text
+    assert "ignored: column camera man; those used are clip, style, fps" in caplog.text
+    caplog.clear()
+    data_root.open_root(tmp_path, coming=["c"])
+    assert "rows of no clip" not in caplog.text
+    table.write_text("clip,style\nb.mp4,waltz\n")
+    with pytest.raises(UserError, match="'b.mp4' may be B or b; write the clip's exact name"):
+        data_root.open_root(tmp_path)
+    table.write_text("clip,style\nb,waltz\nB,tango\n")
+    assert data_root.open_root(tmp_path).styles == {"b": "waltz", "B": "tango"}
+
+
+def test_what_file_managers_leave_is_no_data(tmp_path):
+    junk = ".DS_Store", "._a.json", "Thumbs.db", "desktop.ini", "__MACOSX/a.json", "._b.mp3", "._a.npz"
+    folders = "keypoints", "audio", "videos", "poses", "music", "splits"
+    make(tmp_path, "keypoints/a/0.json", "audio/a.mp3", "poses/a.npz", "splits/._train.txt")
+    make(tmp_path, *(f"{folder}/{name}" for folder in folders for name in junk))
+    (tmp_path / "splits" / "._train.txt").write_bytes(b"\0\x05\x16\x07\xff")
+    (tmp_path / "splits" / "train.txt").write_text("a\n")
+    root = data_root.open_root(tmp_path)
+    assert list(root.keypoints) == list(root.audio) == root.have("poses") == ["a"] and not root.videos
+    assert root.split("train", ["a"]) == ["a"] and root.in_no_split(["a", "b"]) == ["b"]
 
 
 def test_incomplete_clips_are_named_and_left_out(tmp_path, caplog):
@@ -116,11 +172,13 @@ def test_a_folder_may_be_named_as_a_frame_is(tmp_path):
         ("", "clip,style,fps\na,,29.97\n"),
         ("clip,fps,style\nb,25\na,,waltz\n", "clip,fps,style\nb,25,\na,29.97,waltz\n"),
         ("clip,fps\na,25\n", "clip,fps\na,25\n"),
+        ("clip; style\na.mp4; waltz\nb; tango\n", "clip,style,fps\na.mp4,waltz,29.97\nb,tango,\n"),
+        ("a,waltz\nb,tango\n", "clip,style,fps\na,waltz,29.97\nb,tango,\n"),
     ],
 )
 def test_the_rest_of_the_table_is_kept(tmp_path, before, after):
     table = tmp_path / "clips.csv"
     if before is not None:
         table.write_text(before)
-    clips_table.note_fps(tmp_path, "a", 29.97)
+    clips_table.note_fps(tmp_path, "a", 29.97, ["a", "b"])
     assert table.read_text() == after

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from learn2dance.data.clip_names import ARRAYS, SINGLE
+from learn2dance.data.clip_names import ARRAYS, SINGLE, ignored
 from learn2dance.errors import UserError
 
 BLOCK = 1 << 16  # bytes per read: more than a frame usually has
@@ -62,11 +62,11 @@ def read(path: Path) -> tuple[Files, str]:
 
 def _folder(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of the files in a folder, or in its only subfolder if it holds nothing else."""
-    names = os.listdir(path)
+    names = _listed(path)
     if len(names) == 1 and (path / names[0]).is_dir():  # an archive unpacked into a folder of its own name
-        path, names = path / names[0], os.listdir(path / names[0])
+        path, names = path / names[0], _listed(path / names[0])
     base = f"{path}{os.sep}"  # a Path for each of thousands of files would be slow
-    for name in list(filter(_wanted, names)) or [n for n in names if n.lower().endswith(ARRAYS) and n[0] != "."]:
+    for name in list(filter(_wanted, names)) or [name for name in names if name.lower().endswith(ARRAYS)]:
         with open(base + name, "rb", buffering=0) as file:
             data = file.read(BLOCK)
             # A file shorter than BLOCK that ends like JSON is complete. A second read would double the cost.
@@ -77,8 +77,12 @@ def _folder(path: Path) -> Iterator[tuple[str, bytes]]:
         yield name, data
 
 
+def _listed(folder: Path) -> list[str]:
+    return [name for name in os.listdir(folder) if not ignored(name)]
+
+
 def _wanted(name: str) -> bool:
-    return name.endswith(".json") and name[name.rfind("/") + 1] != "."  # macOS packs ._x.json beside x.json
+    return name.endswith(".json") and not ignored(name.removeprefix("./"))  # macOS packs ._x.json beside x.json
 
 
 def _zip(path: Path, packed: bytes) -> Iterator[tuple[str, bytes]]:

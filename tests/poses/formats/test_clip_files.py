@@ -189,3 +189,28 @@ def test_a_header_that_tarfile_cannot_read_is_damage(tmp_path, kind):
     (tmp_path / "a.tar").write_bytes(bytes(header))
     with pytest.raises(UserError, match="damaged or incomplete archive"):
         clip_files.read(tmp_path / "a.tar")
+
+
+JUNK = [(".DS_Store", b"\0\0\0\1Bud1"), ("Thumbs.db", b"\xd0\xcf"), ("desktop.ini", b"[.ShellClassInfo]")]
+
+
+@pytest.mark.parametrize("where", ["clip", "clip/json", "clip/__MACOSX"])
+def test_what_file_managers_leave_is_not_read(tmp_path, where):
+    folder(tmp_path / "clip" / "json", CLIP)
+    (tmp_path / where).mkdir(exist_ok=True)
+    for name, data in (*JUNK, ("._clip_000000000000_keypoints.json", b"\0\5\x16\7")):
+        (tmp_path / where / name).write_bytes(data)
+    assert read(tmp_path / "clip").frames == 3
+
+
+@pytest.mark.parametrize("ending", ["tar.gz", "zip"])
+def test_what_file_managers_pack_is_not_read(tmp_path, ending):
+    path = tmp_path / f"clip.{ending}"
+    files = [(f"clip/{name}", data) for name, data in [*CLIP, *JUNK]] + [("__MACOSX/clip/x_0_keypoints.json", b"\0\5")]
+    if ending == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, data in files:
+                archive.writestr(name, data)
+    else:
+        tar(path, files)
+    assert read(path).frames == 3

@@ -12,7 +12,8 @@ somebody else is nearly as likely, both are named, and --person 2, or 2 in the c
 the other. Gaps up to --max-gap are interpolated, longer ones stay NaN; frames in which the detector took left for right
 are set right; outliers of one or two frames are removed; jitter is smoothed, as much as the clip itself shows. Frame 0
 of the poses is always frame 0 of the video: frames outside --start and --end become NaN, so that poses and music stay
-synchronised. The frame rate comes from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*.
+synchronised. The frame rate comes from --fps, or else DATA/clips.csv, or else the poses, or else DATA/videos/<clip>.*,
+whose frames may be uneven in time. Poses whose y points up and known other joint orders are converted.
 
 Whether the camera stands still is told by --travel, or else by the column camera of DATA/clips.csv (still or moving),
 or else by what DATA/videos/<clip>.* shows around the people; without any of these it is assumed. Only missing and
@@ -20,6 +21,8 @@ out-of-date files are written. A clip with an error is reported and skipped.
 
 Example: python parse.py data/ballroom --fps 25
 """
+
+from pathlib import Path
 
 from learn2dance import cli
 from learn2dance.cli import log
@@ -99,26 +102,36 @@ def _parse(job: tuple) -> tuple[str, bool]:
     import numpy as np
 
     from learn2dance.data import npz
-    from learn2dance.poses import camera, cleaning, sides, tracking
+    from learn2dance.media import video_reader
+    from learn2dance.poses import camera, cleaning, frame_times, sides, tracking
     from learn2dance.poses.formats import clip_files, conversion, openpose_json, other_tools
 
     source, target = root.keypoints[clip], root.file("poses", clip)
     files, digest = clip_files.read(source)
     found = other_tools.read(source, files, **form)
-    fps = fps or root.fps.get(clip) or (found and found.fps) or _video_fps(root, clip)
+    fps = fps or root.fps.get(clip) or (found and found.fps)
+    fps = fps and video_reader.exact_rate(fps)
+    video = None if fps else _video(root, clip)
     arguments = settings | form | {"fps": fps, "version": cleaning.VERSION}
-    parents = {f"keypoints/{source.name}": digest}
-    if video := root.videos.get(clip) if settings["travel"] is None else None:
-        parents[f"videos/{video.name}"] = npz.digest(video)
+    filmed = root.videos.get(clip) if settings["travel"] is None else None
+    parents = {f"videos/{path.name}": npz.digest(path) for path in {video, filmed} if path}
+    parents |= {f"keypoints/{source.name}": digest}
     if npz.is_up_to_date(target, "poses", arguments, parents):
         return f"{clip}: up to date", False
 
     found = found or openpose_json.read(source, files, form.get("first_frame", 0))
     del files  # to free memory: they are as large as the clip
     people, notes = conversion.to_body(source, found, settings["joints"])
-    for note in notes:
+    uneven = ""
+    if video:
+        footage = video_reader.look(video)
+        fps, (times, uneven) = footage.fps, frame_times.of_frames(found.frames, footage)
+    seconds = times[found.frame] if uneven else found.frame / fps
+    if found.first:
+        hint = f"if the video begins there, use --first-frame {found.first + form.get('first_frame', 0)}"
+        notes.append(f"no files before frame {found.first}, which are taken for a gap; {hint}")
+    for note in [*notes, uneven] if uneven else notes:
         log.warning("%s: %s", source, note)
-    seconds = found.frame / fps
     inside = (seconds >= settings["start"]) & (seconds < (settings["end"] or np.inf))
     people, frame = people[inside], found.frame[inside]
     confident = people * (people[..., 2:] >= np.float32(settings["min_confidence"]))
@@ -139,8 +152,11 @@ def _parse(job: tuple) -> tuple[str, bool]:
     keypoints = np.zeros((found.frames, settings["joints"], 3), np.float32)
     keypoints[frame[dancer]] = people[dancer]
     keypoints, swapped = sides.undo_swaps(keypoints, fps, settings["min_confidence"])
+    if uneven:
+        keypoints = frame_times.resample(keypoints, times, fps)
     poses, filled = cleaning.clean(keypoints, fps, settings["min_confidence"], settings["max_gap"])
-    travel, known = camera.stands_still(settings["travel"], video, confident, frame, fps)
+    shown = np.round(seconds[inside] * fps).astype(int)
+    travel, known = camera.stands_still(settings["travel"], filmed, confident, shown, fps)
     arrays = {"poses": poses, "confidence": keypoints[..., 2], "filled": filled, "fps": fps, "travel": travel}
     npz.save(target, "poses", "parse.py", arguments, parents, **arrays)
 
@@ -156,16 +172,11 @@ def _parse(job: tuple) -> tuple[str, bool]:
     return f"{line}; {known}", True
 
 
-def _video_fps(root, clip: str) -> float:
-    """Return the frame rate of a clip's video."""
-    from learn2dance.media import ffmpeg
-
+def _video(root, clip: str) -> Path:
+    """Return a clip's video, for its frame rate."""
     if not (video := root.one("videos", clip)):
         raise UserError(f"{clip}: no frame rate; give --fps 25, a line in clips.csv, or videos/{clip}.mp4")
-    fps = ffmpeg.probe(video).fps
-    if not fps:
-        raise UserError(f"{video}: found no frame rate; give --fps, or a line in clips.csv")
-    return fps
+    return video
 
 
 if __name__ == "__main__":

@@ -218,3 +218,17 @@ def test_real_dances_come_out_as_they_were(tmp_path, run_stage, shared, name):
     )
     print(f"another person in {bystander.sum()} of {len(bystander)} frames")
     assert bystander.mean() < (0.005 if name == "crowd" else 0.0001)
+
+
+@pytest.mark.parametrize("first", [1, 1000])
+def test_frames_may_be_numbered_from_anywhere(tmp_path, run_stage, first):
+    write(tmp_path / "keypoints" / "clip", {t + first: [person(t)] for t in range(50)})
+    result = run_stage("parse.py", tmp_path, "--fps", 25, "--first-frame", first)
+    assert result.returncode == 0, result.stderr
+    found = poses(tmp_path)["poses"]
+    assert len(found) == 50
+    assert found[20, 0, 0] == pytest.approx(300 + 30 * np.sin(2), abs=1)
+    said = f"no files before frame {first}, which are taken for a gap; if the video begins there, use --first-frame {first}"
+    assert (said in run_stage("parse.py", tmp_path, "--fps", 25).stderr) and len(poses(tmp_path)["poses"]) == 50 + first
+    result = run_stage("parse.py", tmp_path, "--fps", 25, "--first-frame", first + 1)
+    assert result.returncode == 2 and f"is before --first-frame {first + 1}; is that too high?" in result.stderr

@@ -36,6 +36,7 @@ class Footage(NamedTuple):
     first: float  # timestamp of the first frame in the file, seconds
     late: float  # seconds from the start of the file to the first frame; the sound may start earlier
     sound: bool
+    times: np.ndarray  # seconds (n,) of the stored frames after the first one, increasing
 
 
 def look(path: str | Path, fps: float | None = None) -> Footage:
@@ -67,7 +68,7 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
     plain = even and wide == width and not header.rotated
     frames = len(times) if even else max(1, round((times[-1] - times[0] + np.median(np.diff(times))) * rate))
     late = 0.0 if header.start is None else max(0.0, float(times[0]) - header.start)
-    return Footage(path, (wide, height), rate, frames, plain, float(times[0]), late, header.sound)
+    return Footage(path, (wide, height), rate, frames, plain, float(times[0]), late, header.sound, times - times[0])
 
 
 def _check_complete(path: Path, header: ffmpeg.Header, messages: str, times: np.ndarray) -> None:
@@ -100,6 +101,11 @@ def _rate(times: np.ndarray, given: float | None, header: float | None) -> tuple
         if np.abs(times * rate - np.arange(len(times))).max() < 0.5:
             return rate, True
     return given or _usual(max(mean, min(median, FASTEST))), False
+
+
+def exact_rate(fps: float) -> float:
+    """Return 24000/1001, 30000/1001 or 60000/1001 for what players round it to (23.976, 23.98 …), else ``fps``."""
+    return next((rate for rate in USUAL if fps in (round(rate, 2), round(rate, 3))), fps)
 
 
 def _usual(rate: float) -> float:

@@ -39,6 +39,7 @@ class Detections:
     fps: float | None = None  # frames a second, if the source says
     dancer_only: bool = False  # whether the source holds one dancer, selected by its authors: at most one a frame
     names: list[str] | None = None  # of the joints, if the source says
+    first: int = 0  # frame of the first file, if each frame has a file
 
     def people_count(self) -> str:
         """Return how many people the frames hold as text: "1 person", "0-3 people"."""
@@ -83,7 +84,7 @@ def read(path: Path, files: Files, first_frame: int = 0) -> Detections:
     people = np.frombuffer(numbers).reshape(len(source), (length or 75) // 3, 3)
     people, impossible = remove_impossible(people[:, :17] if length // 3 in COCO_FIRST else people)
     frames = int(frame_of.max()) + 1
-    return Detections(people, frame_of[source], frames, frames - len(files), impossible)
+    return Detections(people, frame_of[source], frames, frames - len(files), impossible, first=int(frame_of.min()))
 
 
 def remove_impossible(people: np.ndarray) -> tuple[np.ndarray, int]:

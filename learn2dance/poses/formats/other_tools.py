@@ -55,6 +55,10 @@ def read(
         _expect_one(path, files)
         if format not in (None, "aist", "array"):
             raise UserError(f"{where}: found no JSON, as --format {format} expects; omit --format")
+        if first_frame:
+            raise UserError(
+                f"{where}: --first-frame {first_frame} is for numbered frames, an array's begin at its start"
+            )
         return pose_arrays.read(where, data, format, camera)
     if format == "openpose":
         return None

@@ -103,6 +103,7 @@ def _parse(job: tuple) -> tuple[str, bool]:
 
     from learn2dance.data import npz
     from learn2dance.media import video_reader
+    from learn2dance.motion import skeleton
     from learn2dance.poses import camera, cleaning, frame_times, sides, tracking
     from learn2dance.poses.formats import clip_files, conversion, openpose_json, other_tools
 
@@ -159,6 +160,8 @@ def _parse(job: tuple) -> tuple[str, bool]:
     travel, known = camera.stands_still(settings["travel"], filmed, confident, shown, fps)
     arrays = {"poses": poses, "confidence": keypoints[..., 2], "filled": filled, "fps": fps, "travel": travel}
     npz.save(target, "poses", "parse.py", arguments, parents, **arrays)
+    if names := skeleton.never_seen(poses):
+        log.warning("%s: %s never seen: it can be drawn, but %s", clip, names, skeleton.HALF_BODY)
 
     unknown = np.isnan(poses[..., 0])
     gaps = (np.diff(unknown, axis=0, prepend=False) & unknown).sum()

@@ -62,7 +62,8 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
         raise UserError(f"{notebook}: not a notebook ({str(error).splitlines()[0][:100]})") from None
     parameters = {name: _value(notebook, known, name, text) for name, text in parameters.items()}
     with temporary_folder() as private, atomic(target) as temporary:
-        # Use this environment's kernel, and write nothing to the user's home.
+        # Use this environment's kernel, and write nothing to the user's home. JUPYTER_PATH would come first.
+        os.environ.pop("JUPYTER_PATH", None)
         os.environ |= {"JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         os.environ |= dict.fromkeys(("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR"), str(private))
         profile = private / "profile_default"

@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -116,3 +117,23 @@ SMALLER = {
     "Process_Waves.ipynb": ("JOBS", "2"),
     "Clustering.ipynb": ("CODES", "16"),
 }  # what the toy root has enough for
+
+
+def test_the_kernel_is_this_environments_whatever_jupyter_path_says(tmp_path, run_stage):
+    kernel = {"argv": ["/bin/false"], "display_name": "another environment", "language": "python"}
+    folder = tmp_path / "jupyter" / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(kernel))
+    (tmp_path / "data" / "audio").mkdir(parents=True)
+    empty = {"metadata": {}, "outputs": [], "execution_count": None, "cell_type": "code"}
+    cells = [
+        empty | {"source": "DATA = ''", "metadata": {"tags": ["parameters"]}, "id": "a"},
+        empty | {"source": "import sys\nprint(sys.executable)", "id": "b"},
+    ]
+    metadata = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python"}}
+    book = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "a.ipynb").write_text(json.dumps(book))
+    environment = os.environ | {"JUPYTER_PATH": str(tmp_path / "jupyter")}
+    done = run_stage("-m", "learn2dance.notebook", tmp_path / "a.ipynb", tmp_path / "data", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert sys.executable in done.stdout

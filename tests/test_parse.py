@@ -228,7 +228,20 @@ def test_frames_may_be_numbered_from_anywhere(tmp_path, run_stage, first):
     found = poses(tmp_path)["poses"]
     assert len(found) == 50
     assert found[20, 0, 0] == pytest.approx(300 + 30 * np.sin(2), abs=1)
-    said = f"no files before frame {first}, which are taken for a gap; if the video begins there, use --first-frame {first}"
-    assert (said in run_stage("parse.py", tmp_path, "--fps", 25).stderr) and len(poses(tmp_path)["poses"]) == 50 + first
+    said = run_stage("parse.py", tmp_path, "--fps", 25).stderr
+    assert f"no files before frame {first}, which are taken for a gap" in said
+    assert f"use --first-frame {first}" in said and len(poses(tmp_path)["poses"]) == 50 + first
     result = run_stage("parse.py", tmp_path, "--fps", 25, "--first-frame", first + 1)
     assert result.returncode == 2 and f"is before --first-frame {first + 1}; is that too high?" in result.stderr
+
+
+def test_a_joint_that_is_never_seen_is_named(tmp_path, run_stage):
+    def lame(t):
+        found = person(t)
+        found["pose_keypoints_2d"][33:36] = [0, 0, 0]
+        return found
+
+    write(tmp_path / "keypoints" / "clip", {t: [lame(t)] for t in range(50)})
+    result = run_stage("parse.py", tmp_path, "--fps", 25)
+    assert result.returncode == 0
+    assert "clip: RAnkle never seen: it can be drawn, but half bodies cannot be learned from" in result.stderr

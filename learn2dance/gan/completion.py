@@ -183,6 +183,9 @@ def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[
             raise UserError(f"{path}: no joint {max(joints)}; there are {wanted}, counted from 0")
         poses[:, [j for j in range(wanted) if j not in joints]] = np.nan
     if not np.isfinite(poses).all(-1).any():
+        if np.isfinite(given).all(-1).any() and (unseen := skeleton.never_seen(given)):
+            needed = "at least MidHip and Neck are" if wanted in (15, 25) else "all joints are"
+            raise UserError(f"{path}: not known in the given frames: {unseen}; {needed} needed")
         raise UserError(f"{path}: no observed joint in what is given; count from 0, there are {len(poses)} frames")
     count = int(np.ceil(seconds * fps)) or len(poses)
     if count > MAX_SECONDS * fps:

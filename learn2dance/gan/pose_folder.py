@@ -155,7 +155,9 @@ def pool(folder: PoseFolder, names: list[str], rng: np.random.Generator, most: i
     kept, everything = read_until(names, read_one, rng, most)
     poses, style = (np.concatenate(part) for part in zip(*kept, strict=True))
     if not len(poses):
-        raise UserError(f"{folder.path}: no pose in {', '.join(names[:4])} has all joints")
+        unseen = skeleton.never_seen(npz.load_poses(folder.file(names[0]))["poses"])
+        cause = f"{unseen} never seen in {names[0]}: {skeleton.HALF_BODY}" if unseen else "look at one with animate.py"
+        raise UserError(f"{folder.path}: no pose in {', '.join(names[:4])} has all joints; {cause}")
     return (poses, style), everything
 
 

@@ -1,4 +1,4 @@
-"""Decode any audio file, or the sound of a video, to samples by ffmpeg."""
+"""Decode any audio file, or the sound of a video, to samples by ffmpeg, or by libsndfile where ffmpeg cannot."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from learn2dance.cli import log
 from learn2dance.errors import UserError
-from learn2dance.media import ffmpeg
+from learn2dance.media import ffmpeg, sound_file
 
 SR = 22050  # samples per second, everywhere in learn2dance
 SHORTEST = 1.75  # seconds: a little over two beats (1.71 s) at the slowest tempo, 70 beats per minute
@@ -28,7 +28,8 @@ def load(path: str | Path) -> np.ndarray:
     path = ffmpeg.media_file(path, "audio file")
     mono = f"aresample={SR}:ochl=mono:rematrix_maxval=1:async=1:first_pts=0"
     both = f"[0:a:0]asplit[a][b];[a]{mono}[mean];[b]pan=mono|c0=c0,{mono}[first];[mean][first]amerge"
-    done = ffmpeg.read("-i", ffmpeg.url(path), "-filter_complex", both, "-f", "f32le", "pipe:1")
+    with sound_file.readable(path) as source:
+        done = ffmpeg.read("-i", ffmpeg.url(source), "-filter_complex", both, "-f", "f32le", "pipe:1")
     if done.code:
         if not ffmpeg.header(path, done).sound:
             raise UserError(f"{path}: found no sound, expected an audio file; is it a video without sound?")

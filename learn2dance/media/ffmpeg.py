@@ -76,6 +76,11 @@ def probe(path: str | Path) -> Header:
     return header(path, read("-i", url(path)))
 
 
+def has_stream(result: Result) -> bool:
+    """Tell whether an ffmpeg that read a file found sound or a picture in it."""
+    return bool(_STREAM.search(result.log))
+
+
 def header(path: Path, result: Result) -> Header:
     """Return a file's header from the log of an ffmpeg that read it; raise a UserError if it has no stream."""
     log = re.split(r"^Output #", result.log, maxsplit=1, flags=re.MULTILINE)[0]

@@ -1,5 +1,6 @@
 """Write raw frames as mp4 or gif by ffmpeg, and show videos in notebooks."""
 
+import contextlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from learn2dance.cli import existing_path, progress
 from learn2dance.data.temporary import atomic, temporary_folder
 from learn2dance.errors import UserError
-from learn2dance.media import ffmpeg
+from learn2dance.media import ffmpeg, sound_file
 
 # No B-frames, so that all players agree on the time of the first frame. The number of threads is fixed, so that the
 # bytes are always the same. A finer motion search takes 20% more time and makes the file 15% smaller.
@@ -44,17 +45,19 @@ def write(
         raise UserError(f"{path}: expected a name that ends in .mp4 or .gif")
     rate = str(Fraction(fps).limit_denominator(100_000))
     video_in = f"-f rawvideo -pix_fmt rgb0 -video_size {size[0]}x{size[1]} -framerate {rate} -i pipe:0".split()
-    sound = []
-    if audio is not None and ending == ".mp4":
-        if not ffmpeg.probe(audio).sound:
-            raise UserError(f"{audio}: found no sound, expected a song (wav, flac, mp3 …) or a video with sound")
-        seconds = count / fps
-        cut = (  # fill gaps, so that sound keeps the file's timestamps; then cut or pad it to the length of the video
-            f"aresample=async=1:first_pts=0,atrim=start={start:.6f},asetpts=PTS-STARTPTS,"
-            f"apad=whole_dur={seconds:.6f},atrim=end={seconds:.6f}"
-        )
-        sound = ["-i", ffmpeg.url(audio), "-map", "0:v", "-map", "1:a:0", "-af", cut, *"-c:a aac -b:a 160k".split()]
-    with temporary_folder() as folder, atomic(path) as temporary:
+    with contextlib.ExitStack() as stack:
+        sound = []
+        if audio is not None and ending == ".mp4":
+            audio = stack.enter_context(sound_file.readable(ffmpeg.media_file(audio, "audio or video file")))
+            if not ffmpeg.probe(audio).sound:
+                raise UserError(f"{audio}: found no sound, expected a song (wav, flac, mp3 …) or a video with sound")
+            seconds = count / fps
+            cut = (  # fill gaps, so that sound keeps the file's timestamps; then cut or pad it to the video's length
+                f"aresample=async=1:first_pts=0,atrim=start={start:.6f},asetpts=PTS-STARTPTS,"
+                f"apad=whole_dur={seconds:.6f},atrim=end={seconds:.6f}"
+            )
+            sound = ["-i", ffmpeg.url(audio), "-map", "0:v", "-map", "1:a:0", "-af", cut, *"-c:a aac -b:a 160k".split()]
+        folder, temporary = stack.enter_context(temporary_folder()), stack.enter_context(atomic(path))
         options = [*sound, *_X264]
         if ending == ".gif":  # the palette is computed from a few frames, since ffmpeg holds all of them in memory
             palette = ffmpeg.url(folder / "palette.png")

@@ -79,6 +79,23 @@ def to_order(poses: np.ndarray, names: list[str]) -> np.ndarray:
     return poses[..., [names.index(name) for name in order], :]
 
 
+def never_seen(poses: np.ndarray) -> str:
+    """List the joints of poses (T, J, 2) that are NaN in every frame, by name, or by number if the order is unknown.
+
+    Of BODY_25's order, only the first 15 count. Empty if there are none.
+    """
+    joints = poses.shape[1]
+    names = BODY_15 if joints in (15, 25) else names_of(joints) or [f"joint {j}" for j in range(joints)]
+    unseen = ~np.isfinite(poses).all(-1).any(0)
+    return ", ".join(name for name, missing in zip(names, unseen, strict=False) if missing)
+
+
+HALF_BODY = (
+    "half bodies cannot be learned from; film the whole body, or train the GAN on a folder of your own with the joints "
+    "that are seen: np.savez(path, poses=poses[:, joints], fps=fps)"
+)
+
+
 def bones(joints: int) -> list[tuple[int, int]]:
     """List the bones, pairs of joints, of a skeleton with this number of joints; empty if the number is unknown."""
     names = JOINTS.get(joints, [])

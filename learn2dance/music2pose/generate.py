@@ -95,17 +95,17 @@ def cut_prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
     if fps is None:
         raise UserError(f"{path}: no key 'fps' (frames per second); save it with the poses")
     if found["y_up"]:
-        poses, path = travel.split(poses, fps, found["nearer"])
+        poses, way = travel.split(poses, fps, found["nearer"])
     else:
-        poses, path = skeleton.normalise(poses, fps), travel.from_camera(poses, fps)
+        poses, way = skeleton.normalise(poses, fps), travel.from_camera(poses, fps)
     beats, _ = beat_grid.extend(music["beats"], music["duration"])
     held = int(np.ceil(max(-beats[0], 0) * fps))  # frames: the first pose is repeated from the first beat to time 0
-    poses, path = (np.concatenate([np.repeat(part[:1], held, 0), part]) for part in (poses, path))
-    motion, known, _ = windows.cut(
-        poses, fps, beats + held / fps, codebook.frames_per_beat, codebook.window_beats, path
-    )
+    poses, way = (np.concatenate([np.repeat(part[:1], held, 0), part]) for part in (poses, way))
+    motion, known, _ = windows.cut(poses, fps, beats + held / fps, codebook.frames_per_beat, codebook.window_beats, way)
     known = known[: len(known) if known.all() else int(np.argmin(known))]
     if not len(known):
+        if unseen := skeleton.never_seen(found["poses"]):
+            raise UserError(f"{path}: {unseen} never seen; a prefix needs all joints")
         needed = beats[codebook.window_beats] + held / fps
         raise UserError(f"{path}: expected {needed:.1f} s of complete poses at its beginning; use a longer recording")
     return motion[: len(known)]

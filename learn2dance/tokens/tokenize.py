@@ -13,7 +13,7 @@ from learn2dance.cli import log
 from learn2dance.data import data_root, npz
 from learn2dance.data.data_root import DataRoot, common_timing, normalised
 from learn2dance.errors import UserError
-from learn2dance.motion import kinematics, sync, windows
+from learn2dance.motion import kinematics, skeleton, sync, windows
 from learn2dance.tokens import codebook as tokens_codebook
 from learn2dance.tokens.codebook import Codebook
 
@@ -133,6 +133,7 @@ def load_codebook(path: Path) -> Codebook:
 def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings) -> dict:
     """Fit the codebook; return the content of clusters.npz."""
     s, timing = settings, common_timing(root, train) if settings.align else UNKNOWN
+    _check_bodies(root, train)
     read = partial(known_windows, root, train, s, timing, s.mirror)
     centroids, mean = tokens_codebook.fit(read, s.frames_per_beat * s.window_beats, s.levels, s.whole, s.codes, s.seed)
     codebook = Codebook(centroids, s.whole, mean, s.frames_per_beat, s.window_beats)
@@ -144,6 +145,16 @@ def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings) -
     found = {"centroids": centroids, "whole": s.whole, "mean": mean, "rate": timing.rate, "peaks": timing.peaks}
     found |= {key: getattr(s, key) for key in ("frames_per_beat", "window_beats", "mirror", "align")}
     return found | {"top_speed": float(np.nanpercentile(np.concatenate(speeds), 99.5)), "error": error}
+
+
+def _check_bodies(root: DataRoot, clips: list[str]) -> None:
+    """Warn of clips in which a joint is never seen, whose windows are all incomplete; UserError if all are such."""
+    unseen = {clip: skeleton.never_seen(npz.load(root.file("poses", clip), "poses")["poses"]) for clip in clips}
+    half = [f"{clip}: {names} never seen" for clip, names in unseen.items() if names]
+    if len(half) == len(clips):
+        raise UserError(f"{root.path / 'poses'}: {'; '.join(half[:3])} …: {skeleton.HALF_BODY}")
+    for clip in half:
+        log.warning("%s, so it is not trained on", clip)
 
 
 def _encode(

@@ -1,8 +1,11 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+from format_samples import TRUTH, T
 
 from learn2dance.errors import UserError
-from learn2dance.gan import pose_folder
+from learn2dance.gan import completion, pose_folder
 
 
 def folder(path, count=3, joints=7, frames=50, seed=0, **more):
@@ -119,3 +122,20 @@ def test_nothing_but_unknown_joints(tmp_path):
     found = pose_folder.open_folder(tmp_path / "x")
     with pytest.raises(UserError, match="no pose in .* has all joints"):
         pose_folder.pool(found, found.train, np.random.default_rng(0))
+
+
+def test_half_bodies_are_named_and_can_be_learned_from_as_they_are(tmp_path):
+    poses = TRUTH[..., :2].copy()
+    poses[:, 8:] = np.nan
+    for name, part in (("whole", poses), ("upper", poses[:, :8])):
+        (tmp_path / name).mkdir()
+        np.savez(tmp_path / name / "a.npz", poses=part, fps=25.0)
+    found = pose_folder.open_folder(tmp_path / "whole")
+    with pytest.raises(UserError, match="MidHip, RHip, .* never seen in a: half bodies cannot be learned from"):
+        pose_folder.pool(found, found.train, np.random.default_rng(0))
+    found = pose_folder.open_folder(tmp_path / "upper")
+    assert pose_folder.pool(found, found.train, np.random.default_rng(0))[0][0].shape == (T, 8, 2)
+    with pytest.raises(UserError, match="not known in the given frames: MidHip, RHip, .* at least MidHip and Neck"):
+        completion.read_given(
+            tmp_path / "whole" / "a.npz", SimpleNamespace(poses=SimpleNamespace(joints=15)), ["0:9"], None, 0
+        )

@@ -141,3 +141,23 @@ def test_what_is_no_sound_is_a_fault_of_one_line_that_names_the_file(tmp_path, f
         audio.load(path)
     assert name in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_what_ffmpeg_cannot_open_is_read_by_libsndfile(tmp_path, clicks, caplog):
+    """MAT5 is a format of libsndfile alone; real songs of this kind are Ogg Vorbis whose header ffmpeg refuses."""
+    import soundfile
+
+    from learn2dance.media import video_writer
+
+    audio.log.propagate = True
+    samples, rate = soundfile.read(clicks)
+    soundfile.write(tmp_path / "song.ogg", samples, rate, format="MAT5", subtype="FLOAT")
+    np.testing.assert_allclose(audio.load(tmp_path / "song.ogg"), audio.load(clicks), atol=1e-6)
+    assert caplog.text.count("libsndfile reads it") == 1
+    video_writer.write(tmp_path / "a.mp4", lambda t: bytes(64 * 64 * 4), 100, (64, 64), 25, tmp_path / "song.ogg")
+    np.testing.assert_allclose(onset_times(audio.load(tmp_path / "a.mp4"), CLICKS), CLICKS, atol=0.03)
+
+
+def test_a_real_song_that_ffmpeg_cannot_open(shared):
+    found = audio.load(shared / "songs" / "hr-savino-caribbean.ogg")
+    assert abs(len(found) / audio.SR - 62.31) < 0.01 and 0.05 < np.sqrt(np.mean(found**2)) < 0.5

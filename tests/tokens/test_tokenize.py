@@ -152,3 +152,25 @@ def test_dances_that_drift_are_aligned_with_their_beats(root):
     np.testing.assert_array_equal(cut(still)["beats"], plain)
     clusters = npz.load(root / "clusters.npz", "clusters")
     assert clusters["rate"] == 1 and np.isnan(clusters["peaks"]).all()
+
+
+def unsee(root, clips, joints):
+    """Make joints of these clips unknown in all frames."""
+    for clip in clips:
+        found = npz.load(root.file("poses", clip), "poses")
+        found["poses"][:, joints] = np.nan
+        np.savez(root.file("poses", clip), **{key: value for key, value in found.items() if key != "meta"})
+
+
+def test_a_joint_that_is_never_seen_is_the_cause_that_is_named(root, caplog):
+    data_root.log.propagate = True
+    data = data_root.open_root(root)
+    train = data.split("train", data.have("poses", "music"))
+    unsee(data, train[:1], [11])
+    tokenize._check_bodies(data, train)
+    assert f"{train[0]}: RAnkle never seen, so it is not trained on" in caplog.text
+    unsee(data, train, slice(8, 15))
+    with pytest.raises(
+        UserError, match="MidHip, RHip, RKnee, RAnkle, LHip, LKnee, LAnkle never seen.*half bodies cannot"
+    ):
+        tokenize.tokenize(data, tokenize.Settings(levels=3, codes=16))

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import clips_table, npz, splits

@@ -17,7 +17,7 @@ from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
 from learn2dance.gan import generate, pose_folder, sequence_networks
 from learn2dance.gan.generate import GanModel
-from learn2dance.motion import travel
+from learn2dance.motion import skeleton, travel
 
 OBSERVED_WEIGHT = 300.0  # loss weight of the squared error of the observed joints
 CRITIC_WEIGHT = 0.03  # loss weight of the critic scores

@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 from format_samples import (
+    BODY,
     COCO,
     DANCE,
     TRUTH,
@@ -21,7 +22,7 @@ from format_samples import (
 )
 
 from learn2dance.errors import UserError
-from learn2dance.poses.formats import openpose_json
+from learn2dance.poses.formats import conversion, openpose_json
 
 WAYS = {
     "alphapose of a video": ("a.json", text(coco_results(lambda t: f"{t}.jpg", box=[1, 2, 3, 4], idx=[0.0]))),
@@ -205,3 +206,83 @@ BAD = [
 @pytest.mark.parametrize(("name", "data", "says"), BAD, ids=[f"{n} {s[:30]}" for n, _, s in BAD])
 def test_what_cannot_be_read_is_one_line_that_names_the_file(tmp_path, name, data, says):
     is_refused(tmp_path, name, data, says)
+
+
+def demo(dance, names, data_set):
+    """Return MMPose's demo output of a model that names its joints."""
+    people = [{"keypoints": d[:, :2].tolist(), "keypoint_scores": d[:, 2].tolist()} for d in dance]
+    meta = {"dataset_name": data_set, "num_keypoints": len(names), "keypoint_id2name": dict(enumerate(names))}
+    return text(
+        {"meta_info": meta, "instance_info": [{"frame_id": t + 1, "instances": [p]} for t, p in enumerate(people)]}
+    )
+
+
+H36M = (  # as MMPose's configs/_base_/datasets/h36m.py names them
+    "root right_hip right_knee right_foot left_hip left_knee left_foot spine thorax neck_base head left_shoulder "
+    "left_elbow left_wrist right_shoulder right_elbow right_wrist"
+).split()
+
+
+def test_mmpose_models_that_name_their_joints(tmp_path):
+    path = tmp_path / "a.json"
+    order = np.random.default_rng(0).permutation(17)
+    shuffled = demo(DANCE[:, order], [COCO[j] for j in order], "mine")
+    found = read(tmp_path, shuffled, "a.json")
+    people, notes = conversion.to_body(path, found, 15)
+    np.testing.assert_allclose(people, TRUTH, rtol=1e-6)
+    assert notes == ["joints are ordered by the names in the file"]
+    named = dict(zip(BODY, range(15), strict=True)) | {"root": 8, "thorax": 1, "neck_base": 0, "head": 0, "spine": 1}
+    named |= {"right_foot": 11, "left_foot": 14}
+    people, _ = conversion.to_body(
+        path, read(tmp_path, demo(TRUTH[:, [named[n] for n in H36M]], H36M, "h36m"), "a.json"), 15
+    )
+    np.testing.assert_allclose(people, TRUTH, rtol=1e-6)
+    is_refused(
+        tmp_path, "b.json", demo(TRUTH, [f"part {j}" for j in range(15)], "crowdpose"), "'crowdpose', which lack Nose, "
+    )
+
+
+@pytest.mark.parametrize("joints", [17, 26, 133])
+def test_cocos_joints_in_openposes_files(tmp_path, joints):
+    more = np.concatenate([DANCE, np.full((T, joints - 17, 3), 7.0)], axis=1)
+    frames = {
+        f"clip_{t:012d}_keypoints.json": text({"people": [{"pose_keypoints_2d": more[t].ravel().tolist()}]})
+        for t in range(T)
+    }
+    assert read(tmp_path, frames) is None
+    found = openpose_json.read(tmp_path / "clip", sorted(frames.items()))
+    people, notes = conversion.to_body(tmp_path / "clip", found, 15)
+    np.testing.assert_allclose(people, TRUTH, rtol=1e-6)
+    assert not notes
+
+
+def test_alphaposes_tracked_results(tmp_path):
+    results = coco_results(lambda t: f"{t}.jpg")
+    tracked: dict = {"0.jpg": []}  # nobody in the first frame
+    for person in results[1:]:
+        tracked[person["image_id"]] = [{"keypoints": person["keypoints"], "scores": 2.7, "idx": 1}]
+    found = read(tmp_path, text(tracked), "a.json")
+    assert found.frame.tolist() == list(range(1, T))
+    np.testing.assert_allclose(found.people, DANCE[1:], rtol=1e-6)
+    both = {"alphapose-results.json": text(results), "alphapose-results-forvis-tracked.json": text(tracked)}
+    assert read(tmp_path, both).frame.tolist() == list(range(T))
+
+
+def test_arrays_have_no_numbered_frames(tmp_path):
+    with pytest.raises(UserError, match="--first-frame 1 is for numbered frames"):
+        read(tmp_path, npy(DANCE), "a.npy", first_frame=1)
+    assert read(tmp_path, npy(DANCE), "a.npy", first_frame=0).frames == T
+
+
+def test_openposes_own_files_are_checked_as_all_others(tmp_path):
+    people = np.zeros((T, 25, 3))
+    people[:, :15] = TRUTH
+    frame = np.arange(T)
+    for scale, says in (([1 / 1280, 1 / 720, 1], "from 0 to 1"), ([100 / 1280, 100 / 720, 1], "from 0 to 100")):
+        found = openpose_json.Detections((people * scale).astype(np.float32), frame, T, 0, 0)
+        with pytest.raises(UserError, match=f"found coordinates {says}, expected pixels"):
+            conversion.to_body(tmp_path, found, 15)
+    found = openpose_json.Detections((people * [1, -1, 1]).astype(np.float32), frame, T, 0, 0)
+    upright, notes = conversion.to_body(tmp_path, found, 15)
+    assert "y points up: turned over" in notes[0]
+    np.testing.assert_allclose(np.diff(upright[..., 1], axis=1), np.diff(TRUTH[..., 1], axis=1), atol=1e-3)

@@ -211,7 +211,7 @@ def test_a_folder_that_is_not_ours(fails, tmp_path):
 def test_a_full_disk_leaves_nothing(fails, tmp_path, ending):
     resource = pytest.importorskip("resource")
     rng = np.random.default_rng(0)
-    file = save(tmp_path / "busy.npz", rng.random((60, 40, 2)), fps=25)
+    file = save(tmp_path / "busy.npz", 300 * rng.random((60, 40, 2)), fps=25)
     out = tmp_path / f"x.{ending}"
     line = fails(
         file, "--out", out, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))

@@ -87,7 +87,7 @@ def open_folder(path: str | Path) -> PoseFolder:
 def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, np.ndarray, float]:
     """Read a dance: its root-centred poses float32 (T, J, 2) and path float32 (T, 3), as `split` returns them, and fps.
 
-    Raises a UserError if J is not that of the folder.
+    Raises a UserError if J is not that of the folder, or if it is a single pose.
     """
     path = folder.file(name)
     found = npz.load_poses(path)
@@ -95,6 +95,9 @@ def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, np.ndarray, float]:
     if poses.shape[1] != folder.joints:
         expected = f"{folder.joints} as in the first file of {folder.path}"
         raise UserError(f"{path}: {poses.shape[1]} joints, expected {expected}; put other skeletons in another folder")
+    if len(poses) == 1:
+        expected = "expected the frames of a dance; put them into one array (frames, joints, 2), in order"
+        raise UserError(f"{path}: 'poses' is {poses.shape}, one pose, {expected}")
     if found["fps"] is None:
         log.info("%s: no key 'fps', %g frames a second assumed", path, ASSUMED_FPS)
     return *split(found, fps), fps

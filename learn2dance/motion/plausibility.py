@@ -110,20 +110,29 @@ def _check_unit(path: str | Path, poses: np.ndarray, pixels: bool) -> None:
     """Raise a UserError if x and y have different units (parts of a picture), or must be in pixels and are not."""
     size = np.nanmedian(np.hypot(*(np.nanmax(poses[..., i], 1) - np.nanmin(poses[..., i], 1) for i in (0, 1))))
     low, high = np.nanpercentile(poses, 1), np.nanpercentile(poses, 99)
-    # Poses centred at a joint, or at the mean of all, may be in metres; parts of a picture are not centred.
-    centred = np.concatenate([poses, np.nanmean(poses, axis=1, keepdims=True)], axis=1)
-    still = (np.nanmax(centred, axis=0) - np.nanmin(centred, axis=0)).max(axis=1).min() < 1e-3 * size
     part = ""
-    if high <= 1 and low >= -1 and (pixels or not still) and 0 < size < 2:
+    if high <= 1 and low >= -1 and 0 < size < 2 and (pixels or not _centred(poses, size)):
         part = "from 0 to 1" if low >= 0 else "from -1 to 1"
     elif high <= 100 and low >= 0 and size >= SMALLEST:
         part = "from 0 to 100"
     if part:
-        hint = "are they parts of the picture? multiply x by its width and y by its height"
+        hint = "are they parts of the picture? multiply x by its width and y by its height; if metres, both by 100"
         raise UserError(f"{path}: found coordinates {part}, expected pixels; {hint}")
     if pixels and size < SMALLEST:
         hint = "y down; are these metres or torso lengths? multiply them by 100"
         raise UserError(f"{path}: found people of size {size:.3g}, expected pixels, {hint}")
+
+
+def _centred(poses: np.ndarray, size: float) -> bool:
+    """Tell whether poses are centred at a joint, the middle of two (the hips), or the mean: then they may be in metres.
+
+    Parts of a picture are not centred.
+    """
+    some = poses[:: max(1, len(poses) // 100)]
+    middles = (some[:, :, None] + some[:, None]) / 2  # (N, J, J, 2), of each two joints, and on the diagonal of each
+    middles = [middles.reshape(len(some), -1, 2), np.nanmean(some, axis=1, keepdims=True)]
+    extent = [(np.nanmax(part, axis=0) - np.nanmin(part, axis=0)).max(axis=1) for part in middles]
+    return bool(np.nanmin(np.concatenate(extent)) < 1e-3 * size)
 
 
 def _find_order(path: str | Path, poses: np.ndarray) -> tuple[list[str], list[str]]:
@@ -188,13 +197,18 @@ def violations(poses: np.ndarray, names: list[str]) -> tuple[list[str], int]:
 
 
 def _upside_down(poses: np.ndarray, names: list[str]) -> float:
-    """Return the share of poses whose lowest visible part (ankles, knees or hips) is above the shoulders, y down."""
+    """Return the share of poses whose lowest visible part (ankles, knees or hips) is above the shoulders, y down.
+
+    Where none of them is visible, the shoulders must be below the nose.
+    """
     at = {name: poses[:, i, 1] for i, name in enumerate(names)}
     low = np.full(len(poses), np.nan)
     for part in ("Ankle", "Knee", "Hip"):
         mean = np.nanmean([at[f"R{part}"], at[f"L{part}"]], axis=0)
         low = np.where(np.isfinite(low), low, mean)
-    high = np.nanmean([at[name] for name in ("RShoulder", "LShoulder")], axis=0)
+    shoulders = np.nanmean([at["RShoulder"], at["LShoulder"]], axis=0)
+    high = np.where(np.isfinite(low), shoulders, at["Nose"])
+    low = np.where(np.isfinite(low), low, shoulders)
     known = np.isfinite(low + high)
     return float((low < high)[known].mean()) if known.any() else 0.0
 

@@ -124,6 +124,12 @@ def test_nothing_but_unknown_joints(tmp_path):
         pose_folder.pool(found, found.train, np.random.default_rng(0))
 
 
+def test_one_pose_a_file_is_refused(tmp_path):
+    found = pose_folder.open_folder(folder(tmp_path / "x", count=2, frames=1))
+    with pytest.raises(UserError, match="dance 0.npz: .* one pose, expected the frames of a dance"):
+        pose_folder.read(found, "dance 0")
+
+
 def test_half_bodies_are_named_and_can_be_learned_from_as_they_are(tmp_path):
     poses = TRUTH[..., :2].copy()
     poses[:, 8:] = np.nan

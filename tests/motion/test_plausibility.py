@@ -92,6 +92,14 @@ def test_y_up_is_turned_over_and_said(scale, shift):
     np.testing.assert_allclose(np.diff(found.poses, axis=1), np.diff(POSES, axis=1) * scale, atol=1e-9)
 
 
+def test_half_bodies_are_turned_over_too():
+    for seen in ([*range(8)], [0, 2, 5], [2, 5, 9, 12]):
+        poses = np.full(POSES.shape, np.nan)
+        poses[:, seen] = POSES[:, seen]
+        assert not plausibility.checked("a.npz", poses).notes
+        assert "turned over" in plausibility.checked("a.npz", poses * [1, -1]).notes[0]
+
+
 def test_a_dancer_who_stands_on_the_head_is_left_so():
     poses = POSES.copy()
     poses[:40, :, 1] = 720 - poses[:40, :, 1]

@@ -22,19 +22,12 @@ JOINTS = {15: BODY_15, 17: COCO_17, 18: COCO_18, 25: BODY_25}  # by the number o
 # and older models. Human3.6M: Ionescu et al., TPAMI 2014, the usual 17 joints. Kinect: JointType of its SDK 2.0.
 BODY_25B = [*COCO_17, "", "", *"LBigToe LSmallToe LHeel RBigToe RSmallToe RHeel".split()]
 MPI_15 = [name for name in BODY_15 if name != "MidHip"] + [""]
-HUMAN36M_17 = (
-    ("MidHip RHip RKnee RAnkle LHip LKnee LAnkle - Neck Nose - LShoulder LElbow LWrist RShoulder RElbow RWrist")
-    .replace("-", "")
-    .split(" ")
+_HUMAN36M = "MidHip RHip RKnee RAnkle LHip LKnee LAnkle - Neck Nose - LShoulder LElbow LWrist RShoulder RElbow RWrist"
+_KINECT = (
+    "MidHip - - Nose LShoulder LElbow LWrist - RShoulder RElbow RWrist - LHip LKnee LAnkle - RHip RKnee RAnkle - "
+    "Neck - - - -"
 )
-KINECT_25 = (
-    (
-        "MidHip - - Nose LShoulder LElbow LWrist - RShoulder RElbow RWrist - LHip LKnee LAnkle - RHip RKnee RAnkle - "
-        "Neck - - - -"
-    )
-    .replace("-", "")
-    .split(" ")
-)
+HUMAN36M_17, KINECT_25 = (["" if name == "-" else name for name in text.split()] for text in (_HUMAN36M, _KINECT))
 ORDERS = {  # number of joints -> model -> names of its joints; the first is the usual one
     15: {"BODY_25 (its first 15 joints)": BODY_15, "OpenPose's MPI": MPI_15},
     17: {"COCO": COCO_17, "Human3.6M": HUMAN36M_17},

@@ -4,6 +4,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from format_samples import TRUTH
 
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
@@ -167,9 +168,10 @@ def test_a_dance_continues_given_poses(model, music, trained, tmp_path):
     ("poses", "more", "message"),
     [
         (np.ones((100, 18, 2)), {"fps": 25.0}, "18 joints, expected 15 or 25"),
-        (np.random.default_rng(0).normal(size=(100, 15, 2)), {}, "no key 'fps'"),
-        (np.random.default_rng(0).normal(size=(10, 15, 2)), {"fps": 25.0}, r"expected \d\.\d s of complete poses"),
-        (np.full((100, 15, 2), np.nan), {"fps": 25.0}, r"expected \d\.\d s of complete poses"),
+        (TRUTH[..., :2], {}, "no key 'fps'"),
+        (TRUTH[:10, :, :2], {"fps": 25.0}, r"expected \d\.\d s of complete poses"),
+        (np.full((100, 15, 2), np.nan), {"fps": 25.0}, "Nose, Neck, .* never seen; a prefix needs all joints"),
+        (np.where(np.arange(15)[:, None] < 8, TRUTH[..., :2], np.nan), {"fps": 25.0}, "MidHip, RHip, .* never seen"),
     ],
 )
 def test_unusable_prefixes_are_refused(model, music, tmp_path, poses, more, message):

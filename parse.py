@@ -22,8 +22,6 @@ out-of-date files are written. A clip with an error is reported and skipped.
 Example: python parse.py data/ballroom --fps 25
 """
 
-from pathlib import Path
-
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data.clip_names import ignored
@@ -59,6 +57,7 @@ def main(argv: list[str] | None = None) -> None:
 
     from learn2dance import parallel
     from learn2dance.data.data_root import open_root
+    from learn2dance.poses import parsing
 
     root = open_root(args.data)
     faults, written = list(root.twice["keypoints"].values()), 0
@@ -74,7 +73,7 @@ def main(argv: list[str] | None = None) -> None:
     total = len(faults) + len(jobs)
     log.info("%s: %d clips -> %s", root.path / "keypoints", total, root.path / "poses")
 
-    for _, result in cli.progress(parallel.run(_parse, jobs, args.jobs), "parse", len(jobs)):
+    for _, result in cli.progress(parallel.run(parsing.parse_clip, jobs, args.jobs), "parse", len(jobs)):
         if isinstance(result, UserError):
             faults.append(str(result))
         else:
@@ -94,92 +93,6 @@ def _no_clips(folder) -> UserError:
     hint = "put each clip's JSON into a folder of its own" if loose else "is it the right data root?"
     names = ", ".join(found[:3]) or "nothing"
     return UserError(f"{folder}: found {names}, expected folders, .tar.gz or files of poses; {hint}")
-
-
-def _parse(job: tuple) -> tuple[str, bool]:
-    """Write one clip's poses; return a line about them, and False if they were up to date."""
-    root, clip, fps, settings, form = job
-    import numpy as np
-
-    from learn2dance.data import npz
-    from learn2dance.media import video_reader
-    from learn2dance.motion import skeleton
-    from learn2dance.poses import camera, cleaning, frame_times, sides, tracking
-    from learn2dance.poses.formats import clip_files, conversion, openpose_json, other_tools
-
-    source, target = root.keypoints[clip], root.file("poses", clip)
-    files, digest = clip_files.read(source)
-    found = other_tools.read(source, files, **form)
-    fps = fps or root.fps.get(clip) or (found and found.fps)
-    fps = fps and video_reader.exact_rate(fps)
-    video = None if fps else _video(root, clip)
-    arguments = settings | form | {"fps": fps, "version": cleaning.VERSION}
-    filmed = root.videos.get(clip) if settings["travel"] is None else None
-    parents = {f"videos/{path.name}": npz.digest(path) for path in {video, filmed} if path}
-    parents |= {f"keypoints/{source.name}": digest}
-    if npz.is_up_to_date(target, "poses", arguments, parents):
-        return f"{clip}: up to date", False
-
-    found = found or openpose_json.read(source, files, form.get("first_frame", 0))
-    del files  # to free memory: they are as large as the clip
-    people, notes = conversion.to_body(source, found, settings["joints"])
-    uneven = ""
-    if video:
-        footage = video_reader.look(video)
-        fps, (times, uneven) = footage.fps, frame_times.of_frames(found.frames, footage)
-    seconds = times[found.frame] if uneven else found.frame / fps
-    if found.first:
-        hint = f"if the video begins there, use --first-frame {found.first + form.get('first_frame', 0)}"
-        notes.append(f"no files before frame {found.first}, which are taken for a gap; {hint}")
-    for note in [*notes, uneven] if uneven else notes:
-        log.warning("%s: %s", source, note)
-    inside = (seconds >= settings["start"]) & (seconds < (settings["end"] or np.inf))
-    people, frame = people[inside], found.frame[inside]
-    confident = people * (people[..., 2:] >= np.float32(settings["min_confidence"]))
-    if found.dancer_only:
-        ranked = [tracking.Person(rows, 1)] if len(rows := np.flatnonzero(openpose_json.body_size(confident))) else []
-    else:
-        ranked = tracking.rank_people(confident, frame, fps, max(2, settings["person"]))
-    if not ranked:
-        impossible = f" ({found.impossible} joints had impossible numbers)" if found.impossible else ""
-        hint = "is there a dancer from --start to --end?"
-        if 0 < (highest := people[..., 2].max(initial=0)) < settings["min_confidence"]:
-            hint = f"the highest confidence is {highest:.2g}: lower --min-confidence?"
-        raise UserError(f"{source}: found nobody in {found.frames} frames{impossible}; {hint}")
-    if len(ranked) < settings["person"]:
-        hint = "is the number of --person, or in clips.csv, too high?"
-        raise UserError(f"{source}: found only {len(ranked)} to follow, expected person {settings['person']}; {hint}")
-    dancer = ranked[settings["person"] - 1].rows
-    keypoints = np.zeros((found.frames, settings["joints"], 3), np.float32)
-    keypoints[frame[dancer]] = people[dancer]
-    keypoints, swapped = sides.undo_swaps(keypoints, fps, settings["min_confidence"])
-    if uneven:
-        keypoints = frame_times.resample(keypoints, times, fps)
-    poses, filled = cleaning.clean(keypoints, fps, settings["min_confidence"], settings["max_gap"])
-    shown = np.round(seconds[inside] * fps).astype(int)
-    travel, known = camera.stands_still(settings["travel"], filmed, confident, shown, fps)
-    arrays = {"poses": poses, "confidence": keypoints[..., 2], "filled": filled, "fps": fps, "travel": travel}
-    npz.save(target, "poses", "parse.py", arguments, parents, **arrays)
-    if names := skeleton.never_seen(poses):
-        log.warning("%s: %s never seen: it can be drawn, but %s", clip, names, skeleton.HALF_BODY)
-
-    unknown = np.isnan(poses[..., 0])
-    gaps = (np.diff(unknown, axis=0, prepend=False) & unknown).sum()
-    line = f"{clip}: {found.frames} frames at {fps:g} fps, {found.people_count()}, dancer in {len(dancer)}, "
-    line += f"{found.kind}; joints {filled.mean():.2%} filled, {unknown.mean():.2%} unknown in {gaps} gaps"
-    if doubt := tracking.describe(ranked, settings["person"], confident, found.frames):
-        line += f"; {doubt}"
-    line += f"; left and right exchanged back in {swapped.sum()} frames" if swapped.any() else ""
-    line += f"; {found.missing} frames have no file" if found.missing else ""
-    line += f"; {found.impossible} joints with impossible numbers ignored" if found.impossible else ""
-    return f"{line}; {known}", True
-
-
-def _video(root, clip: str) -> Path:
-    """Return a clip's video, for its frame rate."""
-    if not (video := root.one("videos", clip)):
-        raise UserError(f"{clip}: no frame rate; give --fps 25, a line in clips.csv, or videos/{clip}.mp4")
-    return video
 
 
 if __name__ == "__main__":

@@ -26,10 +26,10 @@ def load(path: str | Path) -> np.ndarray:
     Raises a UserError if there is no such file, it has no sound or less than `SHORTEST`, or samples are not finite.
     """
     path = ffmpeg.media_file(path, "audio file")
-    mono = f"aresample={SR}:ochl=mono:rematrix_maxval=1:async=1:first_pts=0"
-    both = f"[0:a:0]asplit[a][b];[a]{mono}[mean];[b]pan=mono|c0=c0,{mono}[first];[mean][first]amerge"
-    with sound_file.readable(path) as source:
-        done = ffmpeg.read("-i", ffmpeg.url(source), "-filter_complex", both, "-f", "f32le", "pipe:1")
+    done = _decode(path)
+    if not ffmpeg.has_stream(done):
+        with sound_file.readable(path) as source:
+            done = _decode(source)
     if done.code:
         if not ffmpeg.header(path, done).sound:
             raise UserError(f"{path}: found no sound, expected an audio file; is it a video without sound?")
@@ -48,6 +48,13 @@ def load(path: str | Path) -> np.ndarray:
     if done.error:
         log.warning("%s: ffmpeg found damage (%s); it decoded the rest", path, done.error)
     return samples
+
+
+def _decode(path: Path) -> ffmpeg.Result:
+    """Decode the first audio track to 32-bit floating point: the mean of the channels, and the first, interleaved."""
+    mono = f"aresample={SR}:ochl=mono:rematrix_maxval=1:async=1:first_pts=0"
+    both = f"[0:a:0]asplit[a][b];[a]{mono}[mean];[b]pan=mono|c0=c0,{mono}[first];[mean][first]amerge"
+    return ffmpeg.read("-i", ffmpeg.url(path), "-filter_complex", both, "-f", "f32le", "pipe:1")
 
 
 def _cancels(mean: np.ndarray, first: np.ndarray) -> bool:

@@ -36,7 +36,7 @@ class Footage(NamedTuple):
     first: float  # timestamp of the first frame in the file, seconds
     late: float  # seconds from the start of the file to the first frame; the sound may start earlier
     sound: bool
-    times: np.ndarray  # seconds (n,) of the stored frames after the first one, increasing
+    times: tuple[float, ...]  # seconds from the first stored frame to each, increasing
 
 
 def look(path: str | Path, fps: float | None = None) -> Footage:
@@ -68,7 +68,17 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
     plain = even and wide == width and not header.rotated
     frames = len(times) if even else max(1, round((times[-1] - times[0] + np.median(np.diff(times))) * rate))
     late = 0.0 if header.start is None else max(0.0, float(times[0]) - header.start)
-    return Footage(path, (wide, height), rate, frames, plain, float(times[0]), late, header.sound, times - times[0])
+    return Footage(
+        path,
+        (wide, height),
+        rate,
+        frames,
+        plain,
+        float(times[0]),
+        late,
+        header.sound,
+        tuple((times - times[0]).tolist()),
+    )
 
 
 def _check_complete(path: Path, header: ffmpeg.Header, messages: str, times: np.ndarray) -> None:

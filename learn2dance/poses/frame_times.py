@@ -14,7 +14,7 @@ def of_frames(frames: int, footage: Footage) -> tuple[np.ndarray, str]:
     constant rate (`video_reader.steady`), and not as many as are stored, they are taken to be those. Also returns a
     note on what was assumed; empty if the video's frames are evenly spaced.
     """
-    even, times = np.arange(frames) / footage.fps, footage.times
+    even, times = np.arange(frames) / footage.fps, np.array(footage.times)
     first = min(frames, len(times))
     if len(times) == footage.frames and np.abs(times[:first] - even[:first]).max(initial=0) * footage.fps < 0.5:
         return even, ""

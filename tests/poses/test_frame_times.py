@@ -15,7 +15,7 @@ UNEVEN = np.concatenate([np.arange(300) / 30, 10 + np.arange(240) / 24])
 
 
 def footage(times, fps=30.0):
-    return Footage(Path("me.mp4"), (64, 64), fps, round(times[-1] * fps) + 1, False, 0.0, 0.0, False, times)
+    return Footage(Path("me.mp4"), (64, 64), fps, round(times[-1] * fps) + 1, False, 0.0, 0.0, False, tuple(times))
 
 
 def test_the_times_are_the_videos():

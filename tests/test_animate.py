@@ -114,7 +114,7 @@ def test_a_dancer_twice_as_near_is_drawn_twice_as_large(run_stage, tmp_path):
 
 
 def test_several_files_at_different_rates_become_one_film(run_stage, tmp_path):
-    slow, fast = dance(tmp_path / "slow.npz", 20, 10.0), save(tmp_path / "fast.npz", np.zeros((60, 40, 2)), fps=50)
+    slow, fast = dance(tmp_path / "slow.npz", 20, 10.0), save(tmp_path / "fast.npz", np.ones((60, 40, 2)), fps=50)
     done = run_stage(
         "animate.py", slow, fast, "--out", tmp_path / "both.mp4", "--trail", "--beats", "--size", "320x160"
     )

@@ -50,8 +50,9 @@ about = subprocess.run([os.environ["FFMPEG"], "-noautorotate", "-i", f"file:{vid
                         "gray", "-fps_mode", "passthrough", "-"], capture_output=True, stdin=subprocess.DEVNULL)
 width, height = map(int, re.search(rb"(\d{2,})x(\d{2,})", about.stdout and about.stderr).groups())
 for t in range(len(about.stdout) // (width * height)):
-    head, rest = [width / 2, height / 2, 0.9], [width / 2, 300.0, 0.8]
-    joints = head + rest * 14 + head * 4 + rest * 6  # in the order of BODY_25
+    top, middle, low, feet = ([width / 2, y, 0.9] for y in (1.0, height / 2, height - 1, 101.0))
+    arm, leg = top + middle + top, middle + low + feet
+    joints = middle + top + arm * 2 + middle + leg * 2 + middle * 4 + feet * 6  # in the order of BODY_25
     name = video.stem + f"_{t:012}_keypoints.json"
     person = {"person_id": [-1], "pose_keypoints_2d": joints}
     pathlib.Path(values["TARGET"], name).write_text(json.dumps({"version": 1.3, "people": [person]}))

@@ -65,3 +65,7 @@ def test_feet_that_move_alike_slide():
     assert foot_slide(motion) == 0
     motion[:, RIGHT, 0] += np.arange(250) / FPS * 0.2  # the lower one, at a quarter of the speed
     assert foot_slide(motion) == pytest.approx(0.25)
+
+
+def test_feet_that_never_move_have_no_slide():
+    assert np.isnan(foot_slide(np.ones((100, 15, 2))))

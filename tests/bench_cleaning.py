@@ -92,7 +92,7 @@ def read(root: data_root.DataRoot, clip: str) -> np.ndarray:
     files, _ = clip_files.read(source)
     found = other_tools.read(source, files) or openpose_json.read(source, files)
     people = openpose_json.to_body_25(source, found.people, 15)
-    dancer = tracking.track_dancer(people, found.frame, root.fps[clip])
+    dancer = tracking.rank_people(people, found.frame, root.fps[clip], 1)[0].rows
     keypoints = np.zeros((found.frames, 15, 3), np.float32)
     keypoints[found.frame[dancer]] = people[dancer]
     return keypoints

@@ -161,11 +161,11 @@ def placed(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:
 
 
 def path(root: DataRoot, clip: str) -> np.ndarray:
-    """Return the path (T, 3) of a clip's dancer (`travel`), estimated from the feet if the camera moved."""
+    """Return the path (T, 3) of a clip's dancer (`travel`), from the feet if the camera moved or the hips never do."""
     poses = npz.load(root.file("poses", clip), "poses")
-    if poses["travel"]:
-        return travel.from_camera(poses["poses"], poses["fps"])
-    return travel.from_feet(skeleton.normalise(poses["poses"][:, :15], poses["fps"]), poses["fps"])
+    centred, fps = normalised(root, clip)
+    found = travel.from_camera(poses["poses"], fps) if poses["travel"] else np.full((len(centred), 3), np.nan)
+    return travel.or_feet(found, centred, fps)
 
 
 def style_index(style: str | None, styles: tuple[str, ...]) -> int:

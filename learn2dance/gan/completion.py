@@ -164,7 +164,7 @@ def likeliest_style(gan: GanModel, given: np.ndarray) -> int:
 def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[int] | None, seconds: float) -> tuple:
     """Read the poses to complete, root-centred float32 (T, J, 2), their path (T, 3), and fps; NaN where not given.
 
-    For the arguments see `complete`, and for the path `pose_folder.split`. Raises a UserError if the joints are not the
+    For the arguments see `complete`, and for the path `travel.split`. Raises a UserError if the joints are not the
     GAN's, if it is too long, or if no joint is observed in the given part.
     """
     found, wanted = npz.load_poses(path), gan.poses.joints
@@ -177,7 +177,7 @@ def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[
         first, _, last = part.partition(":")
         part = slice(int(first or 0), int(last) if last else None)
         given[part] = poses[part]
-    poses, travelled = pose_folder.split(found | {"poses": given}, fps)
+    poses, travelled = travel.split(given, fps, found["y_up"], found["nearer"], found["travel"])
     if joints is not None:
         if max(joints) >= wanted:
             raise UserError(f"{path}: no joint {max(joints)}; there are {wanted}, counted from 0")

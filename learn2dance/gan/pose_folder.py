@@ -85,7 +85,7 @@ def open_folder(path: str | Path) -> PoseFolder:
 
 
 def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, np.ndarray, float]:
-    """Read a dance: its root-centred poses float32 (T, J, 2) and path float32 (T, 3), as `split` returns them, and fps.
+    """Read a dance: its root-centred poses float32 (T, J, 2) and path float32 (T, 3) (`travel.split`), and fps.
 
     Raises a UserError if J is not that of the folder, or if it is a single pose.
     """
@@ -100,32 +100,7 @@ def read(folder: PoseFolder, name: str) -> tuple[np.ndarray, np.ndarray, float]:
         raise UserError(f"{path}: 'poses' is {poses.shape}, one pose, {expected}")
     if found["fps"] is None:
         log.info("%s: no key 'fps', %g frames a second assumed", path, ASSUMED_FPS)
-    return *split(found, fps), fps
-
-
-def split(found: dict, fps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Split poses that `npz.load_poses` read into root-centred poses (T, J, 2), y up, and the dancer's path (T, 3).
-
-    Poses of pixels are normalised by `skeleton.normalise_any`. The path is that of `travel`; for skeletons other than
-    of 15 or 25 joints it is the path of the joints' centre, in units of `skeleton.spread`, with ``nearer`` 0. Both are
-    float32, and NaN where not known: the path throughout if the camera moved, or if the poses do not move from the
-    origin, as they are root-centred already.
-    """
-    poses, body = found["poses"], found["poses"].shape[1] in (15, 25)
-    root = poses[:, skeleton.MID_HIP] if body else poses.mean(1)
-    if found["y_up"]:
-        centred, path = poses - root[:, None], np.zeros((len(poses), 3))
-        path[:, : travel.NEARER] = root
-        path[:, travel.NEARER] = 0 if found["nearer"] is None else found["nearer"]
-    elif body:
-        centred, path = skeleton.normalise(poses, fps), travel.from_camera(poses, fps)
-    else:
-        centred, path = skeleton.normalise_any(poses, fps), np.zeros((len(poses), 3))
-        path[:, : travel.NEARER] = root / skeleton.spread(poses) * np.array([1, -1])
-    known = np.isfinite(path).all(1)
-    if not found["travel"] or not known.any() or np.ptp(path[known], axis=0).max() < 1e-6:
-        return centred, np.full_like(path, np.nan, np.float32)
-    return centred, (path - np.median(path[known], axis=0)).astype(np.float32)
+    return *travel.split(poses, fps, found["y_up"], found["nearer"], found["travel"]), fps
 
 
 def read_until(names: list[str], read_one: Callable, rng: np.random.Generator, most: int) -> tuple[list, bool]:

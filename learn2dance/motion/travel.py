@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import lfilter
 from scipy.special import expit
 
-from learn2dance.motion.skeleton import BODY_25, MID_HIP, torso_length
+from learn2dance.motion.skeleton import BODY_25, MID_HIP, normalise, normalise_any, spread, torso_length
 
 ACROSS, UP, NEARER = range(3)
 FEET = [BODY_25.index("RAnkle"), BODY_25.index("LAnkle")]
@@ -20,6 +20,7 @@ STAGE = 12.0  # torso lengths: default width of the stage; the median dance of t
 DEPTH = np.log(1.6)  # log size: how much nearer than the far edge of the stage the near edge is
 HORIZON = 1.0  # torso lengths: height of the camera above the hips in `perspective`, about the neck's
 DRIFT = 8.0  # seconds: deviation of the Gaussian mean that is the drift of a path
+UNMOVED = 1e-3  # torso lengths: a MidHip that moves less in a whole clip is the origin of root-centred poses
 KNEE = 0.8  # of the distance to an edge: from here on, `stay` holds a path back
 
 
@@ -28,15 +29,16 @@ def from_camera(poses: np.ndarray, fps: float) -> np.ndarray:
 
     A dancer at the height of the horizon stays at the same height in the picture when coming nearer; hips above or
     below it do not. That part is estimated by least squares on the dancer's size (with a normal prior on the camera's
-    height, of a torso length) and removed from ``up``. NaN where the MidHip is missing.
+    height, of a torso length) and removed from ``up``. NaN where the MidHip is missing, and throughout if it never
+    moves: such poses are root-centred and have no path.
     """
     size = torso_length(poses, fps)
     x, y = poses[:, MID_HIP].astype(np.float64).T
     known = np.isfinite(x + size)
-    if not known.any():
+    if not known.any() or max(np.ptp(x[known]), np.ptp(y[known])) < UNMOVED * np.median(size[known]):
         return np.full((len(poses), 3), np.nan, np.float32)
-    spread = size[known] - size[known].mean()
-    slope = (spread * y[known]).mean() / ((spread**2).mean() + (CROUCH * np.median(size[known])) ** 2)
+    change = size[known] - size[known].mean()
+    slope = (change * y[known]).mean() / ((change**2).mean() + (CROUCH * np.median(size[known])) ** 2)
     level = y[known].mean() - slope * size[known].mean()
     path = np.stack([(x - np.median(x[known])) / size, (level + slope * size - y) / size, np.log(size)], axis=1)
     return (path - np.median(path[known], axis=0)).astype(np.float32)
@@ -95,19 +97,37 @@ def stay(path: np.ndarray, fps: float, stage: float) -> np.ndarray:
     return path.astype(np.float32)
 
 
-def split(poses: np.ndarray, fps: float, nearer: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Split poses (T, 15 or 25, 2) in torso lengths, y up, into root-centred poses and their path (T, 3).
+def split(
+    poses: np.ndarray, fps: float, y_up: bool = False, nearer: np.ndarray | None = None, still: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split poses (T, J, 2) into root-centred poses (T, J, 2), y up, and the dancer's path (T, 3), both float32.
 
-    ``nearer`` (T,) is that of a ``dance`` file; if None, it is 0. If the MidHip never moves, the poses are root-centred
-    already, and the path is estimated by `from_feet`.
+    The poses are in pixels, y down; or, if ``y_up``, in torso lengths, with the ``nearer`` (T,) of a ``dance`` file or
+    None for 0. Pixels are normalised by `skeleton.normalise_any`. Skeletons other than of 15 or 25 joints have the path
+    of the joints' centre, in units of `skeleton.spread`, with ``nearer`` 0. The path is NaN where not known: throughout
+    if the camera does not stand ``still``, or if the poses do not move from the origin, as they are root-centred.
     """
-    root = poses[:, MID_HIP]
-    centred = rooted(poses).astype(np.float32)
-    known = np.isfinite(root).all(1)
-    if not known.any() or np.ptp(root[known], axis=0).max() < 1e-6:
-        return centred, from_feet(centred, fps)
-    depth = np.zeros(len(root)) if nearer is None else nearer
-    return centred, np.column_stack([root, depth]).astype(np.float32)
+    body = poses.shape[1] in (15, 25)
+    root = poses[:, MID_HIP] if body else poses.mean(1)
+    depth = np.zeros(len(poses)) if nearer is None else nearer
+    if y_up:
+        centred, path = poses - root[:, None], np.column_stack([root, depth])
+    elif body:
+        centred, path = normalise(poses, fps), from_camera(poses, fps)
+    else:
+        centred = normalise_any(poses, fps)
+        path = np.column_stack([root / spread(poses) * np.array([1, -1]), depth])
+    known = np.isfinite(path).all(1)
+    if not still or not known.any() or np.ptp(path[known], axis=0).max() < UNMOVED:
+        path = np.full_like(path, np.nan)
+    else:
+        path = path - np.median(path[known], axis=0)
+    return centred.astype(np.float32), path.astype(np.float32)
+
+
+def or_feet(path: np.ndarray, poses: np.ndarray, fps: float) -> np.ndarray:
+    """Return a path (T, 3), or that of `from_feet` of the root-centred poses (T, J, 2) if it is not known anywhere."""
+    return path if np.isfinite(path).all(1).any() else from_feet(poses, fps)
 
 
 def place(poses: np.ndarray, path: np.ndarray) -> np.ndarray:

@@ -94,10 +94,8 @@ def cut_prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
         raise UserError(f"{path}: {joints} joints, expected 15 or 25 in the order of BODY_25")
     if fps is None:
         raise UserError(f"{path}: no key 'fps' (frames per second); save it with the poses")
-    if found["y_up"]:
-        poses, way = travel.split(poses, fps, found["nearer"])
-    else:
-        poses, way = skeleton.normalise(poses, fps), travel.from_camera(poses, fps)
+    poses, way = travel.split(poses, fps, found["y_up"], found["nearer"], found["travel"])
+    way = travel.or_feet(way, poses, fps)
     beats, _ = beat_grid.extend(music["beats"], music["duration"])
     held = int(np.ceil(max(-beats[0], 0) * fps))  # frames: the first pose is repeated from the first beat to time 0
     poses, way = (np.concatenate([np.repeat(part[:1], held, 0), part]) for part in (poses, way))

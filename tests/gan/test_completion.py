@@ -188,8 +188,9 @@ def test_a_path_continues_through_gaps_and_beyond_the_end():
 def test_the_given_path_is_kept_unless_the_camera_moved(quickly, tmp_path, camera_moved):
     """The MidHip moves 3 torso lengths a second to the right in the picture."""
     poses = pixels(joints=15)
-    poses[:, 1], poses[:, 8] = [300, 100], [300, 200]  # the torso is 100 pixels long
-    poses[..., 0] += 300 * np.arange(100)[:, None] / 25
+    poses[:, [1, 8]] = TRUTH[0, [1, 8], :2]  # a torso that does not turn or change
+    torso = np.linalg.norm(np.diff(poses[0, [1, 8]], axis=0))
+    poses[..., 0] += 3 * torso * np.arange(100)[:, None] / 25
     np.savez(tmp_path / "a.npz", poses=poses, fps=25.0, travel=not camera_moved)
     found = complete(untaught(15), tmp_path / "a.npz", ["0:40", "60:100"])
     root, filmed = found["poses"][:, 8], 3 * np.arange(100) / 25

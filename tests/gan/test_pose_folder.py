@@ -44,36 +44,6 @@ def test_unit_and_origin_make_no_difference(tmp_path):
     assert np.corrcoef(one[0][:, 0, 1], -(poses - poses.mean(1, keepdims=True))[:, 0, 1])[0, 1] > 0.999  # y up
 
 
-def loaded(poses, y_up=False, nearer=None, travel=True):
-    return {"poses": poses.astype(np.float32), "y_up": y_up, "nearer": nearer, "travel": travel}
-
-
-@pytest.mark.parametrize("joints", [7, 15, 25])
-def test_poses_and_their_path_are_separated(joints):
-    """A body that does not move within itself goes to the right, 2 units a second, and up, 1 unit in all."""
-    body = np.random.default_rng(0).normal(size=(1, joints, 2))
-    if joints > 7:
-        body -= body[:, 8:9]
-        body[:, 1] = [0, 1]
-    else:
-        body -= body.mean(1, keepdims=True)
-        body /= np.sqrt((body**2).sum(-1).mean())
-    way = np.stack([2 * np.arange(60) / 30, np.linspace(0, 1, 60)], axis=1)
-    filmed = [300, 400] + 50 * (body + way[:, None]) * [1, -1]
-    poses, path = pose_folder.split(loaded(filmed), 30.0)
-    np.testing.assert_allclose(poses, np.repeat(body, 60, 0), atol=1e-4)
-    np.testing.assert_allclose(np.diff(path[:, 0]), 2 / 30, atol=1e-4)
-    np.testing.assert_allclose(np.diff(path[:, 1]), 1 / 59, atol=1e-4)
-    np.testing.assert_allclose(path[:, 2], 0, atol=1e-4)
-    assert np.isnan(pose_folder.split(loaded(filmed, travel=False), 30.0)[1]).all()  # the camera moved
-    nearer = np.linspace(0, 0.4, 60, dtype=np.float32)
-    poses, path = pose_folder.split(loaded(body + way[:, None], True, nearer), 30.0)  # as in a dance file
-    np.testing.assert_allclose(poses, np.repeat(body, 60, 0), atol=1e-5)
-    np.testing.assert_allclose(path, np.column_stack([way, nearer]) - [59 / 30, 0.5, 0.2], atol=1e-5)
-    still = np.repeat(body, 60, 0)
-    assert np.isnan(pose_folder.split(loaded(still, True), 30.0)[1]).all()  # root-centred
-
-
 def test_poses_with_unknown_joints_are_left_out(tmp_path):
     path = folder(tmp_path / "x", count=2, fps=25.0)
     arrays = dict(np.load(path / "dance 0.npz"))

@@ -59,10 +59,12 @@ def test_shift_and_zoom_of_the_picture_do_not_matter():
 
 def test_an_approach_is_the_log_of_the_ratio_of_distances():
     distance = np.interp(SECONDS, [10, 40], [12, 8])  # stands, approaches, stands
-    path = travel.from_camera(film(0 * SECONDS, HIPS + 0 * SECONDS, distance), 25)
+    step = np.where(SECONDS < 50, 0, 0.01)  # hips that never move would be those of root-centred poses
+    path = travel.from_camera(film(step, HIPS + 0 * SECONDS, distance), 25)
     assert path[-1, 2] - path[0, 2] == pytest.approx(np.log(12 / 8), abs=1e-4)
     assert np.diff(path[:, 2]).min() > -1e-6
-    np.testing.assert_allclose(path[:, :2], 0, atol=1e-4)
+    np.testing.assert_allclose(path[:, 0], step, atol=1e-4)
+    np.testing.assert_allclose(path[:, 1], 0, atol=1e-4)
 
 
 def test_where_the_hips_are_missing_there_is_no_path():
@@ -158,15 +160,43 @@ def test_a_dancer_who_walks_off_comes_back_and_keeps_stepping():
     np.testing.assert_allclose(np.ptp(held[inner]), 0.6, atol=0.05)
 
 
+@pytest.mark.parametrize("joints", [7, 15, 25])
+def test_poses_and_their_path_are_separated(joints):
+    """A body that does not move within itself goes to the right, 2 units a second, and up, 1 unit in all."""
+    body = np.random.default_rng(0).normal(size=(1, joints, 2))
+    if joints > 7:
+        body -= body[:, MID_HIP : MID_HIP + 1]
+        body[:, NECK] = [0, 1]
+    else:
+        body -= body.mean(1, keepdims=True)
+        body /= np.sqrt((body**2).sum(-1).mean())
+    way = np.stack([2 * np.arange(60) / 30, np.linspace(0, 1, 60)], axis=1)
+    filmed = [300, 400] + 50 * (body + way[:, None]) * [1, -1]
+    poses, path = travel.split(filmed, 30.0)
+    np.testing.assert_allclose(poses, np.repeat(body, 60, 0), atol=1e-4)
+    np.testing.assert_allclose(np.diff(path[:, 0]), 2 / 30, atol=1e-4)
+    np.testing.assert_allclose(np.diff(path[:, 1]), 1 / 59, atol=1e-4)
+    np.testing.assert_allclose(path[:, 2], 0, atol=1e-4)
+    assert np.isnan(travel.split(filmed, 30.0, still=False)[1]).all()  # the camera moved
+    nearer = np.linspace(0, 0.4, 60, dtype=np.float32)
+    poses, path = travel.split(body + way[:, None], 30.0, True, nearer)  # as in a dance file
+    np.testing.assert_allclose(poses, np.repeat(body, 60, 0), atol=1e-5)
+    np.testing.assert_allclose(path, np.column_stack([way, nearer]) - [59 / 30, 0.5, 0.2], atol=1e-5)
+    still = np.repeat(body, 60, 0)
+    assert np.isnan(travel.split(still, 30.0, True)[1]).all()  # root-centred
+    filmed = 300 + 50 * still * np.linspace(1, 1.5, 60)[:, None, None]  # the same in pixels, though the size changes
+    assert np.isnan(travel.split(filmed, 30.0)[1]).all()
+
+
 def test_placed_poses_are_split_again():
     poses, sway, dip = swaying()
     path = np.stack([sway * 5, dip, dip], axis=1).astype(np.float32)
     placed = travel.place(poses, path + [9, 7, 0])
     for nearer in (None, path[:, 2]):
-        centred, found = travel.split(placed, 30, nearer)
+        centred, found = travel.split(placed, 30, True, nearer)
         np.testing.assert_allclose(centred, poses, atol=1e-5)
-        np.testing.assert_allclose(found[:, :2], path[:, :2] - path[0, :2], atol=1e-5)
-        np.testing.assert_array_equal(found[:, 2], 0 if nearer is None else nearer)
+        expected = path * [1, 1, nearer is not None]
+        np.testing.assert_allclose(found, expected - np.median(expected, axis=0), atol=1e-5)
     np.testing.assert_array_equal(centred[:, MID_HIP], 0)
     path[0] = np.nan  # nobody is there
     placed = travel.place(poses, path)
@@ -174,13 +204,16 @@ def test_placed_poses_are_split_again():
     np.testing.assert_allclose(placed[1:, MID_HIP], path[1:, :2] - path[1, :2], atol=1e-6)
 
 
-def test_root_centred_poses_get_their_path_from_the_feet():
+def test_where_no_path_is_known_it_comes_from_the_feet():
     poses = swaying()[0]
     poses[3] = np.nan
-    centred, path = travel.split(poses, 30)
+    centred, path = travel.split(poses, 30, True)
     np.testing.assert_array_equal(centred, poses.astype(np.float32))
-    np.testing.assert_array_equal(path, travel.from_feet(centred, 30))
-    assert np.ptp(path[:, 0]) > 0.3
+    found = travel.or_feet(path, centred, 30)
+    np.testing.assert_array_equal(found, travel.from_feet(centred, 30))
+    assert np.ptp(found[:, 0]) > 0.3
+    found[5] = np.nan
+    assert travel.or_feet(found, centred, 30) is found
 
 
 def test_a_dancer_twice_as_near_is_twice_as_large_and_the_horizon_is_fixed():

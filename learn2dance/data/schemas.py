@@ -45,7 +45,7 @@ SCHEMAS: dict[str, dict[str, Array]] = {
     },
     "clusters": {  # Clustering.ipynb: the codebook
         "centroids": Array("float32", ("L", "K", "D"), "DCT coefficients, torso lengths; levels are summed"),
-        "whole": Array("int64", (), "number of whole-body levels; later levels have one token per body part"),
+        "whole": Array("int64", (), "number of whole-body levels; later levels have one per body part and for travel"),
         "mean": Array("float32", ("D",), "mean DCT coefficients of the train split, torso lengths"),
         "rate": Array("float64", (), "seconds of music per second of dance that most dances have"),
         "peaks": Array("float64", (3,), "phase (0-1) of fastest motion: bar of 3/4, of 4/4, half of 4/4", nan=True),

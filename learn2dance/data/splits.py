@@ -22,7 +22,7 @@ def deal(where: Path, songs: list[list[str]], *held_out: str) -> dict[str, list[
     """
     names = sorted(name for song in songs for name in song)
     if len(songs) <= len(held_out) < len(names):
-        log.warning("%s: only %d songs, so clips with the same song are on both sides", where, len(songs))
+        log.warning("%s: too few songs (%d), so clips with the same song are on both sides", where, len(songs))
         songs = [[name] for name in names]
     if len(names) <= len(held_out):
         parts = ("train", *held_out)

@@ -1,4 +1,4 @@
-"""Windows of motion as tokens: residual k-means of the whole body, then of each limb.
+"""Windows of motion as tokens: residual k-means of the whole body, then of each limb and of travel.
 
 A window is encoded level by level. Each level is a k-means of the residual of the levels before it (residual vector
 quantisation: Juang and Gray, ICASSP 1982; Chen, Guan and Wang, Sensors 2010). Each of the first levels has one token

@@ -28,7 +28,7 @@ class Settings:
 
     levels: int = 9
     codes: int = 256
-    whole: int = 2  # levels with one token for the whole body; the others have one for each limb
+    whole: int = 2  # levels with one token for the whole body; the others have one for each limb, and one for travel
     seed: int = 0
     frames_per_beat: int = 24
     window_beats: int = 2
@@ -60,9 +60,11 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, timing: sync.Timing 
     if not 0.5 < seconds / music["duration"] < 2:
         raise UserError(f"{lengths}; is the fps in clips.csv right, and is it the same clip?")
     if not 0.97 < seconds / music["duration"] < 1.03:
-        log.warning("%s; is the fps in clips.csv right? If not, the dance drifts from its music", lengths)
+        cli.warn_once(f"{lengths}; is the fps in clips.csv right? If not, the dance drifts from its music")
     normal, fps = normalised(root, clip)
     corrected = sync.correct_beats(normal, fps, music, timing) if settings.align else None
+    if settings.align and corrected is None:
+        cli.warn_once(f"{clip}: not re-synchronised with its music: {fps:g} fps is too low, or there are no beats")
     beats = music["beats"] if corrected is None else corrected
     size, path = (settings.frames_per_beat, settings.window_beats), data_root.path(root, clip)
     cut, known, start = windows.cut(normal, fps, beats, *size, path)

@@ -43,7 +43,7 @@ def test_too_few_songs_are_said(caplog):
     splits.log.propagate = True
     parts = splits.deal("here", [["a", "b", "c", "d"]], "test", "val")
     assert sorted(sum(parts.values(), [])) == ["a", "b", "c", "d"]
-    assert "only 1 songs, so clips with the same song are on both sides" in caplog.text
+    assert "too few songs (1), so clips with the same song are on both sides" in caplog.text
     assert splits.deal("here", [["a"], ["b"]], "test", "val") == dict.fromkeys(("train", "test", "val"), ["a", "b"])
 
 

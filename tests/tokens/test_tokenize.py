@@ -106,6 +106,18 @@ def test_poses_and_music_of_different_clips(root):
         cluster(root)
 
 
+def test_poses_of_few_frames_a_second_are_not_synchronised(root, caplog):
+    clip = (root / "splits" / "train.txt").read_text().split()[0]
+    arrays = npz.load(root / "poses" / f"{clip}.npz", "poses")
+    parents, fps = arrays.pop("meta")["parents"], arrays["fps"] / 3
+    for key in ("poses", "confidence", "filled"):
+        arrays[key] = arrays[key][::3]
+    npz.save(root / "poses" / f"{clip}.npz", "poses", "", {}, parents, **arrays | {"fps": fps})
+    tokenize.log.propagate = True
+    cluster(root)
+    assert f"{clip}: not re-synchronised with its music: {fps:g} fps is too low" in caplog.text
+
+
 def test_new_clips_in_no_split_are_named(root, caplog):
     for kind in ("poses", "music"):
         file = sorted((root / kind).glob("*.npz"))[0]

@@ -45,14 +45,15 @@ def read(path: Path, clips: Collection[str]) -> dict[str, dict]:
         named = ", ".join(f"'{name}'" for name in strangers[:8]) + (" …" if len(strangers) > 8 else "")
         warn_once(f"{path}: rows of no clip: {named}; are the names right?")
     for clip, number in found["person"].items():
-        if not re.fullmatch("[1-9][0-9]?", number):
+        if not re.fullmatch(r"[1-9][0-9]?(\.0)?", number):  # tables with empty cells are often written with 2.0 for 2
             raise UserError(f"{path}: person of {clip} is '{number}', expected a number from 1, as in --person")
     for clip, moves in found["camera"].items():
-        if moves not in ("still", "moving"):
+        if moves.lower() not in ("still", "moving"):
             raise UserError(f"{path}: camera of {clip} is '{moves}', expected still or moving")
     rates = {clip: _rate(path, clip, value) for clip, value in found["fps"].items()}
-    person = {clip: int(number) for clip, number in found["person"].items()}
-    return {"styles": found["style"], "fps": rates, "person": person, "camera": found["camera"]}
+    person = {clip: int(float(number)) for clip, number in found["person"].items()}
+    camera = {clip: moves.lower() for clip, moves in found["camera"].items()}
+    return {"styles": found["style"], "fps": rates, "person": person, "camera": camera}
 
 
 def note_fps(path: str | Path, clip: str, fps: float, clips: Collection[str]) -> None:

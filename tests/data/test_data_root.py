@@ -56,6 +56,9 @@ def test_table(tmp_path):
     root = data_root.open_root(tmp_path)
     assert root.styles == {"a": "waltz"} and root.fps == {"a": 29.97}
     assert root.person == {"a": 2} and root.camera == {"a": "moving"}
+    table.write_text("clip,person,camera\na,2.0,Moving\n")  # as spreadsheets and pandas write them
+    root = data_root.open_root(tmp_path)
+    assert root.person == {"a": 2} and root.camera == {"a": "moving"}
     for text, said in (
         ("name,fps\na,25\n", "no column 'clip'"),
         ("clip,fps\na,fast\n", "could not convert"),

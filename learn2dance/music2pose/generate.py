@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from learn2dance.cli import log
 from learn2dance.data import npz
 from learn2dance.errors import UserError
 from learn2dance.motion import skeleton, travel, windows
@@ -100,13 +101,15 @@ def cut_prefix(codebook: Codebook, path: str | Path, music: dict) -> np.ndarray:
     held = int(np.ceil(max(-beats[0], 0) * fps))  # frames: the first pose is repeated from the first beat to time 0
     poses, way = (np.concatenate([np.repeat(part[:1], held, 0), part]) for part in (poses, way))
     motion, known, _ = windows.cut(poses, fps, beats + held / fps, codebook.frames_per_beat, codebook.window_beats, way)
-    known = known[: len(known) if known.all() else int(np.argmin(known))]
-    if not len(known):
+    complete = len(known) if known.all() else int(np.argmin(known))
+    if not complete:
         if unseen := skeleton.never_seen(found["poses"]):
             raise UserError(f"{path}: {unseen} never seen; a prefix needs all joints")
         needed = beats[codebook.window_beats] + held / fps
         raise UserError(f"{path}: expected {needed:.1f} s of complete poses at its beginning; use a longer recording")
-    return motion[: len(known)]
+    cause = "" if complete == len(known) else ", where a joint is missing"
+    log.info("%s: continued from %.1f s on%s", path, beats[complete], cause)
+    return motion[:complete]
 
 
 def dance(

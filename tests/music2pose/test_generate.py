@@ -164,6 +164,22 @@ def test_a_dance_continues_given_poses(model, music, trained, tmp_path):
     assert np.median(np.linalg.norm(travel.rooted(other) - expected[at], axis=-1)) > 0.09
 
 
+def test_a_prefix_ends_where_a_joint_is_missing_and_this_is_said(model, music, tmp_path, caplog):
+    counted, poses = model.choose_style(music)[0], np.tile(TRUTH[..., :2], (3, 1, 1))
+    lost = poses.copy()
+    lost[-30:-10, 4] = np.nan
+    generate.log.propagate = True
+    caplog.set_level("INFO", generate.log.name)
+    sizes = []
+    for part in (poses, lost):
+        np.savez(tmp_path / "prefix.npz", poses=part, fps=25.0)
+        caplog.clear()
+        sizes.append(len(generate.cut_prefix(model.codebook, tmp_path / "prefix.npz", counted)))
+        said = f"continued from {beat_grid.extend(counted['beats'], counted['duration'])[0][sizes[-1]]:.1f} s on"
+        assert said in caplog.text and ("where a joint is missing" in caplog.text) == (part is lost)
+    assert 0 < sizes[1] < sizes[0]
+
+
 @pytest.mark.parametrize(
     ("poses", "more", "message"),
     [

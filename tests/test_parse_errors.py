@@ -36,6 +36,14 @@ def test_fps_comes_from_the_video_where_no_one_says(data, run_stage, shared):
     assert poses(data)["fps"] == 50
 
 
+def test_of_two_videos_none_tells_whether_the_camera_moves(data, run_stage):
+    (data / "videos").mkdir()
+    for name in ("clip.mp4", "clip.mov"):
+        (data / "videos" / name).touch()
+    fails(run_stage("parse.py", data, "--quiet"), "clip.mov, clip.mp4 have the same clip name")
+    assert run_stage("parse.py", data, "--travel", "on").returncode == 0
+
+
 def test_one_clips_fault_loses_no_other(data, run_stage):
     write(data / "keypoints" / "a_bad", {0: []})
     (data / "keypoints" / "b_bad").mkdir()

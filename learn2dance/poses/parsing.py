@@ -29,7 +29,7 @@ def parse_clip(job: tuple[DataRoot, str, float | None, dict, dict]) -> tuple[str
     fps = fps or root.fps.get(clip) or (found and found.fps)
     fps = fps and video_reader.exact_rate(fps)
     timed = None if fps else _video(root, clip)
-    filmed = root.videos.get(clip) if settings["travel"] is None else None
+    filmed = root.one("videos", clip) if settings["travel"] is None else None
     arguments = settings | form | {"fps": fps, "version": cleaning.VERSION}
     parents = {f"videos/{path.name}": npz.digest(path) for path in {timed, filmed} if path}
     parents |= {f"keypoints/{source.name}": digest}

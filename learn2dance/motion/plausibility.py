@@ -26,7 +26,7 @@ OVERTURNED = 0.9  # share of upside-down poses above which y must point up; the 
 SHOULDERS = (0.5, 1.1)  # torso lengths: 95th percentile of the shoulders' width (real: 0.59 to 1.00)
 SMALLEST = 10  # pixels: smaller people are not in pixels
 MOST_JOINTS = 150  # of one person, in any model
-_LIMBS = [(f"{a}", f"{b}") for a, b in (("Shoulder", "Elbow"), ("Elbow", "Wrist"), ("Hip", "Knee"), ("Knee", "Ankle"))]
+_LIMBS = (("Shoulder", "Elbow"), ("Elbow", "Wrist"), ("Hip", "Knee"), ("Knee", "Ankle"))
 
 
 class Finding(NamedTuple):

@@ -216,7 +216,7 @@ def _best_chain(
         if not len(earlier):
             continue
         begin, ends = first[now], last[earlier]
-        free = 0.1 + FREE_SPEED * (frame[begin] - frame[ends]) / fps
+        free = NEAR + FREE_SPEED * (frame[begin] - frame[ends]) / fps
         gain = best[earlier] - JUMP_COST * fps * np.clip(_jump(people, size, ends, begin) - free, 0, 1)
         if gain.max() > 0:
             best[now] += gain.max()

@@ -85,8 +85,8 @@ gan: venv  ## train_pose.py, train_seq.py: DATA/poses, DATA/music -> DATA/models
 	$(PY) train_pose.py "$(DATA)/poses" --resume
 	$(PY) train_seq.py "$(DATA)/poses" --resume
 
-test: venv  ## run the tests
-	$(PY) -m pytest
+test: venv  ## run the tests, a file in each process, as many as there are cores
+	$(PY) -m pytest -n auto --dist loadfile
 
 lint: venv  ## ruff, import-linter and shellcheck
 	$(VENV)/bin/ruff check .

@@ -33,6 +33,8 @@ def _copy(path: Path, target: Path) -> bool:
     """Decode a file to .wav, 32-bit floating point; return False, without a file, if libsndfile cannot."""
     import soundfile  # takes 0.1 s
 
+    if path.suffix.lower() == ".mp3":  # ffmpeg reads all of them, and libsndfile's decoder writes to stderr
+        return False
     try:
         with (
             soundfile.SoundFile(path) as source,

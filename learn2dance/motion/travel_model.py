@@ -3,7 +3,7 @@
 The supporting foot stays where it is, so most of the path follows from the poses (`travel.from_feet`). The remainder is
 what a 2D skeleton does not show, such as steps in depth and gliding. Its speed is autoregressive: each second, it
 depends on the speed in the second before, on the distance from the middle of the stage, on how far the feet take the
-dancer in this second, and on noise. Dancers turn back towards the middle, and the fit finds how soon.
+dancer in this second, and on noise. Dancers turn back towards the middle; how soon is fitted, within bounds.
 """
 
 from collections.abc import Iterable

@@ -153,7 +153,7 @@ def test_what_ffmpeg_cannot_open_is_read_by_libsndfile(tmp_path, clicks, caplog)
     samples, rate = soundfile.read(clicks)
     soundfile.write(tmp_path / "song.ogg", samples, rate, format="MAT5", subtype="FLOAT")
     np.testing.assert_allclose(audio.load(tmp_path / "song.ogg"), audio.load(clicks), atol=1e-6)
-    assert caplog.text.count("libsndfile reads it") == 1
+    assert "libsndfile reads it" in caplog.text
     video_writer.write(tmp_path / "a.mp4", lambda t: bytes(64 * 64 * 4), 100, (64, 64), 25, tmp_path / "song.ogg")
     np.testing.assert_allclose(onset_times(audio.load(tmp_path / "a.mp4"), CLICKS), CLICKS, atol=0.03)
 

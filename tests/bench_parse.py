@@ -28,6 +28,10 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
+BODY = [  # pixels from the nose, in the order of BODY_25
+    (0, 0), (0, 70), (-50, 70), (-70, 140), (-80, 200), (50, 70), (70, 140), (80, 200), (0, 200), (-24, 200),
+    (-28, 300), (-30, 400), (24, 200), (28, 300), (30, 400), *[(0, -5)] * 4, *[(30, 410)] * 3, *[(-30, 410)] * 3,
+]  # fmt: skip
 
 
 def floor(root: Path) -> None:
@@ -69,12 +73,13 @@ def _frames(clip: Path):
 
 
 def toy(keypoints: Path, clips: int = 36, frames: int = 1600) -> None:
-    """Write random walks as OpenPose would, one person a frame."""
-    rng = np.random.default_rng(0)
+    """Write a body that sways as OpenPose would, one person a frame."""
+    rng, clock = np.random.default_rng(0), np.arange(frames)[:, None, None] / 25
     for clip in range(clips):
         folder = keypoints / f"toy_{clip}"
         folder.mkdir(parents=True)
-        places = 300 + 150 * rng.random((1, 25, 2)) + np.cumsum(rng.normal(size=(frames, 25, 2)), axis=0)
+        turns = clock * rng.uniform(0.2, 1.5, (1, 25, 2)) + rng.random((1, 25, 2))
+        places = 300 + np.array(BODY) + 8 * np.sin(2 * np.pi * turns) + rng.normal(size=(frames, 25, 2))
         confidence = rng.uniform(0.6, 0.95, (frames, 25, 1)) * (rng.random((frames, 25, 1)) > 0.01)
         people = np.concatenate([places, confidence], axis=2).round(3).reshape(frames, 75).tolist()
         for t, person in enumerate(people):

@@ -17,7 +17,9 @@ _AIST_SONG = re.compile(r"_m([A-Z]{2}\d)_")
 
 def ignored(name: str) -> bool:
     """Tell whether a file, by its name or path within a folder, is hidden or a file manager's, and no data."""
-    return any(part[:1] == "." or part.lower() in _FILE_MANAGERS for part in name.split("/"))
+    if "/" in name:
+        return any(map(ignored, name.split("/")))
+    return name[:1] == "." or name.lower() in _FILE_MANAGERS
 
 
 def match(name: str, clips: Iterable[str]) -> list[str]:

@@ -14,7 +14,7 @@ import numpy as np
 from learn2dance.errors import UserError
 from learn2dance.motion.skeleton import BODY_25, ORDERS, names_of, to_order
 
-USED = 2000  # poses that are looked at, evenly spread over the clip
+USED = 500  # poses that are looked at, evenly spread over the clip
 ACCEPTED = 2  # contradictions that refuse the usual order; a joint that is badly detected gives one
 FEWEST = 10  # checks that an order of joints must pass, so that it is not taken because most joints are unseen
 OFF_CENTRE = 0.1  # body sizes: MidHip to the middle of the hips, Neck to that of the shoulders (real: up to 0.02)

@@ -1,16 +1,12 @@
 import numpy as np
 import pytest
+import test_sides
 
 from learn2dance.poses import tracking
 from learn2dance.poses.formats import clip_files, openpose_json
 
 FPS = 25.0
-# A standing body in units of its height, x right and y down: the first 15 of BODY_25.
-BODY = np.array(
-    "0 -.5 0 -.35 -.12 -.35 -.16 -.2 -.18 -.05 .12 -.35 .16 -.2 .18 -.05 0 0 "
-    "-.07 0 -.08 .25 -.08 .48 .07 0 .08 .25 .08 .48".split(),
-    float,
-).reshape(15, 2)
+BODY = test_sides.BODY[:, :2]  # a standing body in units of its height, x right and y down: the first 15 of BODY_25
 
 
 def people(path, height, rng, confidence=0.8):

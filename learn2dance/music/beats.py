@@ -32,6 +32,7 @@ _STEADY = 0.9  # the uniform grid is used if it has at least this fraction of th
 _OFF = 0.5  # a beat of less than this fraction of the mean onset strength counts as not struck
 _PASSAGE = 2.5  # seconds: the shortest passage that may get its own grid
 _GAIN = 3.0  # onset strength, in mean beats, that its own grid must gain in a passage
+_FAINT = 0.01  # onset strength below which there is no onset
 _STIFF = 20.0  # weight of second differences in the smoothing of tracked beats
 
 
@@ -45,7 +46,7 @@ def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
     """
     duration = len(y) / SR
     level, rise = _log_mel(y)
-    if rise.max() < 0.01:
+    if rise.max() < _FAINT:
         log.warning("%s: found no onsets; its beats are a uniform grid of %g a minute", name, SILENT)
         return {"beats": np.arange(0, duration, 60 / SILENT), "downbeat": 0, "beats_per_bar": 4, "tempo": SILENT}
     groups = np.stack([bands.mean(axis=1) for bands in np.split(rise, _GROUPS, axis=1)], axis=1)
@@ -151,8 +152,10 @@ def _track_beats(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
     """
     librosa = load_librosa()
     settings = {"sr": SR, "hop_length": _HOP, "bpm": 60 * _RATE / period, "tightness": 300, "trim": False}
-    _, found = librosa.beat.beat_track(onset_envelope=strength, **settings)
-    if len(found) < 4:
+    found = np.zeros(0, np.int64)
+    if strength.max() > _FAINT:  # if no onset is above 0, librosa 0.11 writes beyond the ends of its arrays
+        _, found = librosa.beat.beat_track(onset_envelope=strength, **settings)
+    if np.sum(strength[found] > _FAINT) < 4:  # it also places beats in silence, to which nothing can be fitted
         return _uniform(strength, float(np.median(period)))
     near = np.clip(found[:, None] + np.arange(-4, 5), 1, len(strength) - 2)
     at = near[np.arange(len(near)), strength[near].argmax(axis=1)]

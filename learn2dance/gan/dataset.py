@@ -1,6 +1,7 @@
 """Dances at the sequence GAN's frame rate, with the music features of each step."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from learn2dance.gan.conditioning import GRID_SIZE, MUSIC_SIZE, condition, stack
 from learn2dance.gan.pose_folder import POOL_BYTES, PoseFolder
 from learn2dance.metrics import beat
 from learn2dance.motion import kinematics, projection, sync
+from learn2dance.music import styles
+from learn2dance.music.styles import Profiles
 
 SCORED_BYTES = 1 << 23  # bytes of dances for validation: 50 minutes of 15 joints and music at 15 steps per second
 
@@ -68,13 +71,14 @@ class DanceReader:
         music = npz.digest(*(self.root.file("music", name) for name in names)) if self.music_pca else ""
         return self.folder.parents() | {"pose_gan": npz.digest(pose_gan), "music": music}
 
-    def tempi(self) -> tuple[tuple[int, float, int], ...]:
-        """Return for each style its index plus one, median tempo (beats per minute) and beats per bar in training."""
-        found: dict[int, list[tuple[float, int]]] = {}
+    @cached_property
+    def profiles(self) -> Profiles:
+        """What the styles of the train split were danced to."""
+        clips = []
         for name in sorted(self.paired & set(self.folder.train)):
             song = self.song(name)
-            found.setdefault(self.folder.style(name), []).append((song["tempo"], song["beats_per_bar"]))
-        return tuple((style, *(float(x) for x in np.median(songs, 0))) for style, songs in sorted(found.items()))
+            clips.append(styles.describe(song) | {"style": self.folder.styles.get(name), "danced": len(song["beats"])})
+        return styles.collect(self.folder.names(), clips)
 
     @property
     def music_size(self) -> int:

@@ -15,8 +15,9 @@ from learn2dance.gan.sequence_networks import SequenceConfig, SequenceCritic, Se
 from learn2dance.motion import kinematics, travel, travel_model
 from learn2dance.motion.projection import Projection
 from learn2dance.motion.travel_model import TravelModel
-from learn2dance.music import beat_grid
+from learn2dance.music import beat_grid, styles
 from learn2dance.music.features import FPS
+from learn2dance.music.styles import Profiles
 
 PARTS = ("pose_generator", "pose_encoder", "generator", "sequence_critic", "pose_critic")
 
@@ -25,17 +26,16 @@ PARTS = ("pose_generator", "pose_encoder", "generator", "sequence_critic", "pose
 class GanModel:
     """The GAN's networks, by the names in `PARTS`, and what else generation needs.
 
-    ``music_pca`` is None if it was trained without music. ``tempi`` holds, for each style with training music, its
-    index plus one (0: unknown), the median tempo in beats per minute, and the beats per bar. ``top_speed`` is the
-    99.9th percentile of the fastest joint's speed in the training data, in torso lengths per second. ``travel`` is
-    fitted to the paths of the training data, and gives the dances theirs.
+    ``music_pca`` is None if it was trained without music. ``profiles`` are those of the dances with music, if any.
+    ``top_speed`` is the 99.9th percentile of the fastest joint's speed in the training data, in torso lengths per
+    second. ``travel`` is fitted to the paths of the training data, and gives the dances theirs.
     """
 
     config: SequenceConfig
     poses: PoseConfig
     networks: nn.ModuleDict
     music_pca: Projection | None
-    tempi: tuple[tuple[int, float, int], ...]
+    profiles: Profiles
     top_speed: float
     travel: TravelModel
 
@@ -50,11 +50,11 @@ class GanModel:
         return self
 
     def choose_style(self, music: dict | None, style: str | None) -> tuple[dict | None, int]:
-        """Choose a style by name, by the music (`beat_grid.choose_style`), or the first one; also count the beats."""
-        index = data_root.style_index(style, self.styles)
-        if music is None or not self.tempi:
-            return music, index or min(len(self.styles), 1)
-        return beat_grid.choose_style(music, index, self.tempi)
+        """Choose a style by name, by the music (`styles.choose`), or the first one; also count the beats."""
+        if music is None or not len(self.profiles.style):
+            return music, data_root.style_index(style, self.styles) or min(len(self.styles), 1)
+        choice = styles.choose(music, self.profiles, style)
+        return choice.music, choice.index
 
 
 def build(config: SequenceConfig, poses: PoseConfig) -> nn.ModuleDict:
@@ -72,7 +72,7 @@ def save(path: Path, gan: GanModel, **more) -> None:
         poses=asdict(gan.poses),
         network={key: value.cpu() for key, value in gan.networks.state_dict().items()},
         music_pca=None if gan.music_pca is None else asdict(gan.music_pca),
-        tempi=gan.tempi,
+        profiles=styles.to_plain(gan.profiles),
         top_speed=gan.top_speed,
         travel=asdict(gan.travel),
         **more,
@@ -92,7 +92,8 @@ def from_parts(parts: dict) -> GanModel:
     music_pca = Projection(**parts["music_pca"]) if parts["music_pca"] else None
     networks = networks.eval().requires_grad_(False)
     moves = TravelModel(**parts["travel"])
-    return GanModel(config, poses, networks, music_pca, parts["tempi"], parts["top_speed"], moves)
+    profiles = styles.from_plain(poses.styles, parts["profiles"])
+    return GanModel(config, poses, networks, music_pca, profiles, parts["top_speed"], moves)
 
 
 def conditioning_of(gan: GanModel, music: dict | None, steps: int) -> np.ndarray:

@@ -89,7 +89,7 @@ def trained_model(gan: SequenceGan, reader: DanceReader, train: list[Dance]) -> 
     top_speed = float(np.nanpercentile(steps, 99.9)) * reader.clock
     travel = travel_model.fit([(dance.poses, dance.path) for dance in train], reader.clock)
     poses = gan.pose_generator.config
-    return GanModel(gan.config, poses, networks, reader.music_pca, reader.tempi(), top_speed, travel)
+    return GanModel(gan.config, poses, networks, reader.music_pca, reader.profiles, top_speed, travel)
 
 
 def rollout(gan: SequenceGan, batch: Batch, rng: torch.Generator) -> Tensor:

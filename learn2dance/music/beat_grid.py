@@ -33,31 +33,6 @@ def extend(beats: np.ndarray, duration: float) -> tuple[np.ndarray, int]:
     return np.concatenate([front, beats, beats[-1] + last * np.arange(1, tail + 1)]), lead
 
 
-def choose_style(music: dict, style: int, tempi: tuple[tuple[int, float, int], ...]) -> tuple[dict, int]:
-    """Choose the style of a dance, and count the song's beats in half or double time if needed.
-
-    If the song is about twice as fast as the style, it is counted in half time; if about half as fast, in double time.
-
-    Parameters
-    ----------
-    music : dict
-        A ``music`` file, or `features.features`.
-    style : int
-        Index of the style plus one; 0: the style of this song's metre, if there is one, with the nearest tempo.
-    tempi : tuple of (int, float, int)
-        For each style that can be chosen: index plus one, tempo in beats per minute, and beats per bar.
-
-    Returns
-    -------
-    music : dict
-        The song, with its beats at the tempo of the style (`at_tempo`).
-    style : int
-    """
-    alike = [t for t in tempi if t[2] == music["beats_per_bar"]] or tempi
-    style = style or min(alike, key=lambda t: abs(np.log(t[1] / music["tempo"])))[0]
-    return at_tempo(music, next((t[1] for t in tempi if t[0] == style), music["tempo"])), style
-
-
 def at_tempo(music: dict, tempo: float) -> dict:
     """Return the music with its beats in half or double time if that is nearer to ``tempo`` (beats a minute).
 

@@ -101,7 +101,7 @@ def test_a_folder_without_music(tmp_path):
     opened = pose_folder.open_folder(folder(tmp_path / "x", frames=90))
     reader = dataset.DanceReader(opened, 15.0)
     dance = reader("dance 1")
-    assert reader.music_pca is None and reader.music_size == 0 and reader.tempi() == ()
+    assert reader.music_pca is None and reader.music_size == 0 and not len(reader.profiles.style)
     assert reader.parents(opened.file("dance 1"))["music"] == ""
     assert (
         dance.poses.shape == (45, 7, 2)
@@ -124,10 +124,11 @@ def test_the_dances_of_a_data_root(trained):
         assert len(dance.poses) == len(dance.music) and abs(len(dance.poses) - 8 * 15) <= 1
         assert (dance.music[:, MUSIC_SIZE + 4] == (styles[name] == "waltz")).all()
         assert np.isfinite(dance.music).all() and dance.music[:, :MUSIC_SIZE].std(0).min() > 0.01
-    tempi = {opened.names()[style - 1]: (tempo, metre) for style, tempo, metre in reader.tempi()}
-    for name in opened.train:  # one of each style
+    found = reader.profiles
+    for row, name in enumerate(sorted(opened.train)):
         music = np.load(trained / "music" / f"{name}.npz")
-        assert tempi[styles[name]] == (music["tempo"], music["beats_per_bar"])
+        assert found.names[found.style[row] - 1] == styles[name] and found.tempo[row] == music["tempo"]
+        assert found.beats_per_bar[row] == music["beats_per_bar"] and found.danced[row] == len(music["beats"])
 
 
 def test_a_dance_without_music_has_zeros(root):

@@ -13,6 +13,7 @@ from learn2dance.gan.sequence_networks import SequenceConfig
 from learn2dance.motion import travel, travel_model
 from learn2dance.motion.travel_model import TravelModel
 from learn2dance.music import features
+from learn2dance.music import styles as music_styles
 
 
 @pytest.fixture(scope="module")
@@ -29,13 +30,13 @@ def songs(trained):
 TRAVEL = TravelModel((0.2, 0.8), (-0.02, -0.03), (0.5, 0.0), (0.3, 0.02))
 
 
-def untaught(joints=9, styles=(), music=0, top_speed=1e9, tempi=()):
+def untaught(joints=9, styles=(), music=0, top_speed=1e9, clips=()):
     """Return an untrained GAN, whose steps are as large as after training."""
     torch.manual_seed(0)
     poses, config = PoseConfig(joints, styles, 4, 16, 1), SequenceConfig(music=music, width=16, channels=8, noise=4)
     networks = generate.build(config, poses).eval().requires_grad_(False)
     networks["generator"].shift[-1].weight.mul_(30)
-    return GanModel(config, poses, networks, None, tempi, top_speed, TRAVEL)
+    return GanModel(config, poses, networks, None, music_styles.collect(styles, list(clips)), top_speed, TRAVEL)
 
 
 def test_a_loaded_model_generates_the_same_dance(model, songs, tmp_path):
@@ -43,7 +44,8 @@ def test_a_loaded_model_generates_the_same_dance(model, songs, tmp_path):
     loaded = generate.load(tmp_path / "copy.pt")
     expected, found = (generate.dance(gan, songs[0], 3) for gan in (model, loaded))
     np.testing.assert_array_equal(found["poses"], expected["poses"])
-    assert loaded.tempi == model.tempi and loaded.top_speed == model.top_speed and loaded.styles == model.styles
+    assert loaded.top_speed == model.top_speed and loaded.styles == model.styles
+    np.testing.assert_equal(dataclasses.asdict(loaded.profiles), dataclasses.asdict(model.profiles))
 
 
 def test_what_is_saved_is_what_was_trained(model, trained):
@@ -146,7 +148,10 @@ def test_between_the_steps_the_path_is_smooth():
 
 
 def test_the_style_is_chosen_by_metre_and_tempo_unless_given(songs):
-    gan = untaught(styles=("rumba", "samba", "waltz"), tempi=((1, 100.0, 4), (2, 130.0, 4), (3, 90.0, 3)))
+    rows = (("rumba", 100.0, 4), ("samba", 130.0, 4), ("waltz", 90.0, 3))
+    unknown = {"character": [np.nan] * 4, "danced": 100}
+    clips = [dict(zip(("style", "tempo", "beats_per_bar"), row, strict=True)) | unknown for row in rows]
+    gan = untaught(styles=("rumba", "samba", "waltz"), clips=clips)
 
     def chosen(tempo, metre, style=None):
         return gan.choose_style(songs[0] | {"tempo": tempo, "beats_per_bar": metre}, style)[1]
@@ -155,7 +160,7 @@ def test_the_style_is_chosen_by_metre_and_tempo_unless_given(songs):
     assert chosen(105.0, 4, "polka") == 1  # unknown
     fast = songs[0] | {"tempo": 190.0, "beats_per_bar": 4, "downbeat": 2}
     np.testing.assert_array_equal(gan.choose_style(fast, "rumba")[0]["beats"], fast["beats"][::2])  # in half time
-    without = dataclasses.replace(gan, tempi=())
+    without = dataclasses.replace(gan, profiles=music_styles.collect(gan.styles, []))
     assert without.choose_style(fast, "samba")[1] == 2 and without.choose_style(fast, None)[1] == 1
     assert untaught().choose_style(fast, None)[1] == 0
 

@@ -62,6 +62,7 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "motion": Array("float32", ("W", "D"), "DCT coefficients of the window: 30 joint coordinates and 3 of travel"),
         "known": Array("bool", ("W",), "all joints are valid in the window; only these are trained on"),
         "start": Array("int64", (), "index of the first window's first beat"),
+        "bar": Array("int64", ("W",), "position in the bar of each window's first beat: 0-2 in 3/4, 3-6 in 4/4"),
         "beats": Array("float64", ("B",), "seconds on the time axis of the dance"),
     },
     "dance": {  # eval.py: the dance generated for one song

@@ -18,6 +18,7 @@ from scipy.interpolate import make_interp_spline
 from learn2dance.motion import skeleton, travel
 from learn2dance.motion.travel import ACROSS, NEARER
 
+EDGE = 0.1  # beats: a beat this far outside the poses counts as within them; the first or last pose is held there
 POSE = 30  # coordinates of 15 joints in a frame
 CHANNELS = POSE + 3  # values in a frame with travel
 SPEEDS = [POSE + ACROSS, POSE + NEARER]
@@ -35,11 +36,12 @@ def cut(
 
     With a ``path`` (T, 3), J is 15. Returns the windows, float32 (W, F), F = frames_per_beat * window_beats * C, where
     C is `CHANNELS`, or 2 J without a path; whether no joint is missing in each, bool (W,); and the index of the first
-    window's first beat. There is one window for each beat from which it is within the poses. Missing joints (NaN) are
-    interpolated.
+    window's first beat. There is one window for each beat from which it is within the poses (`EDGE`). Missing joints
+    (NaN) are interpolated.
     """
     frame_times, size = np.arange(len(poses)) / fps, frames_per_beat * window_beats
-    inside = np.flatnonzero((beats >= 0) & (beats <= (len(poses) - 1) / fps))
+    edge = EDGE * np.median(np.diff(beats)) if len(beats) > 1 else 0.0
+    inside = np.flatnonzero((beats >= -edge) & (beats <= (len(poses) - 1) / fps + edge))
     start, beats = int(inside[0]) if len(inside) else 0, beats[inside]
     count = max(len(beats) - window_beats, 0)
     flat = poses.reshape(len(poses), -1)
@@ -50,6 +52,7 @@ def cut(
     for column, gaps in zip(flat.T, missing.T, strict=True):
         column[gaps] = np.interp(frame_times[gaps], frame_times[~gaps], column[~gaps])
     times = np.interp(np.arange((len(beats) - 1) * frames_per_beat) / frames_per_beat, np.arange(len(beats)), beats)
+    times = np.clip(times, 0, frame_times[-1])
     sampled = make_interp_spline(frame_times, flat, k=min(3, len(poses) - 1))(times).astype(np.float32)
     if path is not None:
         sampled[:, SPEEDS] = np.gradient(sampled[:, SPEEDS], 1 / frames_per_beat, axis=0)

@@ -14,12 +14,13 @@ from learn2dance.data import data_root, npz
 from learn2dance.data.data_root import DataRoot, common_timing, normalised
 from learn2dance.errors import UserError
 from learn2dance.motion import kinematics, skeleton, sync, windows
+from learn2dance.music import beat_grid
 from learn2dance.tokens import codebook as tokens_codebook
 from learn2dance.tokens.codebook import Codebook
 
 STAGE = "Clustering.ipynb"
 UNKNOWN = sync.Timing()
-VERSION = 3  # raised when the same poses would give other windows or tokens: existing files are then stale
+VERSION = 4  # raised when the same poses would give other windows or tokens: existing files are then stale
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, timing: sync.Timing 
     """Cut one clip's poses into windows on its music's beats, corrected (`sync`) if ``settings.align``.
 
     ``timing`` comes from `common_timing`. Returns ``windows`` float32 (W, F), ``known`` bool (W,) and ``start`` int, as
-    `windows.cut` returns them, and ``beats`` (B,), in seconds of the dance. Raises a UserError if the clip does not
-    have 15 or 25 joints, or if its poses or its music are at least twice as long as the other.
+    `windows.cut` returns them; ``beats`` (B,), in seconds of the dance, extended to both its ends; and ``bar`` int64
+    (W,), the position in the bar of each window's first beat. Raises a UserError if the clip does not have 15 or 25
+    joints, or if its poses or its music are at least twice as long as the other.
     """
     poses, music = npz.load(root.file("poses", clip), "poses"), npz.load(root.file("music", clip), "music")
     if (joints := poses["poses"].shape[1]) not in (15, 25):
@@ -65,10 +67,13 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, timing: sync.Timing 
     corrected = sync.correct_beats(normal, fps, music, timing) if settings.align else None
     if settings.align and corrected is None:
         cli.warn_once(f"{clip}: not re-synchronised with its music: {fps:g} fps is too low, or there are no beats")
-    beats = music["beats"] if corrected is None else corrected
+    beats, lead = music["beats"] if corrected is None else corrected, 0
+    if len(beats) > 1:
+        beats, lead = beat_grid.extend(beats, seconds)
     size, path = (settings.frames_per_beat, settings.window_beats), data_root.path(root, clip)
     cut, known, start = windows.cut(normal, fps, beats, *size, path)
-    return {"windows": cut, "known": known, "start": start, "beats": beats}
+    bar = beat_grid.bar_positions(len(beats), music["downbeat"] + lead, music["beats_per_bar"])
+    return {"windows": cut, "known": known, "start": start, "beats": beats, "bar": bar[start:][: len(cut)]}
 
 
 def clip_cutter(root: DataRoot) -> Callable[[str], dict]:
@@ -193,7 +198,8 @@ def reconstruct(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarr
     """
     saved, (real, fps) = npz.load(root.file("tokens", clip), "tokens"), normalised(root, clip)
     beats = saved["beats"][saved["start"] :][: len(saved["tokens"]) + codebook.window_beats]
-    first, last = int(np.ceil(beats[0] * fps)), int(np.floor(beats[-1] * fps))
+    # The first and last beat may be just outside the poses (`windows.EDGE`).
+    first, last = max(int(np.ceil(beats[0] * fps)), 0), min(int(np.floor(beats[-1] * fps)), len(real) - 1)
     decoded, _ = codebook.play(codebook.decode(saved["tokens"]), beats, last + 1 - first, fps, first / fps)
     return real[first : last + 1], decoded
 

@@ -33,8 +33,26 @@ def test_windows_lie_within_the_poses():
     beats = np.arange(-1.0, 20, 0.5)
     motion, known, start = windows.cut(swaying(beats, 25, 5), 25, beats)  # poses from 0 to 4.96 s
     assert start == 2 and beats[start] == 0
-    assert len(motion) == len(known) == 8  # ten beats lie at 0 … 4.5 s, the last window starts at 3.5
+    assert len(motion) == len(known) == 9  # ten beats lie at 0 … 4.5 s, and one at 5 s is just outside
+    assert len(windows.cut(swaying(beats, 25, 4.9), 25, beats)[0]) == 8  # the last window starts at 3.5 s
     assert len(windows.cut(swaying(beats, 25, 0.9), 25, beats)[0]) == 0
+
+
+@pytest.mark.parametrize("off", [0.06, 0.11])
+def test_a_beat_just_outside_the_poses_holds_the_end_pose(off):
+    """The first beat is `off` beats before the first frame, and the last as much after the last."""
+    poses = np.random.default_rng(0).normal(size=(101, 15, 2)).cumsum(0)  # 5 s
+    beats = np.linspace(-off, 10 + off, 11) / 2
+    path = np.arange(101)[:, None] * [0.1, 0, 0.01]
+    motion, known, start = windows.cut(poses, 20, beats, path=path)
+    if off > windows.EDGE * 1.03:  # the beats are 1.02 and more times half a second long
+        assert start == 1 and len(motion) == 7
+        return
+    assert start == 0 and len(motion) == 9 and known.all()
+    frames = motion.reshape(9, 48, 33)
+    np.testing.assert_allclose(frames[0, 0, :30], poses[0].ravel(), atol=1e-5)
+    np.testing.assert_allclose(frames[-1, -1, :30], poses[-1].ravel(), atol=1e-4)
+    assert np.abs(frames[0, 0, 32]) < 1e-6  # held: it comes no nearer
 
 
 def test_windows_with_unknown_joints_are_marked():

@@ -80,6 +80,37 @@ def test_a_reconstructed_dance_is_near_the_real_one(trained):
     assert error < 0.5 < shifted
 
 
+def test_a_dance_is_reconstructed_though_its_first_and_last_beats_are_just_outside(root):
+    data = data_root.open_root(root)
+    clip, codebook = data.have("poses", "music", "tokens")[0], tokenize.load_codebook(root / "clusters.npz")
+    poses, fps = data_root.normalised(data, clip)
+    saved = npz.load(root / "tokens" / f"{clip}.npz", "tokens")
+    saved.pop("meta")
+    count = len(saved["tokens"]) + codebook.window_beats
+    beats = np.linspace(-0.05, len(poses) / fps + 0.01, count)
+    np.savez(root / "tokens" / f"{clip}.npz", **saved | {"beats": beats, "start": 0})
+    real, decoded = tokenize.reconstruct(data, clip, codebook)
+    np.testing.assert_array_equal(real, poses)
+    assert decoded.shape == poses.shape
+
+
+@pytest.mark.parametrize("first", [0.2, 1.3])
+def test_bar_positions_are_those_of_the_music_also_before_its_first_beat(root, first):
+    """The tracker may find beats only later; windows before are counted back from there."""
+    data = data_root.open_root(root)
+    clip = data.split("val", data.have("poses", "music"))[0]
+    music = npz.load(root / "music" / f"{clip}.npz", "music")
+    parents = music.pop("meta")["parents"]
+    music |= {"beats": np.arange(first, 7.9, 0.5), "downbeat": 2, "beats_per_bar": 3}
+    npz.save(root / "music" / f"{clip}.npz", "music", "", {}, parents, **music)
+    cluster(root, Settings(levels=3, codes=16, align=False))
+    tokens = npz.load(root / "tokens" / f"{clip}.npz", "tokens")
+    begins = tokens["beats"][tokens["start"] :][: len(tokens["bar"])]
+    assert begins[0] < 0.5 and len(tokens["bar"]) == len(tokens["tokens"])
+    # The downbeat is the third tracked beat, and three beats later comes the next.
+    np.testing.assert_array_equal(tokens["bar"], np.round((begins - first) / 0.5 - 2).astype(int) % 3)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -152,7 +183,8 @@ def test_dances_that_drift_are_aligned_with_their_beats(root):
     cut = tokenize.clip_cutter(data)
     for clip, beats in danced.items():
         found = cut(clip)
-        off = found["beats"] - beats  # seconds: up to 2, were nothing moved; the late one is a share of what is usual
+        heard = found["beats"][np.sum(found["beats"] < beats[0] - 0.25) :][: len(beats)]  # it is extended to both ends
+        off = heard - beats  # seconds: up to 2, were nothing moved; the late one is a share of what is usual
         np.testing.assert_allclose(off, -0.2 / len(train), atol=0.02)
         np.testing.assert_array_equal(npz.load(data.file("tokens", clip), "tokens")["beats"], found["beats"])
     peaks = npz.load(root / "clusters.npz", "clusters")["peaks"]
@@ -160,8 +192,8 @@ def test_dances_that_drift_are_aligned_with_their_beats(root):
     cluster(root, Settings(levels=3, codes=16, align=False))
     cut = tokenize.clip_cutter(data)
     for clip in danced:
-        np.testing.assert_array_equal(cut(clip)["beats"], song(count=120)["beats"])
-    np.testing.assert_array_equal(cut(still)["beats"], plain)
+        assert np.isin(song(count=120)["beats"], cut(clip)["beats"]).all()
+    assert np.isin(plain, cut(still)["beats"]).all()
     clusters = npz.load(root / "clusters.npz", "clusters")
     assert clusters["rate"] == 1 and np.isnan(clusters["peaks"]).all()
 

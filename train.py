@@ -1,4 +1,4 @@
-"""Train music2pose: a network that predicts motion tokens from music.
+"""Train music2pose: a network that predicts motion tokens from the window before, the bar and the style.
 
 Reads   DATA/clusters.npz, DATA/tokens/<clip>.npz, DATA/music/<clip>.npz, DATA/splits/,
         DATA/clips.csv
@@ -20,6 +20,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     cli.setup(args.quiet, args.threads)
+    import numpy as np
     import torch
 
     from learn2dance.data import data_root
@@ -29,30 +30,31 @@ def main(argv: list[str] | None = None) -> None:
 
     device = cli.device(args.device)
     root = data_root.open_root(args.data)
-    out = args.out or root.path / "models" / ("music2pose.pt" if args.model == "transformer" else "lstm.pt")
+    out = args.out or root.path / "models" / "music2pose.pt"
     data = training.read_data(root, args.style)
     run = TrainingRun("music2pose", out, args, data.parents)
     if run.is_up_to_date():
         return
 
     torch.manual_seed(args.seed)
-    model = training.new_model(data, args)
-    network, config = model.network.to(device), model.config
-    train, val = training.to_songs(data.train, model), training.to_songs(data.val, model)
+    model = training.new_model(data, args.width, args.dropout)
+    network = model.network.to(device)
+    train = training.examples(data.train, model, data.mirror)
+    val = training.examples(data.val, model)
     optimiser = training.optimiser(network, args.lr, args.weight_decay)
     run.begin(network, optimiser)
-    log.info("%s, %.1f million parameters, %d songs (%d windows) for training, %d for validation, on %s", args.model,
-             sum(p.numel() for p in network.parameters()) / 1e6, len(train), sum(len(s.tokens) for s in train),
-             len(val), device)  # fmt: skip
+    log.info("%.2f million parameters, %d songs (%d windows) for training, %d for validation (%d windows), on %s",
+             sum(p.numel() for p in network.parameters()) / 1e6, len(data.train), len(data.units.bar), len(data.val),
+             len(val[0]), device)  # fmt: skip
 
     for step in run.steps():
-        batch = dataset.batch(train, args.batch, args.beats, config, data.mirror, run.rng)
+        batch = dataset.batch(train, args.batch, run.rng)
         rate = args.lr * schedule(step, args.warmup, args.steps)
         losses, norm = training.step(network, optimiser, [part.to(device) for part in batch], rate)  # losses (L,)
         if not torch.isfinite(norm):
             run.diverged("the gradient is not finite")
         if run.is_validation_step():
-            val_losses = training.validation_loss(network, val, config)  # (L,)
+            val_losses = training.validation_loss(network, val)  # (L,)
             val_loss = float(val_losses.mean())
             scores = {"loss": val_loss} | {f"level {level}": value for level, value in enumerate(val_losses)}
             run.validated(val_loss, partial(save_model, model=model), scores, {"loss": losses.mean(), "rate": rate})
@@ -60,10 +62,9 @@ def main(argv: list[str] | None = None) -> None:
                 break
     run.finish("validation cross-entropy (nats per whole-body token)")
     network = load_model(run.out, device).network
-    log.info("from token frequencies alone: %.3f", training.unigram_loss(train, val, config).mean())
-    if len(val) > 1:
-        mismatched = training.validation_loss(network, training.mismatch_music(val), config)
-        log.info("with mismatched music, but the song's own bars: %.3f", mismatched.mean())
+    log.info("from token frequencies alone: %.3f", training.unigram_loss(train, val, model.config.codes).mean())
+    mismatched = training.mismatch_bars(val, np.random.default_rng(args.seed))
+    log.info("with other positions in the bar: %.3f", training.validation_loss(network, mismatched).mean())
     log.info("next: python eval.py %s --split val --model %s", args.data, run.out)
 
 
@@ -78,21 +79,16 @@ def arguments(argv: list[str] | None):
     """Parse the command line."""
     parser = cli.parser(__doc__, "resume", "seed", "device", "threads", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root")
-    parser.add_argument("--out", metavar="FILE", help="output (DATA/models/music2pose.pt; lstm.pt for --model lstm)")
+    parser.add_argument("--out", metavar="FILE", help="output (DATA/models/music2pose.pt)")
     parser.add_argument("--style", help="train on this style only (default: on all, with the style label as input)")
     number, share = cli.positive(int), cli.positive(float)
     group = parser.add_argument_group("network")
-    group.add_argument("--model", choices=("transformer", "lstm"), default="transformer",
-                       help="lstm: the original's architecture, a baseline (%(default)s)")  # fmt: skip
     hint = "of hidden layers, a multiple of 4 (%(default)s)"
     group.add_argument("--width", type=cli.multiple_of(4), default=64, help=hint)
-    group.add_argument("--layers", type=number, default=1, help="of the transformer (%(default)s)")
     group.add_argument("--dropout", type=cli.number_between(0, 1), default=0.4, help="probability (%(default)s)")
-    group.add_argument("--context", type=number, default=8, help="beats the transformer attends to (%(default)s)")
     group = parser.add_argument_group("training")
-    group.add_argument("--steps", type=number, default=900, help="maximum number of steps (%(default)s)")
-    group.add_argument("--batch", type=number, default=16, help="sequences per step (%(default)s)")
-    group.add_argument("--beats", type=number, default=48, help="beats per sequence (%(default)s)")
+    group.add_argument("--steps", type=number, default=1200, help="maximum number of steps (%(default)s)")
+    group.add_argument("--batch", type=number, default=768, help="windows per step (%(default)s)")
     group.add_argument("--lr", type=share, default=3e-3, help="peak learning rate (%(default)s)")
     group.add_argument("--weight-decay", type=cli.number_between(0, 1), default=0.05, help="of AdamW (%(default)s)")
     group.add_argument("--warmup", type=number, default=100, help="steps of linear warm-up (%(default)s)")

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from learn2dance import threads
+from learn2dance.cli import log
 
 ROOT = Path(__file__).parents[1]
 threads.limit(1)  # as a stage does
@@ -32,6 +33,14 @@ def runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:  # it ended between the two questions
         return False
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    """Undo what a stage's `cli.setup` does to the logger: its streams are those of one test, and then closed."""
+    before = log.handlers[:], log.propagate, log.level
+    yield
+    log.handlers[:], log.propagate, log.level = before
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +83,7 @@ def trained(tmp_path_factory) -> Path:
 
 
 # A training so short that a test can wait for it; what it learns is not judged.
-QUICK = "--steps 20 --every 10 --width 32 --layers 1 --batch 4 --beats 12 --warmup 5".split()
+QUICK = "--steps 20 --every 10 --width 32 --batch 16 --warmup 5".split()
 
 
 # The same of the GAN's two steps.

@@ -63,6 +63,8 @@ def test_model_notebook_trains_and_dances(root, run_stage):
     assert film.suffix == ".mp4" and film.stat().st_size > 10_000
     executed = outputs(root / "notebooks" / "Model.ipynb")
     assert any("video/mp4" in json.dumps(output) for output in executed)
+    images = [output for output in executed if "image/png" in output.get("data", {})]
+    assert len(images) == 5  # data, a batch, training, predicted tokens, and the plan of the song
 
 
 def test_faults_in_clustering(root, run_stage):

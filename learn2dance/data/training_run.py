@@ -16,6 +16,7 @@ from learn2dance.errors import UserError
 
 # Arguments of the trainers that do not affect the model.
 OUTSIDE = {"data", "datadir", "out", "pose_gan", "resume", "device", "threads", "no_video", "quiet"}
+VERSION = 2  # raised when a trainer would write other models from the same data: older ones are then trained again
 STATE = ("step", "best", "best_step", "waited")
 
 
@@ -29,12 +30,15 @@ class TrainingRun:
     """
 
     def __init__(self, kind: str, out: str | Path, args, parents: dict):
-        self.kind, self.out, self.args, self.parents = kind, Path(out), args, parents
+        self.kind, self.out, self.args = kind, Path(out), args
         if self.out.is_dir():
             raise UserError(f"--out {out}: found a folder, expected the name of a file, e.g. model.pt")
+        if self.out.suffix != ".pt":
+            raise UserError(f"--out {out}: expected a name that ends in .pt")  # not clips.csv, by mistake
         self.last = self.out.with_name(f"{self.out.name.removesuffix('.pt')}.last.pt")
         self.folder = self.out.parent / "runs" / self.out.stem
         self.hyperparameters = {key: value for key, value in vars(args).items() if key not in OUTSIDE}
+        self.parents = parents | {"version": VERSION}
         self.rng = np.random.Generator(np.random.PCG64(args.seed))
         self.step, self.best, self.best_step, self.waited = 0, float("inf"), 0, 0
 
@@ -76,7 +80,7 @@ class TrainingRun:
             log.info("%s: does not belong to %s; training starts at step 0", self.last, self.out)
             return
         if saved["parents"] != self.parents:
-            log.info("%s: the data have changed since; training starts at step 0", self.last)
+            log.info("%s: the data or the program have changed since; training starts at step 0", self.last)
             return
         before = saved["arguments"]
         if changed := [f"--{k} was {before.get(k)}" for k, v in self.hyperparameters.items() if before.get(k) != v]:

@@ -1,48 +1,21 @@
-"""Network inputs: a song's music features on the beat grid, and the tokens of its real dance."""
-
-from dataclasses import dataclass
+"""Network inputs: the windows of real dances, each with the window before it, its position in the bar and its style."""
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from learn2dance.data import npz
 from learn2dance.data.data_root import DataRoot, style_index
 from learn2dance.errors import UserError
 from learn2dance.motion.projection import Projection
-from learn2dance.music import beat_grid
-from learn2dance.music import features as music_features
-from learn2dance.music2pose import networks
+from learn2dance.music import styles
 from learn2dance.tokens.codebook import Codebook
 
-
-@dataclass(frozen=True)
-class Song:
-    """One song of B beats, from the first beat of its first window."""
-
-    music: Tensor  # float32 (before + B + after - 1, S, D): features projected by ``music_pca``; zeros outside the song
-    bar: Tensor  # int64 (B,): position in the bar
-    style: int  # index into the styles plus one; 0 if unknown
-    tokens: Tensor  # int64 (B, L): whole-body tokens of the real dance
-    motion: Tensor  # float32 (B, motion_size): its windows decoded from all tokens, projected by ``motion_pca``
-    mirrored: tuple[Tensor, Tensor]  # tokens and motion of its mirror image
-    known: Tensor  # bool (B,): which windows are valid, as every joint was observed
+STYLE_DROPOUT = 0.15  # fraction of style labels that are replaced by "unknown" in training
 
 
-def music_around(music: Tensor, start: int, beats: int, config: networks.Config) -> Tensor:
-    """Cut music (all beats of the song, S, D) to the beats that windows ``start … start + beats - 1`` depend on.
-
-    Return (before + beats + after - 1, S, D): zeros outside the song.
-    """
-    first, last = start - config.before, start + beats + config.after - 1
-    inside = music[max(first, 0) : max(last, 0)]
-    missing = last - first - max(-first, 0) - len(inside)
-    return functional.pad(inside, (0, 0, 0, 0, max(-first, 0), missing))
-
-
-def load(root: DataRoot, clip: str, clusters: str, steps_per_beat: int) -> dict:
-    """Load a clip's tokens, and on the same beats ``features`` (B - 1, S, D) and ``bar``; also ``tempo`` and ``style``.
+def load(root: DataRoot, clip: str, clusters: str) -> dict:
+    """Load a clip's tokens, with its ``style`` and what `styles.describe` returns of its music.
 
     Raises a UserError if the tokens were computed from other music or poses than the present files, or with another
     codebook than ``clusters``, the digest of clusters.npz.
@@ -54,47 +27,33 @@ def load(root: DataRoot, clip: str, clusters: str, steps_per_beat: int) -> dict:
         if tokens["meta"].get("parents", parents)[kind] != digest:
             raise UserError(f"{root.file('tokens', clip)}: computed from other {kind} than now; run Clustering.ipynb")
     music = npz.load(root.file("music", clip), "music")
-    features = music_features.beat_features(music, steps_per_beat)
-    bar = beat_grid.bar_positions(len(music["beats"]), music["downbeat"], music["beats_per_bar"])
-    return tokens | {"features": features, "bar": bar, "tempo": music["tempo"], "style": root.styles.get(clip)}
+    return tokens | {"style": root.styles.get(clip)} | styles.describe(music)
 
 
-def to_song(clip: dict, config: networks.Config, music_pca: Projection, motion_pca: Projection, book: Codebook) -> Song:
-    """Convert a clip, as `load` returns it, to the input of a network of this configuration."""
-    start, beats = clip["start"], len(clip["tokens"])
+def examples(
+    clips: list[dict], labels: tuple[str, ...], levels: int, motion_pca: Projection, book: Codebook, mirror: bool
+) -> list[Tensor]:
+    """Return the valid windows of clips, as `load` returns them: ``tokens, before, known, bar, style``.
 
-    def targets(codes: np.ndarray) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(codes[:, : config.levels]), motion_pca(book.spectra(codes))
-
-    return Song(
-        music_around(music_pca(clip["features"]), start, beats, config),
-        torch.from_numpy(clip["bar"][start : start + beats]),
-        style_index(clip["style"], config.styles),
-        *targets(clip["tokens"]),
-        targets(clip["mirrored"]),
-        torch.from_numpy(clip["known"]),
-    )
-
-
-def crop(song: Song, start: int, beats: int, config: networks.Config, mirrored: bool = False) -> tuple[Tensor, ...]:
-    """Cut tokens, motion, known, music and bar of ``beats`` beats from a song; beats past its end are invalid."""
-    extra = max(start + beats - len(song.tokens), 0)
-    tokens, motion = song.mirrored if mirrored else (song.tokens, song.motion)
-    long = beats + config.before + config.after - 1
-    parts = ((tokens, beats), (motion, beats), (song.known, beats), (song.music, long), (song.bar, beats))
-    return tuple(functional.pad(x[start : start + size], (*[0] * (2 * x.ndim - 1), extra)) for x, size in parts)
-
-
-def batch(
-    songs: list[Song], size: int, beats: int, config: networks.Config, mirror: float, rng: np.random.Generator
-) -> tuple:
-    """Draw random crops: songs in proportion to length, a fraction ``mirror`` mirrored, 15% of style labels dropped.
-
-    Return ``tokens, motion, known, music, bar, style``, as the networks' ``forward`` takes them, with N = ``size``.
+    These are the N examples that `TokenPredictor.forward` takes; with ``mirror``, mirror images too. ``labels`` are all
+    styles.
     """
-    lengths, crops, styles = np.array([len(s.tokens) for s in songs]), [], []
-    for i in rng.choice(len(songs), size, p=lengths / lengths.sum()):
-        start = int(rng.integers(max(lengths[i] - beats // 2, 1)))
-        crops.append(crop(songs[i], start, beats, config, mirrored=bool(rng.random() < mirror)))
-        styles.append(songs[i].style if rng.random() < 0.85 else 0)
-    return *(torch.stack(part) for part in zip(*crops, strict=True)), torch.tensor(styles)
+    rows = []
+    for clip in clips:
+        valid = clip["known"]
+        style = np.full(len(valid), style_index(clip["style"], labels))
+        follows = np.concatenate([[False], valid[:-1]])
+        for tokens in (clip["tokens"], clip["mirrored"])[: 1 + mirror]:
+            motion = motion_pca(book.spectra(tokens))
+            before = torch.cat([torch.zeros_like(motion[:1]), motion[:-1]])
+            parts = [tokens[:, :levels], before, follows, clip["bar"], style]
+            rows.append([torch.as_tensor(part)[torch.from_numpy(valid)] for part in parts])
+    return [torch.cat(column) for column in zip(*rows, strict=True)]
+
+
+def batch(found: list[Tensor], size: int, rng: np.random.Generator) -> list[Tensor]:
+    """Draw ``size`` of the `examples`, with replacement; some of their styles become unknown (`STYLE_DROPOUT`)."""
+    index = torch.from_numpy(rng.integers(len(found[0]), size=size))
+    *rest, style = (part[index] for part in found)
+    kept = torch.from_numpy(rng.random(size) >= STYLE_DROPOUT)
+    return [*rest, style * kept]

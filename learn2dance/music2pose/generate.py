@@ -3,74 +3,72 @@
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from learn2dance.cli import log
 from learn2dance.data import npz
 from learn2dance.errors import UserError
 from learn2dance.motion import skeleton, travel, windows
 from learn2dance.music import beat_grid
-from learn2dance.music import features as music_features
 from learn2dance.music.features import FPS
-from learn2dance.music2pose import dataset
 from learn2dance.music2pose.model import Music2Pose
+from learn2dance.music2pose.plan import Plan, plan_song
+from learn2dance.music2pose.selection import Selection
 from learn2dance.tokens.codebook import Codebook
 
+VARIATION = 0.25  # fraction of the bars of repeated phrases that are danced anew
+HELD = 0.15  # fraction of its motion that a unit keeps while the music is silent
 
-@torch.inference_mode()
+
 def select_units(
     model: Music2Pose,
-    music: dict,
+    plan: Plan,
     rng: np.random.Generator,
-    style: int = 0,
     temperature: float = 1.0,
     top_k: int = 0,
     prefix: np.ndarray | None = None,
     stage: float = travel.STAGE,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Select the units of a dance to a complete song; at most one number is drawn per beat.
+    """Select the units of a dance; at most one number is drawn per beat.
 
-    ``music`` and ``style`` are from `Music2Pose.choose_style`. Below 1, ``temperature`` makes likelier units more
-    frequent; at 0, only the likeliest is chosen. Units are drawn from the ``top_k`` likeliest; 0: from all. ``prefix``
-    (P, F) are windows to begin with, from `cut_prefix`. Units that would take the dancer off the ``stage``, this many
-    torso lengths wide, are avoided.
+    ``plan`` is from `plan_song`. Below 1, ``temperature`` makes likelier units more frequent; at 0, only the likeliest
+    is chosen. Units are drawn from the ``top_k`` likeliest; 0: from all. ``prefix`` (P, F) are windows to begin with,
+    from `cut_prefix`. Units that would take the dancer off the ``stage``, this many torso lengths wide, are avoided.
 
-    Return the tokens (W, C), int64, of one unit for each beat of `extend`, except the last ``window_beats``, and the
-    units as windows (W, F), float32, for `play_units`.
+    Return the tokens (W, C), int64, of one unit for each beat of the plan, and the units as windows (W, F), float32,
+    for `play_units`.
     """
-    config, inventory, book = model.config, model.inventory, model.codebook
-    device = next(model.network.parameters()).device
-    beats, lead = beat_grid.extend(music["beats"], music["duration"])
-    count = len(beats) - book.window_beats
-    features = model.music_pca(music_features.beat_features(music, config.steps_per_beat))
-    around = dataset.music_around(features, -lead, count, config)
-    bar = torch.from_numpy(beat_grid.bar_positions(count, music["downbeat"] + lead, music["beats_per_bar"]))
-    label = torch.tensor([style], device=device)
-    encoded = model.network.encode_music(around[None].to(device), bar[None].to(device), label)
-
-    tokens, motion = (
-        np.zeros((count, book.columns), np.int64),
-        np.zeros((count, book.frames * windows.CHANNELS), np.float32),
-    )
+    graph, book, count = model.graph, model.codebook, len(plan.bar)
+    selection, position = Selection(graph, plan, temperature, top_k, stage), np.zeros(2)
+    tokens = np.zeros((count, book.columns), np.int64)
+    motion = np.zeros((count, book.frames * windows.CHANNELS), np.float32)
     given = 0 if prefix is None else min(len(prefix), count)
     if given:
         tokens[:given], motion[:given] = book.encode(prefix[:given]), prefix[:given]
-    before, last, chosen, past, position = torch.zeros(config.motion_size), None, [], [], np.zeros(2)
+    pose = None  # while the music is silent: the pose that is held, as a frame of a window
     for beat in range(count):
-        known = torch.full((1, 1), beat > 0, device=device)
-        here = tuple(part[:, beat : beat + 1] for part in encoded)
-        state = model.network.states(here, before[None, None].to(device), known, past)[0, 0]
-        if beat >= given:
-            target = inventory.log_probabilities(model.network, state)
-            where = (int(bar[beat]), style)
-            chosen.append(inventory.choose(target, last, chosen, *where, rng, temperature, top_k, position, stage))
-            tokens[beat], motion[beat] = inventory.units.tokens[chosen[-1]], inventory.motion[chosen[-1]]
-        before = model.motion_pca(windows.dct_coefficients(motion[beat : beat + 1], book.frames))[0]
-        last = inventory.join_features(motion[beat : beat + 1])[1][0]
+        if beat < given:
+            selection.units.append(-1)
+        else:
+            scores = None
+            if beat == given > 0 or pose is not None:  # the last window is not a unit as it was recorded
+                scores = graph.transitions_from(motion[beat - 1], int(plan.bar[beat]), plan.style)
+            unit = selection.draw(position, rng, scores)
+            tokens[beat], motion[beat] = graph.units.tokens[unit], graph.motion[unit]
+            pose = None if not plan.held[beat] else _pose(motion[max(beat - 1, 0)]) if pose is None else pose
+            if pose is not None:
+                window = motion[beat].reshape(book.frames, -1)
+                window[:] = pose + HELD * (window - pose)
         recent = motion[max(beat + 1 - book.window_beats, 0) : beat + 1]
         done = windows.blend(recent, book.frames_per_beat, book.window_beats)[-book.frames :][: book.frames_per_beat]
         position += windows.root_speeds(done, book.frames_per_beat).mean(0)
     return tokens, motion
+
+
+def _pose(window: np.ndarray) -> np.ndarray:
+    """Return the last frame (C,) of a window (F,), without travel."""
+    frame = window[-windows.CHANNELS :].copy()
+    frame[windows.SPEEDS] = 0
+    return frame
 
 
 def play_units(codebook: Codebook, motion: np.ndarray, music: dict, fps: float = FPS) -> tuple[np.ndarray, np.ndarray]:
@@ -121,16 +119,20 @@ def dance(
     top_k: int = 0,
     prefix: str | Path | None = None,
     stage: float = travel.STAGE,
+    variation: float = VARIATION,
+    energy: float = 1.0,
 ) -> dict:
-    """Generate a dance to a song: `Music2Pose.choose_style`, `cut_prefix`, `select_units`, then `play_units`.
+    """Generate a dance to a song: `choose_style`, `plan_song`, `cut_prefix`, `select_units`, then `play_units`.
 
-    ``music`` is a ``music`` file or `music_features.features`; each ``seed`` gives another dance; ``prefix`` is a file
-    of poses to continue; ``stage`` is the width, in torso lengths, that the dance keeps to. Return the arrays of a
-    ``dance`` file: ``poses, nearer, tokens, beats, seed, fps``.
+    ``music`` is a ``music`` file or `features.features`; each ``seed`` gives another dance; ``prefix`` is a file of
+    poses to continue; ``stage`` is the width, in torso lengths, that the dance keeps to. ``variation`` and ``energy``
+    are those of `plan_song`. Return the arrays of a ``dance`` file: ``poses, nearer, tokens, beats, seed, fps``.
     """
     music, index = model.choose_style(music, style)
     given = None if prefix is None else cut_prefix(model.codebook, prefix, music)
-    tokens, motion = select_units(model, music, np.random.default_rng(seed), index, temperature, top_k, given, stage)
+    rng = np.random.default_rng(seed)
+    plan = plan_song(model.graph, music, index, rng, variation, energy)
+    tokens, motion = select_units(model, plan, rng, temperature, top_k, given, stage)
     poses, path = play_units(model.codebook, motion, music)
     beats, _ = beat_grid.extend(music["beats"], music["duration"])
     return travel.on_stage(poses, path, FPS, stage) | {"tokens": tokens, "beats": beats, "seed": seed, "fps": FPS}

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
-from learn2dance.data import checkpoint, data_root, npz
+from learn2dance.data import checkpoint, npz
 from learn2dance.errors import UserError
 from learn2dance.motion.projection import Projection
-from learn2dance.music import beat_grid
-from learn2dance.music2pose import networks
-from learn2dance.music2pose.networks import Config
-from learn2dance.music2pose.units import UnitInventory, Units
+from learn2dance.music import styles
+from learn2dance.music.styles import Profiles
+from learn2dance.music2pose.network import Config, TokenPredictor
+from learn2dance.music2pose.unit_graph import UnitGraph
+from learn2dance.music2pose.units import Units, with_mirror_images
 from learn2dance.tokens.codebook import Codebook
 
 _PLAIN = ("whole", "frames_per_beat", "window_beats", "top_speed")  # scalar fields of `Codebook`
@@ -20,15 +21,19 @@ _PLAIN = ("whole", "frames_per_beat", "window_beats", "top_speed")  # scalar fie
 
 @dataclass(frozen=True)
 class Music2Pose:
-    """A network with its projections, units and codebook; see `load_model` and `save_model`."""
+    """A network with its projection, units, styles and codebook; see `load_model` and `save_model`."""
 
-    network: torch.nn.Module
-    config: Config
-    music_pca: Projection  # of music features
+    network: TokenPredictor
     motion_pca: Projection  # of a window's DCT coefficients
     units: Units
+    profiles: Profiles
     codebook: Codebook
     codebook_digest: str  # of the clusters.npz used in training
+
+    @property
+    def config(self) -> Config:
+        """The hyperparameters of the network."""
+        return self.network.config
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -41,13 +46,14 @@ class Music2Pose:
         return self
 
     @cached_property
-    def inventory(self) -> UnitInventory:
+    def graph(self) -> UnitGraph:
         """The units, prepared for selection."""
-        return UnitInventory(self.units, self.codebook)
+        return UnitGraph(with_mirror_images(self.units, self.codebook), self.codebook, self.network, self.motion_pca)
 
     def choose_style(self, music: dict, style: str | None = None) -> tuple[dict, int]:
-        """Choose a style by name, or by the music (`beat_grid.choose_style`); also count the beats."""
-        return beat_grid.choose_style(music, data_root.style_index(style, self.styles), self.inventory.tempi)
+        """Choose a style by name, or by the music (`styles.choose`); also count the beats."""
+        choice = styles.choose(music, self.profiles, style)
+        return choice.music, choice.index
 
 
 def save_model(path: str | Path, model: Music2Pose, **more) -> None:
@@ -60,9 +66,9 @@ def save_model(path: str | Path, model: Music2Pose, **more) -> None:
         "music2pose",
         config=asdict(model.config),
         network={key: value.cpu() for key, value in model.network.state_dict().items()},
-        music_pca=asdict(model.music_pca),
         motion_pca=asdict(model.motion_pca),
         units=units | {"tokens": units["tokens"].short(), "motion": units["motion"].half()},
+        profiles=styles.to_plain(model.profiles),
         codebook={"centroids": centroids, "mean": torch.from_numpy(book.mean), **plain},
         **more,
     )
@@ -75,15 +81,14 @@ def load_model(path: str | Path, device: str = "cpu") -> Music2Pose:
 
 def from_parts(parts: dict) -> Music2Pose:
     """Build a model from the parts of its checkpoint."""
-    config, book = Config(**parts["config"]), parts["codebook"]
-    network = networks.build(config)
+    book, network = parts["codebook"], TokenPredictor(Config(**parts["config"]))
     network.load_state_dict(parts["network"])
     arrays = {"centroids": book["centroids"].float().numpy(), "mean": book["mean"].numpy()}
     codebook = Codebook(**arrays, **{key: book[key] for key in _PLAIN})
     units = Units(**{f.name: parts["units"][f.name].numpy() for f in fields(Units)})
     units = replace(units, tokens=units.tokens.astype("int64"), motion=units.motion.astype("float32"))
-    music_pca, motion_pca = Projection(**parts["music_pca"]), Projection(**parts["motion_pca"])
-    return Music2Pose(network.eval(), config, music_pca, motion_pca, units, codebook, book["digest"])
+    profiles = styles.from_plain(network.config.styles, parts["profiles"])
+    return Music2Pose(network.eval(), Projection(**parts["motion_pca"]), units, profiles, codebook, book["digest"])
 
 
 def check_codebook(model: Music2Pose, path: str | Path, clusters: str | Path) -> None:

@@ -1,6 +1,6 @@
 """Functions shared by train.py and Model.ipynb: reading a data root, a gradient step, and validation."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +11,16 @@ from learn2dance.data import npz
 from learn2dance.data.data_root import DataRoot
 from learn2dance.errors import UserError
 from learn2dance.motion import projection
-from learn2dance.music2pose import dataset, networks, units
-from learn2dance.music2pose.dataset import Song
+from learn2dance.music import styles
+from learn2dance.music.styles import Profiles
+from learn2dance.music2pose import dataset, network, units
 from learn2dance.music2pose.model import Music2Pose
-from learn2dance.music2pose.networks import Config
+from learn2dance.music2pose.network import Config, TokenPredictor
 from learn2dance.tokens import tokenize
 from learn2dance.tokens.codebook import Codebook
 
-STEPS_PER_BEAT = 4
-MUSIC_SIZE = 16  # components of ``music_pca``, for each step of music: with more, the networks memorise songs
 MOTION_SIZE = 64  # components of ``motion_pca``, for each window
+EVALUATED = 4096  # examples that are evaluated at once
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Data:
     styles: tuple[str, ...]
     codebook: Codebook
     units: units.Units
-    mirror: float  # fraction of sequences that are mirrored; 0 if the codebook was fitted without mirrored motion
+    profiles: Profiles
+    mirror: bool  # whether to train on mirror images too: as the codebook was fitted
     parents: dict
 
 
@@ -52,7 +53,7 @@ def read_data(root: DataRoot, style: str | None = None) -> Data:
         names = {name: [clip for clip in names[name] if root.styles.get(clip) == style] for name in names}
         if not all(names.values()):
             raise UserError(f"--style {style}: not in both the train and the val split; is it so in clips.csv?")
-    loaded = {clip: dataset.load(root, clip, digest, STEPS_PER_BEAT) for clip in names["train"] + names["val"]}
+    loaded = {clip: dataset.load(root, clip, digest) for clip in names["train"] + names["val"]}
     split = {name: {c: loaded[c] for c in names[name] if loaded[c]["known"].any()} for name in names}
     for name in split:
         if not split[name]:
@@ -62,59 +63,49 @@ def read_data(root: DataRoot, style: str | None = None) -> Data:
     for kind in ("music", "tokens"):
         parents[kind] = npz.digest(*(root.file(kind, clip) for name in split for clip in split[name]))
     parents["styles"] = {clip: root.styles.get(clip) for name in split for clip in split[name]}
-    styles = tuple(sorted({clip["style"] for clip in split["train"].values()} - {None}))
-    mirror = 0.5 if saved["mirror"] else 0.0
-    return Data(split["train"], split["val"], styles, codebook, units.collect(split["train"], styles), mirror, parents)
+    labels = tuple(sorted({clip["style"] for clip in split["train"].values()} - {None}))
+    danced = [clip | {"danced": int(clip["known"].sum())} for clip in split["train"].values()]
+    found = units.collect(split["train"], labels), styles.collect(labels, danced)
+    return Data(split["train"], split["val"], labels, codebook, *found, bool(saved["mirror"]), parents)
 
 
-def new_model(data: Data, hyperparameters) -> Music2Pose:
-    """Build an untrained model for these data, with the hyperparameters of train.py."""
+def new_model(data: Data, width: int, dropout: float) -> Music2Pose:
+    """Build an untrained model for these data."""
     book = data.codebook
-    steps = np.concatenate([clip["features"].reshape(-1, clip["features"].shape[-1]) for clip in data.train.values()])
-    music_pca = projection.fit_projection(steps, MUSIC_SIZE, alike=True)
     motion_pca = projection.fit_projection(data.units.motion, MOTION_SIZE)
     vectors = torch.from_numpy(book.centroids[: book.whole]) @ motion_pca.components
-    sizes = {"motion_size": vectors.shape[-1], "music_size": music_pca.components.shape[1]}
-    sizes |= {"levels": book.whole, "codes": book.centroids.shape[1], "steps_per_beat": STEPS_PER_BEAT}
-    chosen = {name: getattr(hyperparameters, name) for name in ("model", "width", "layers", "context", "dropout")}
-    config = Config(styles=data.styles, **sizes, **chosen)
-    network = networks.build(config)
-    if hyperparameters.model == "transformer":
-        network.code_vectors.copy_(vectors)
-    return Music2Pose(network, config, music_pca, motion_pca, data.units, book, data.parents["clusters"])
+    config = Config(book.whole, book.centroids.shape[1], vectors.shape[-1], data.styles, width, dropout)
+    untrained = TokenPredictor(config)
+    untrained.code_vectors.copy_(vectors)
+    return Music2Pose(untrained, motion_pca, data.units, data.profiles, book, data.parents["clusters"])
 
 
-def to_songs(clips: dict[str, dict], model: Music2Pose) -> list[Song]:
-    """Convert clips (`Data`) to inputs of the model's network."""
-    parts = (model.config, model.music_pca, model.motion_pca, model.codebook)
-    return [dataset.to_song(clip, *parts) for clip in clips.values()]
+def examples(clips: dict[str, dict], model: Music2Pose, mirror: bool = False) -> list[Tensor]:
+    """Return the `dataset.examples` of clips (`Data`) for the model's network."""
+    parts = (model.config.styles, model.config.levels, model.motion_pca, model.codebook)
+    return dataset.examples(list(clips.values()), *parts, mirror)
 
 
-def loss(network: nn.Module, tokens: Tensor, motion: Tensor, known: Tensor, *around: Tensor) -> Tensor:
-    """Return the mean cross-entropy (nats per token) of each level (L,) over a batch's valid windows."""
-    return networks.loss(network(tokens, motion, known, *around), tokens, known)
-
-
-def step(network: nn.Module, optimiser: torch.optim.Optimizer, batch: list[Tensor], rate: float) -> tuple:
+def step(predictor: TokenPredictor, optimiser: torch.optim.Optimizer, batch: list[Tensor], rate: float) -> tuple:
     """Take one gradient step with learning rate ``rate``.
 
-    Return the losses (L,) before the step, from `loss`, and the gradient norm before clipping to 1.
+    Return the losses (L,) before the step, from `network.loss`, and the gradient norm before clipping to 1.
     """
     for group in optimiser.param_groups:
         group["lr"] = rate
-    network.train()
-    losses = loss(network, *batch)
+    predictor.train()
+    losses = network.loss(predictor, *batch)
     optimiser.zero_grad()
     losses.mean().backward()
-    norm = nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    norm = nn.utils.clip_grad_norm_(predictor.parameters(), 1.0)
     optimiser.step()
     return losses.detach(), norm
 
 
-def optimiser(network: nn.Module, rate: float, weight_decay: float) -> torch.optim.Optimizer:
+def optimiser(predictor: nn.Module, rate: float, weight_decay: float) -> torch.optim.Optimizer:
     """Return AdamW for the network's parameters; one-dimensional ones (biases, norms) have no weight decay."""
-    decayed = [p for p in network.parameters() if p.ndim >= 2]
-    others = [p for p in network.parameters() if p.ndim < 2]
+    decayed = [p for p in predictor.parameters() if p.ndim >= 2]
+    others = [p for p in predictor.parameters() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
 
@@ -130,35 +121,28 @@ def history(folder: Path) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def validation_loss(network: nn.Module, songs: list[Song], config: Config) -> np.ndarray:
-    """Return the loss (L,) over complete songs, averaged over valid windows."""
-    network.eval()
-    device = next(network.parameters()).device
-    total, count = np.zeros(config.levels), 0
-    for song in songs:
-        parts = dataset.crop(song, 0, len(song.tokens), config)
-        batch = [part[None].to(device) for part in parts] + [torch.tensor([song.style], device=device)]
-        windows = int(song.known.sum())
-        total += loss(network, *batch).cpu().double().numpy() * windows
-        count += windows
-    return total / count
+def validation_loss(predictor: TokenPredictor, found: list[Tensor]) -> np.ndarray:
+    """Return the loss (L,) over examples (`dataset.examples`)."""
+    predictor.eval()
+    device = next(predictor.parameters()).device
+    total = np.zeros(predictor.config.levels)
+    for part in zip(*(column.split(EVALUATED) for column in found), strict=True):
+        total += network.loss(predictor, *(column.to(device) for column in part)).cpu().double().numpy() * len(part[0])
+    return total / len(found[0])
 
 
-def unigram_loss(train: list[Song], songs: list[Song], config: Config) -> np.ndarray:
-    """Return the loss (L,) on songs of a prediction from the token frequencies of the train split alone.
-
-    The frequencies include its mirror image, with one added to each count.
-    """
-    total = np.zeros(config.levels)
-    for level in range(config.levels):
-        used = torch.cat([codes[song.known, level] for song in train for codes in (song.tokens, song.mirrored[0])])
-        share = (torch.bincount(used, minlength=config.codes) + 1) / (len(used) + config.codes)
-        tokens = torch.cat([song.tokens[song.known, level] for song in songs])
-        total[level] = -share[tokens].log().mean()
-    return total
+def unigram_loss(train: list[Tensor], val: list[Tensor], codes: int) -> np.ndarray:
+    """Return the loss (L,) on val of a prediction from the token frequencies in train, with one added to each count."""
+    columns = zip(train[0].T, val[0].T, strict=True)
+    shares = [((torch.bincount(used, minlength=codes) + 1) / (len(used) + codes), tokens) for used, tokens in columns]
+    return np.array([float(-share[tokens].log().mean()) for share, tokens in shares])
 
 
-def mismatch_music(songs: list[Song]) -> list[Song]:
-    """Give each song the music features of the next one, repeated if that is shorter; bar positions stay."""
-    pairs = zip(songs, songs[1:] + songs[:1], strict=True)
-    return [replace(song, music=other.music[torch.arange(len(song.music)) % len(other.music)]) for song, other in pairs]
+def mismatch_bars(found: list[Tensor], rng: np.random.Generator) -> list[Tensor]:
+    """Return examples (`dataset.examples`) in which each has the position in the bar of another of its style."""
+    tokens, before, known, bar, style = found
+    shuffled = bar.clone()
+    for one in style.unique():
+        here = torch.nonzero(style == one)[:, 0]
+        shuffled[here] = bar[here[torch.from_numpy(rng.permutation(len(here)))]]
+    return [tokens, before, known, shuffled, style]

@@ -6,15 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from learn2dance.data import checkpoint
+from learn2dance.data import checkpoint, training_run
 from learn2dance.data.training_run import TrainingRun
 from learn2dance.errors import UserError
 
 
+def arguments(losses, resume=False, **more):
+    return SimpleNamespace(**({"seed": 0, "steps": len(losses), "every": 1, "resume": resume} | more))
+
+
 def train(out, losses, parents=(), resume=False, stop=None, **more):
     """Train as many steps as there are losses; return the run, and the steps that it took."""
-    args = SimpleNamespace(**({"seed": 0, "steps": len(losses), "every": 1, "resume": resume} | more))
-    run = TrainingRun("pose_gan", out, args, {"data": list(parents)})
+    run = TrainingRun("pose_gan", out, arguments(losses, resume, **more), {"data": list(parents)})
     network = nn.Linear(1, 1, bias=False)
     run.begin(network, torch.optim.SGD(network.parameters(), 0.1))
     taken = []
@@ -92,6 +95,17 @@ def test_other_data_start_again_and_other_hyperparameters_are_refused(tmp_path):
     with pytest.raises(UserError, match="cannot resume, --steps was 3; give the same values"):
         train(tmp_path / "m.pt", [2.0, 1.0], resume=True)
     assert train(tmp_path / "m.pt", [2.0, 1.0], parents=["new"], resume=True)[1] == [0, 1]
+
+
+def test_a_model_of_another_version_of_the_trainer_is_trained_again(tmp_path, monkeypatch, caplog):
+    losses = [2.0, 1.0]
+    train(tmp_path / "m.pt", losses)
+    assert train(tmp_path / "m.pt", losses, resume=True)[1] == []
+    monkeypatch.setattr(training_run, "VERSION", training_run.VERSION + 1)
+    assert not TrainingRun("pose_gan", tmp_path / "m.pt", arguments(losses), {"data": []}).is_up_to_date()
+    with caplog.at_level("INFO", "learn2dance"):
+        assert train(tmp_path / "m.pt", losses, resume=True)[1] == [0, 1]
+    assert "the data or the program have changed since; training starts at step 0" in caplog.text
 
 
 def test_divergence_names_the_model_that_remains(tmp_path):

@@ -1,54 +1,107 @@
 import numpy as np
-import pytest
 import torch
+from toy_graph import BOOK, MOTION_PCA
 
 from learn2dance.data import data_root
 from learn2dance.motion import projection
-from learn2dance.music2pose import dataset
-from learn2dance.music2pose.dataset import Song
-from learn2dance.music2pose.networks import Config
+from learn2dance.music2pose import dataset, training
+from learn2dance.music2pose.network import Config, TokenPredictor
 from learn2dance.tokens.codebook import Codebook
 
-CONFIG = Config("transformer", 2, 9, 6, 1, ("a", "b"), steps_per_beat=1, before=2, after=4)
+SIZE = len(BOOK.mean)
 
 
-def numbered(beats, style=1):
-    """Return a song whose music is the beat's number from 1, and whose tokens and motion are that number from 0."""
-    music = dataset.music_around(torch.arange(1.0, beats + 1)[:, None, None], 0, beats, CONFIG)
-    codes = torch.arange(beats)[:, None].expand(-1, 2)
-    motion = torch.arange(float(beats))[:, None].expand(-1, 6)
-    mirrored, known = (codes + 100, motion + 100), torch.ones(beats, dtype=bool)
-    return Song(music, torch.zeros(beats, dtype=torch.int64), style, codes, motion, mirrored, known)
+def clip(known, style, seed):
+    """Return what `dataset.examples` needs of a clip, with random tokens of 5 codes."""
+    rng, count = np.random.default_rng(seed), len(known)
+    tokens, mirrored = rng.integers(5, size=(2, count, BOOK.columns))
+    known = np.array(known, bool)
+    return {"tokens": tokens, "mirrored": mirrored, "known": known, "bar": np.arange(count) % 4 + 3, "style": style}
 
 
-def test_music_outside_the_song_is_zero():
-    music = torch.arange(1.0, 6)[:, None, None]
-    assert dataset.music_around(music, 0, 5, CONFIG).flatten().tolist() == [0, 0, 1, 2, 3, 4, 5, 0, 0, 0]
-    assert dataset.music_around(music, 2, 1, CONFIG).flatten().tolist() == [1, 2, 3, 4, 5, 0]
-    assert dataset.music_around(music, -3, 2, CONFIG).flatten().tolist() == [0, 0, 0, 0, 0, 1, 2]
-    assert dataset.music_around(music, 9, 1, CONFIG).flatten().tolist() == [0] * 6
+def random_book():
+    centroids = np.random.default_rng(1).normal(size=(3, 5, SIZE)).astype(np.float32)
+    return Codebook(centroids, 2, np.full(SIZE, 0.5, np.float32), frames_per_beat=BOOK.frames_per_beat)
 
 
-def test_crops_keep_music_motion_and_codes_together():
-    tokens, motion, known, music, bar = dataset.crop(numbered(10), 3, 4, CONFIG)
-    assert tokens[:, 0].tolist() == motion[:, 5].tolist() == [3, 4, 5, 6] and known.all()
-    assert music[2 : 2 + 4].flatten().tolist() == [4, 5, 6, 7]  # beat 3's own music says 4
-    tokens, motion, known, music, bar = dataset.crop(numbered(10), 8, 4, CONFIG, mirrored=True)
-    assert tokens[:2, 0].tolist() == motion[:2, 0].tolist() == [108, 109]
-    assert known.tolist() == [True, True, False, False]
-    assert len(tokens) == len(motion) == len(bar) == 4 and len(music) == 9
+def test_examples_are_the_valid_windows_each_with_the_window_before():
+    clips = [clip([1, 1, 0, 1, 1], "b", 0), clip([0, 1, 1], None, 1)]
+    book = random_book()
+    for mirror in (False, True):
+        tokens, before, known, bar, style = dataset.examples(clips, ("a", "b"), 2, MOTION_PCA, book, mirror)
+        kinds, expected = ("tokens", "mirrored")[: 1 + mirror], []
+        for one, number in zip(clips, (2, 0), strict=True):
+            for kind in kinds:
+                for beat in np.flatnonzero(one["known"]):
+                    follows = beat > 0 and one["known"][beat - 1]
+                    expected.append((one[kind][beat, :2], follows, one["bar"][beat], number))
+                    if follows:
+                        # The motion is decoded from all tokens, the later levels too; `MOTION_PCA` takes the first six
+                        # coefficients: of two joints of the head, columns 2, and one of the right arm, column 3.
+                        codes, row = one[kind][beat - 1], before[len(expected) - 1]
+                        motion = 0.5 + book.centroids[0, codes[0], :6] + book.centroids[1, codes[1], :6]
+                        motion[:4] += book.centroids[2, codes[2], :4]
+                        motion[4:] += book.centroids[2, codes[3], 4:6]
+                        np.testing.assert_allclose(row, motion / 4, atol=1e-5)
+        assert len(expected) == len(tokens) == len(before) == 6 * (1 + mirror)
+        for row, (codes, follows, position, number) in enumerate(expected):
+            assert tokens[row].tolist() == codes.tolist() and bool(known[row]) == follows
+            assert bar[row] == position and style[row] == number
 
 
-def test_batches_are_drawn_by_length_half_of_them_mirrored():
+def test_batches_are_drawn_from_all_examples_and_some_styles_are_dropped():
+    count = 40
+    numbers = torch.arange(count)
+    found = [numbers[:, None].expand(-1, 2), numbers[:, None] / 7, numbers % 3 > 0, numbers % 7, numbers % 2 + 1]
     rng = np.random.default_rng(0)
-    drawn = [dataset.batch([numbered(30, 1), numbered(90, 2)], 64, 8, CONFIG, 0.5, rng) for _ in range(8)]
-    styles = torch.cat([batch[5] for batch in drawn]).numpy()
-    assert 0.08 < np.mean(styles == 0) < 0.22  # 0.15, of 512
-    assert 0.68 < np.mean(styles[styles > 0] == 2) < 0.82
-    assert 0.4 < np.mean([(batch[0][:, 0, 0] >= 100).float().mean() for batch in drawn]) < 0.6
-    tokens, motion, known, music, bar, style = drawn[0]
-    assert all((batch[0][..., 0] == batch[1][..., 0]).all() for batch in drawn)  # both mirrored, or neither
-    assert tokens.shape == (64, 8, 2) and motion.shape == (64, 8, 6) and music.shape == (64, 13, 1, 1)
+    drawn = [torch.cat(part) for part in zip(*(dataset.batch(found, 100, rng) for _ in range(20)), strict=True)]
+    tokens, before, known, bar, style = drawn
+    number = tokens[:, 0]
+    assert torch.equal(before[:, 0], number / 7) and torch.equal(known, number % 3 > 0) and torch.equal(bar, number % 7)
+    assert 0.1 < (style == 0).float().mean() < 0.2  # 0.15, of 2000
+    assert torch.equal(style[style > 0], (number % 2 + 1)[style > 0])
+    assert (torch.bincount(number, minlength=count) > 20).all()  # 50 on average
+    assert torch.equal(found[4], numbers % 2 + 1)  # the examples themselves stay as they are
+
+
+def danced(codes, bar, style=1):
+    """Return examples with one level."""
+    count = len(codes)
+    given = torch.zeros(count, 6), torch.ones(count) > 0, torch.tensor(bar), torch.full((count,), style)
+    return [torch.tensor(codes)[:, None], *given]
+
+
+def test_what_knows_only_frequencies():
+    # Counts of codes 0 … 3: 3, 1, 0, 0; one more of each: 4, 2, 1, 1 of 8.
+    train, val = danced([0, 0, 0, 1], [3] * 4), danced([0, 1, 3, 3, 3, 3], [3] * 6)
+    expected = -np.mean(np.log(np.array([4, 2, 1, 1, 1, 1]) / 8))
+    np.testing.assert_allclose(training.unigram_loss(train, val, 4), [expected], rtol=1e-6)
+
+
+def test_mismatched_bars_are_those_of_the_style():
+    """Waltzes keep positions in bars of three; each position stays as frequent as it is."""
+    threes, fours = np.random.default_rng(0).integers(3, size=200), np.random.default_rng(1).integers(3, 7, size=300)
+    parts = danced(list(range(200)), threes, 1), danced(list(range(200, 500)), fours, 2)
+    found = [torch.cat(part) for part in zip(*parts, strict=True)]
+    before = [part.clone() for part in found]
+    changed = training.mismatch_bars(found, np.random.default_rng(0))
+    for index in (0, 1, 2, 4):
+        assert torch.equal(changed[index], found[index])
+    assert all(torch.equal(a, b) for a, b in zip(before, found, strict=True))
+    for style in (1, 2):
+        rows = found[4] == style
+        assert torch.equal(changed[3][rows].bincount(), found[3][rows].bincount())
+    assert 0.1 < (changed[3] == found[3]).float().mean() < 0.5  # by chance a third and a quarter
+
+
+def test_the_validation_loss_does_not_depend_on_how_many_are_evaluated_at_once(monkeypatch):
+    torch.manual_seed(0)
+    predictor = TokenPredictor(Config(1, 4, 6, ("a", "b"), width=16))
+    found = danced([0, 1, 2, 3, 3, 1, 0], [0, 1, 2, 3, 4, 5, 6])
+    whole = training.validation_loss(predictor, found)
+    monkeypatch.setattr(training, "EVALUATED", 3)
+    np.testing.assert_allclose(training.validation_loss(predictor, found), whole, rtol=1e-5)
+    assert not predictor.training
 
 
 def test_a_projection_scales_all_components_alike():
@@ -87,26 +140,3 @@ def test_a_projection_uses_every_nth_of_too_many_rows(monkeypatch):
 
 def test_unknown_styles_have_index_0():
     assert [data_root.style_index(style, ("a", "b")) for style in ("a", "b", "c", None)] == [1, 2, 0, 0]
-
-
-@pytest.mark.parametrize("start", [0, 3])
-def test_a_song_begins_with_its_first_window(start):
-    rng = np.random.default_rng(0)
-    beats = np.tile(np.arange(1.0, 11)[:, None, None], (1, 1, 1)).astype(np.float32)
-    codes, mirrored = rng.integers(9, size=(2, 5, 2 + 6))
-    clip = {"features": beats, "bar": np.arange(11), "start": start, "style": "b", "known": np.ones(5, bool)}
-    centroids, mean = rng.normal(size=(3, 9, 66)).astype(np.float32), rng.normal(size=66).astype(np.float32)
-    book = Codebook(centroids, 2, mean, frames_per_beat=2)
-    music_pca = projection.Projection(torch.zeros(1), torch.full((1, 1), 2.0))
-    motion_pca = projection.Projection(torch.from_numpy(mean), torch.eye(66)[:, :6])
-    song = dataset.to_song(clip | {"tokens": codes, "mirrored": mirrored}, CONFIG, music_pca, motion_pca, book)
-    assert song.music.flatten()[2:7].tolist() == [2 * (start + 1 + b) for b in range(5)]
-    assert song.bar.tolist() == [start + b for b in range(5)] and song.style == 2
-    # The targets are the whole-body tokens, but the motion is decoded from all tokens: the first six DCT coefficients
-    # are of two joints of the head and one of the right arm, columns 2 and 3.
-    for (tokens, motion), columns in (((song.tokens, song.motion), codes), (song.mirrored, mirrored)):
-        assert (tokens.numpy() == columns[:, :2]).all()
-        expected = centroids[0, columns[:, 0], :6] + centroids[1, columns[:, 1], :6]
-        expected[:, :4] += centroids[2, columns[:, 2], :4]
-        expected[:, 4:] += centroids[2, columns[:, 3], 4:6]
-        np.testing.assert_allclose(motion, expected, atol=1e-5)

@@ -1,4 +1,3 @@
-import copy
 import dataclasses
 
 import numpy as np
@@ -8,10 +7,12 @@ from format_samples import TRUTH
 
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
-from learn2dance.motion import projection, skeleton, travel
-from learn2dance.music import beat_grid
+from learn2dance.motion import skeleton, travel, windows
+from learn2dance.music import beat_grid, form
 from learn2dance.music2pose import generate
+from learn2dance.music2pose import plan as plan_module
 from learn2dance.music2pose.model import check_codebook, load_model, save_model
+from learn2dance.music2pose.plan import plan_song
 
 
 @pytest.fixture(scope="module")
@@ -25,37 +26,11 @@ def music(trained):
     return npz.load(root.file("music", root.split("test", root.have("music"))[0]), "music")
 
 
-def test_the_grid_covers_the_song():
-    beats, lead = beat_grid.extend(np.array([0.3, 0.8, 1.4]), 2.9)
-    np.testing.assert_allclose(beats, [-0.2, 0.3, 0.8, 1.4, 2.0, 2.6, 3.2])
-    assert lead == 1
-    beats, lead = beat_grid.extend(np.array([0.0, 0.5, 1.0]), 1.0)
-    assert len(beats) == 3 and lead == 0
-
-
-@pytest.mark.parametrize("first", [0.0, 0.3])
-def test_each_beat_has_its_own_music_and_bar_position(model, music, monkeypatch, first):
-    """Features that are the beat's number reach that beat, also if beats are added in front of the song's."""
-    beats = first + 0.5 * np.arange(12)
-    counted = np.tile(np.arange(1.0, 12)[:, None, None], (1, model.config.steps_per_beat, model.config.music_size))
-    monkeypatch.setattr(generate.music_features, "beat_features", lambda *_: counted.astype(np.float32))
-    given = {}
-
-    def encode_music(around, bar, style):
-        given.update(around=around[0, :, 0, 0], bar=bar[0])
-        return type(model.network).encode_music(model.network, around, bar, style)
-
-    plain = projection.Projection(torch.zeros(model.config.music_size), torch.eye(model.config.music_size))
-    network = copy.copy(model.network)
-    network.encode_music = encode_music
-    changed = dataclasses.replace(model, network=network, music_pca=plain)
-    song = music | {"beats": beats, "duration": beats[-1], "downbeat": 2, "beats_per_bar": 3}
-    tokens, motion = generate.select_units(changed, song, np.random.default_rng(0))
-    lead = 1 if first else 0
-    assert len(tokens) == len(motion) == 12 + lead - 2
-    for beat in range(len(tokens)):
-        assert given["around"][model.config.before + beat] == max(beat + 1 - lead, 0)  # 0: before the song
-        assert given["bar"][beat] == (beat - lead - 2) % 3
+def select(model, music, style=None, seed=0, **options):
+    """Return what `generate.select_units` returns for a song as it is danced by default, and the plan."""
+    counted, index = model.choose_style(music, style)
+    plan = plan_song(model.graph, counted, index, np.random.default_rng(seed), generate.VARIATION, 1.0)
+    return *generate.select_units(model, plan, np.random.default_rng(seed), **options), plan
 
 
 def test_a_dance_lasts_as_long_as_the_song(model, music):
@@ -75,71 +50,114 @@ def test_the_seed_determines_the_dance(model, music):
 
 def unit_numbers(model, tokens, motion):
     """Return the index of the unit at each beat of a dance."""
-    inventory, numbers = model.inventory, []
+    graph, numbers = model.graph, []
     for codes, window in zip(tokens, motion, strict=True):
-        error = np.abs(inventory.motion - window).max(1)
+        error = np.abs(graph.motion - window).max(1)
         numbers.append(int(error.argmin()))
-        assert error.min() == 0 and (inventory.units.tokens[numbers[-1]] == codes).all()
+        assert error.min() == 0 and (graph.units.tokens[numbers[-1]] == codes).all()
     return np.array(numbers)
 
 
 @pytest.mark.parametrize(("name", "metre"), [("waltz", 3), ("disco", 4), ("chacha", 4)])
 def test_units_have_the_bar_position_and_the_style(model, music, name, metre):
-    song, style = model.choose_style(music, name)
-    assert model.config.styles[style - 1] == name
-    song |= {"beats_per_bar": metre, "downbeat": 1}  # as their units are
-    tokens, motion = generate.select_units(model, song, np.random.default_rng(0), style)
-    beats, lead = beat_grid.extend(song["beats"], song["duration"])
-    assert len(tokens) == len(motion) == len(beats) - 2
-    units = unit_numbers(model, tokens, motion)
-    assert (model.units.bar[units] == (np.arange(len(units)) - lead - 1) % metre + (0 if metre == 3 else 3)).all()
-    assert (model.units.style[units] == style).all()
+    song = music | {"beats_per_bar": metre, "downbeat": 1}  # as their units are
+    tokens, motion, plan = select(model, song, name)
+    units, found = unit_numbers(model, tokens, motion), model.graph.units
+    assert len(tokens) == len(plan.bar) and model.styles[plan.style - 1] == name
+    assert (found.bar[units] == plan.bar).all() and (found.style[units] == plan.style).all()
 
 
-def test_the_network_input_is_the_unit_before(model, music):
-    inputs = []
-
-    def states(encoded, before, known, past=None):
-        inputs.append((before[0, 0], bool(known[0, 0])))
-        return type(model.network).states(model.network, encoded, before, known, past)
-
-    network = copy.copy(model.network)
-    network.states = states
-    changed = dataclasses.replace(model, network=network)
-    tokens, motion = generate.select_units(changed, music, np.random.default_rng(0))
-    assert [known for _, known in inputs] == [False] + [True] * (len(tokens) - 1)
-    units = unit_numbers(model, tokens, motion)
-    expected = model.motion_pca(model.units.motion[units])
-    torch.testing.assert_close(torch.stack([before for before, _ in inputs[1:]]), expected[:-1], atol=0.1, rtol=1e-2)
+@pytest.fixture
+def refrain(model, music, monkeypatch):
+    """Return a song of 33 beats in 4/4 whose second half has the music of the first, again and again."""
+    found = form.Form(np.array([0, 8, 16, 24]), np.array([0, 1, 0, 1]), np.array([0, 1, 0, 1]))
+    monkeypatch.setattr(plan_module.form, "find", lambda music: found)
+    frames = {key: np.resize(music[key], (480, *music[key].shape[1:])) for key in ("mel", "tempogram", "chroma", "rms")}
+    frames |= {key: np.resize(music[key], (480, *music[key].shape[1:])) for key in ("onset", "beat_phase", "bar_phase")}
+    grid = {"beats": np.arange(33) * 0.5, "duration": 16.0, "downbeat": 0, "beats_per_bar": 4, "tempo": 120.0}
+    return music | frames | grid
 
 
-def paced(model, tempo):
+def test_repeated_phrases_are_danced_again_but_for_the_variation(model, refrain):
+    shares = {}
+    for variation in (0.0, 0.25, 1.0):
+        dances = [generate.dance(model, refrain, seed, "disco", variation=variation)["tokens"] for seed in range(8)]
+        shares[variation] = np.mean([(tokens[16:] == tokens[: len(tokens) - 16]).all(1) for tokens in dances])
+    assert shares[0.0] == 1 and shares[1.0] < 0.3 < 0.55 < shares[0.25] < 0.9
+
+
+def test_energy_chooses_among_the_units(model, music):
+    """With more of it, loud beats are danced with more energetic units, and soft ones with calmer ones."""
+    loud = np.repeat([0.1, 1.0], len(music["mel"]) // 2)[:, None]
+    song = music | {"mel": music["mel"][: len(loud)] * loud, "rms": music["rms"][: len(loud)] * loud[:, 0]}
+    contrast = []
+    for strength in (0.0, 4.0):
+        rises = []
+        for seed in range(10):
+            counted, index = model.choose_style(song, "disco")
+            plan = plan_song(model.graph, counted, index, np.random.default_rng(seed), 1.0, strength)
+            units = unit_numbers(model, *generate.select_units(model, plan, np.random.default_rng(seed)))
+            energy = model.graph.energy(index)[units]
+            rises.append(energy[len(energy) // 2 + 2 :].mean() - energy[: len(energy) // 2 - 2].mean())
+        contrast.append(np.mean(rises))
+    assert contrast[1] > contrast[0] + 0.3
+
+
+def test_the_pose_is_held_while_the_music_is_silent(model, refrain):
+    silent = slice(6 * 30 - 8, 11 * 30 + 8)  # from beat 12 to beat 22
+    song = {key: value.copy() if isinstance(value, np.ndarray) else value for key, value in refrain.items()}
+    song["rms"][silent], song["mel"][silent] = 0, 0
+    tokens, motion, plan = select(model, song, "disco")
+    held = np.flatnonzero(plan.held)
+    assert 7 <= len(held) <= 11 and (np.diff(held) == 1).all()
+    graph, frames = model.graph, motion.reshape(len(motion), model.codebook.frames, -1)
+    units, poses = graph.motion.reshape(len(graph.motion), model.codebook.frames, -1), []
+    for beat in held:
+        # A window is that of a unit with these tokens, made smaller around the pose.
+        same = units[(graph.units.tokens == tokens[beat]).all(1)]
+        rest = frames[beat] - generate.HELD * same
+        deviation = np.abs(rest - rest[:, :1]).max((1, 2))
+        assert deviation.min() < 1e-5
+        poses.append(rest[deviation.argmin(), 0] / (1 - generate.HELD))
+    np.testing.assert_allclose(poses, np.tile(poses[0], (len(poses), 1)), atol=1e-5)
+    np.testing.assert_allclose(poses[0][:30], frames[held[0] - 1, -1, :30], atol=1e-5)  # that of the window before
+    assert np.abs(poses[0][windows.SPEEDS]).max() < 1e-5
+    moving = np.delete(np.arange(len(motion)), held)
+    unit_numbers(model, tokens[moving], motion[moving])  # the others are as they were recorded
+
+
+def test_what_follows_a_held_window_is_chosen_by_how_well_it_continues_that(model, refrain, monkeypatch):
+    song, given, graph = refrain | {"rms": refrain["rms"].copy()}, [], model.graph
+    song["rms"][180:330] = 0  # from beat 12 to beat 22
+    score = graph.transitions_from
+    monkeypatch.setattr(graph, "transitions_from", lambda window, *how: given.append(window) or score(window, *how))
+    _, motion, plan = select(model, song, "disco")
+    held = np.flatnonzero(plan.held)
+    assert len(held) > 5 and held[-1] < len(motion) - 1
+    np.testing.assert_array_equal(given, motion[held])
+
+
+def test_what_follows_a_prefix_is_chosen_by_how_well_it_continues_its_last_window(model, music, monkeypatch):
+    given, graph = [], model.graph
+    score = graph.transitions_from
+    monkeypatch.setattr(graph, "transitions_from", lambda window, *how: given.append(window) or score(window, *how))
+    prefix = graph.motion[:3] + np.float32(0.1)  # not units
+    tokens, motion, _ = select(model, music, prefix=prefix)
+    np.testing.assert_array_equal(given, prefix[2:])
+    np.testing.assert_array_equal(motion[:3], prefix)
+    np.testing.assert_array_equal(tokens[:3], model.codebook.encode(prefix))
+    unit_numbers(model, tokens[3:], motion[3:])
+
+
+def at_tempo(model, tempo):
     """Return the model as if all its units came from music of one tempo."""
-    units = model.units
-    return dataclasses.replace(model, units=dataclasses.replace(units, tempo=np.full(len(units.tempo), tempo)))
-
-
-@pytest.mark.parametrize("downbeat", [0, 1, 2, 3])
-@pytest.mark.parametrize("ratio", [0.45, 0.55, 0.8, 1.0, 1.3, 1.55, 2.1])
-def test_a_song_is_counted_in_half_or_double_time_if_nearer_to_the_units(model, music, ratio, downbeat):
-    beats = 0.2 + np.cumsum(np.random.default_rng(0).uniform(0.45, 0.55, 23))
-    song = music | {"beats": beats, "tempo": 110.0 * ratio, "downbeat": downbeat, "beats_per_bar": 4}
-    counted, style = paced(model, 110.0).choose_style(song, "waltz")
-    found = counted["beats"]
-    assert found[counted["downbeat"]] == beats[downbeat]  # a downbeat stays one
-    assert model.config.styles[style - 1] == "waltz" and counted["beats_per_bar"] == 4
-    if ratio > 1.5:
-        np.testing.assert_array_equal(found, beats[downbeat % 2 :: 2])
-    elif ratio < 0.6:
-        np.testing.assert_array_equal(found[::2], beats)
-        np.testing.assert_allclose(found[1::2], (beats[1:] + beats[:-1]) / 2)
-    else:
-        np.testing.assert_array_equal(found, beats)
-    assert (song["beats"] == beats).all() and song["downbeat"] == downbeat  # the song itself is not changed
+    units, profiles = (dataclasses.replace(part, tempo=np.full(len(part.tempo), tempo)) for part in
+                       (model.units, model.profiles))  # fmt: skip
+    return dataclasses.replace(model, units=units, profiles=profiles)
 
 
 def test_half_time_halves_the_pace(model, music):
-    fast, slow = (generate.dance(paced(model, music["tempo"] / part), music, 0) for part in (1, 2))
+    fast, slow = (generate.dance(at_tempo(model, music["tempo"] / part), music, 0) for part in (1, 2))
     assert len(fast["beats"]) - 3 <= 2 * len(slow["beats"]) <= len(fast["beats"]) + 4
     assert len(slow["tokens"]) == len(slow["beats"]) - 2 and len(slow["poses"]) == len(fast["poses"])
 
@@ -217,7 +235,7 @@ def test_checkpoints_of_other_shapes_are_refused(trained, tmp_path):
     parts = torch.load(trained / "models" / "music2pose.pt", weights_only=True)
     for changed in (
         {"config": parts["config"] | {"width": 64}},
-        {"config": {"model": "transformer"}},
+        {"config": {"levels": 2}},
         {"codebook": {}},
         {"units": {}},
         {"motion_pca": {}},

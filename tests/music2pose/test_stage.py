@@ -7,8 +7,9 @@ import pytest
 
 from learn2dance.data import data_root, npz
 from learn2dance.motion import skeleton, travel
-from learn2dance.music2pose import generate, units
+from learn2dance.music2pose import generate, selection, units
 from learn2dance.music2pose.model import load_model
+from learn2dance.music2pose.plan import plan_song
 
 EDGE = np.log(1.6) / 2  # half the depth of the stage, in log size
 
@@ -41,12 +42,22 @@ def song(recorded):
     return recorded[0] | repeated | {"beats": np.arange(0, 120, 0.5), "duration": 120.0, "downbeat": 0, "tempo": 120.0}
 
 
+def select(model, song, stage=12.0):
+    """Return the song as its beats are counted, and the windows of a dance to it.
+
+    Nothing is danced again: repeated phrases go the same way again, wherever the dancer is; `travel.stay` mends that.
+    """
+    counted, style = model.choose_style(song)
+    rng = np.random.default_rng(0)
+    plan = plan_song(model.graph, counted, style, rng, variation=1.0, strength=1.0)
+    return counted, generate.select_units(model, plan, rng, stage=stage)[1]
+
+
 @pytest.mark.parametrize("stage", [4.0, 12.0])
 def test_a_long_dance_stays_on_its_stage_and_turns_back(model, song, monkeypatch, stage):
     def share_outside():
         """Return the share of frames near an edge or beyond, before `travel.stay` mends that."""
-        music, style = model.choose_style(song, None)
-        _, motion = generate.select_units(model, music, np.random.default_rng(0), style, stage=stage)
+        music, motion = select(model, song, stage)
         path = generate.play_units(model.codebook, motion, music)[1][:, [0, 2]]
         return (np.abs(path - path[0]) > 0.9 * np.array([stage / 2, EDGE])).mean(0).max()
 
@@ -57,14 +68,13 @@ def test_a_long_dance_stays_on_its_stage_and_turns_back(model, song, monkeypatch
     assert (np.abs(position) <= 1 + 1e-5).all() and (np.abs(position) > 0.9).mean(0).max() < 0.05
     assert (np.ptp(position, axis=0) > 0.6).all()  # and it does not stand in the middle
     assert share_outside() < 0.05
-    monkeypatch.setattr(units, "STAGE_WEIGHT", 0)  # the control: otherwise it goes beyond an edge
+    monkeypatch.setattr(selection, "STAGE_WEIGHT", 0)  # the control: otherwise it goes beyond an edge
     assert share_outside() > 0.3
 
 
 def test_the_hips_go_at_the_speeds_of_the_units(model, song):
     """In a cross-fade, each beat is half of the window that ends on it and half of the one that begins with it."""
-    song, style = model.choose_style(song, None)
-    _, motion = generate.select_units(model, song, np.random.default_rng(0), style)
+    song, motion = select(model, song)
     _, path = generate.play_units(model.codebook, motion, song)
     speeds = motion.reshape(len(motion), 48, 33)[:, 24, [30, 32]]
     each = (speeds[1:] + speeds[:-1]) / 2

@@ -5,6 +5,7 @@ PYTHON ?= python3
 JOBS ?=
 CLUSTERS ?=  # parameters of Clustering.ipynb, e.g. -p CODES 128
 PARSE ?=  # options of parse.py, e.g. --min-confidence 0.05
+REPORTS ?=  # reports of make results, e.g. test gan
 VENV = .venv
 PY = $(VENV)/bin/python
 pip = $(PY) -m pip install --quiet --disable-pip-version-check
@@ -17,7 +18,7 @@ jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv lock newest demo video-demo all keypoints poses music films clusters train dances report gan test lint bench clean
+.PHONY: help venv lock newest demo video-demo all keypoints poses music films clusters train dances report gan results test lint bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -84,6 +85,9 @@ report: venv  ## eval.py --report: five dances a song, scored beside real dances
 gan: venv  ## train_pose.py, train_seq.py: DATA/poses, DATA/music -> DATA/models/pose_gan.pt, seq_gan.pt
 	$(PY) train_pose.py "$(DATA)/poses" --resume
 	$(PY) train_seq.py "$(DATA)/poses" --resume
+
+results: venv  ## the published tables: all reports on DATA (or REPORTS="test gan"), docs/results.md, README.md
+	$(PY) -m learn2dance.evaluation.results "$(DATA)" $(REPORTS)
 
 test: venv  ## run the tests, a file in each process, as many as there are cores
 	$(PY) -m pytest -n auto --dist loadfile

@@ -4,6 +4,7 @@ Clips with the same song go to the same side, so that a model is never validated
 on. The song is known from a name of AIST's data, or from the sound.
 """
 
+import fnmatch
 import hashlib
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from learn2dance.cli import log
 from learn2dance.data import fingerprint, npz
 from learn2dance.data.clip_names import aist_song, ignored
 from learn2dance.data.clips_table import read_text
+from learn2dance.errors import UserError
 
 
 def deal(where: Path, songs: list[list[str]], *held_out: str) -> dict[str, list[str]]:
@@ -74,6 +76,18 @@ def by_song(clips: list[str], music: Path | None = None) -> list[list[str]]:
 def read(path: Path) -> list[str]:
     """Read the clips that a split's file lists."""
     return [line.strip() for line in read_text(path).splitlines() if line.strip()]
+
+
+def matching(clips: list[str], patterns: list[str] | None, where: str) -> list[str]:
+    """Return the clips whose name matches one of these shell patterns (`fnmatch`); all if there are no patterns.
+
+    Raises a UserError if no clip matches; ``where`` says in it what the clips are.
+    """
+    found = [clip for clip in clips if any(fnmatch.fnmatchcase(clip, p) for p in patterns or ["*"])]
+    if not found:
+        some = ", ".join(clips[:4]) + (" …" if len(clips) > 4 else "")
+        raise UserError(f"--songs {' '.join(patterns)}: matches none of the {len(clips)} songs of {where} ({some})")
+    return found
 
 
 def files(folder: Path) -> list[Path]:

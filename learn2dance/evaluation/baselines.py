@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from learn2dance import generation
 from learn2dance.cli import progress
@@ -19,8 +19,8 @@ from learn2dance.generation import Model
 from learn2dance.motion import travel, windows
 from learn2dance.motion.kinematics import CUTOFF_HZ
 from learn2dance.music import beat_grid, features
-from learn2dance.music2pose import networks
 from learn2dance.music2pose.model import Music2Pose
+from learn2dance.music2pose.network import TokenPredictor
 from learn2dance.tokens import tokenize
 from learn2dance.tokens.codebook import Codebook
 
@@ -47,15 +47,16 @@ def reconstructed(poses: np.ndarray, path: np.ndarray, fps: float, beats: np.nda
     if not len(cut):
         return played
     grid = beats[start:][: len(cut) + codebook.window_beats]
-    first, last = int(np.ceil(grid[0] * fps)), int(np.floor(grid[-1] * fps))
+    # The first and last beat may be just outside the poses (`windows.EDGE`).
+    first, last = max(int(np.ceil(grid[0] * fps)), 0), min(int(np.floor(grid[-1] * fps)), len(poses) - 1)
     motion = codebook.decode(codebook.encode(cut))
     played[first : last + 1] = travel.place(*codebook.play(motion, grid, last + 1 - first, fps, first / fps))
     for w in np.flatnonzero(~known):
-        played[int(grid[w] * fps) : int(np.ceil(grid[w + codebook.window_beats] * fps)) + 1] = np.nan
+        played[max(int(grid[w] * fps), 0) : int(np.ceil(grid[w + codebook.window_beats] * fps)) + 1] = np.nan
     return played
 
 
-def unit_pieces(root: DataRoot, clips: list[str], music: dict[str, dict]) -> list[dict]:
+def unit_pieces(root: DataRoot, clips: list[str]) -> list[dict]:
     """Cut the real dances of these clips into windows on beats, in the same way as the units.
 
     Each clip has ``windows`` (W, F), ``known`` (W,), ``bar`` (W,), the position in the bar of each window's first beat,
@@ -63,10 +64,8 @@ def unit_pieces(root: DataRoot, clips: list[str], music: dict[str, dict]) -> lis
     """
     cutter, found = tokenize.clip_cutter(root), []
     for clip in clips:
-        cut, song = cutter(clip), music[clip]
-        bar = beat_grid.bar_positions(len(song["beats"]), song["downbeat"], song["beats_per_bar"])
-        bar = bar[cut["start"] :][: len(cut["windows"])]
-        found.append({key: cut[key] for key in ("windows", "known")} | {"bar": bar, "style": root.styles.get(clip)})
+        cut = cutter(clip)
+        found.append({key: cut[key] for key in ("windows", "known", "bar")} | {"style": root.styles.get(clip)})
     return found
 
 
@@ -104,39 +103,39 @@ def noise(like: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     return (mean + deviation * rng.standard_normal((count, *mean.shape))).astype(np.float32)
 
 
-class _UniformNetwork(nn.Module):
+class _UniformNetwork(TokenPredictor):
     """Replaces a network: all tokens are equally likely, so that the target cost has no effect."""
 
-    def __init__(self, config: networks.Config):
-        super().__init__()
-        self.nothing = nn.Parameter(torch.zeros(config.codes))
-
-    def encode_music(self, music: Tensor, bar: Tensor, style: Tensor) -> tuple[Tensor, ...]:
-        return (bar,)
-
-    def states(self, encoded: tuple[Tensor, ...], before: Tensor, known: Tensor, past: list | None = None) -> Tensor:
-        return torch.zeros(*known.shape, 1)
-
-    def level_logits(self, state: Tensor, chosen: Tensor) -> Tensor:
-        return self.nothing.expand(len(state), -1)
+    def level_logits(self, states: Tensor, chosen: Tensor) -> Tensor:
+        return torch.zeros(len(states), self.config.codes)
 
 
 def rows(
-    root: DataRoot, codebook: Codebook, model: Model, dances: list, others: dict, seed: int, music: dict, pieces: list
+    root: DataRoot,
+    codebook: Codebook,
+    model: Model,
+    dances: list,
+    others: dict,
+    seed: int,
+    music: dict,
+    pieces: list,
+    held_out: list[str],
+    songs: dict[str, str],
 ) -> dict[str, list[dict]]:
     """Generate the dances of every row of the report: real dances and baselines first, the model last.
 
     ``dances`` are the model's own, one dict per seed: song -> (poses, fps). The result has such a list for each row's
     name; white noise and rows without randomness have only one dict. ``others``: name -> model that is a baseline.
     ``seed`` is the model's first; baselines use the same seeds. ``music``: song -> music, of all songs with poses.
-    ``pieces`` are the `unit_pieces` of the training clips.
+    ``pieces`` are the `unit_pieces` of the training clips. Mismatched songs are those of the clips
+    ``held_out``. ``songs`` are the songs of clips.
     """
     clips, seeds, styles = list(dances[0]), range(seed, seed + len(dances)), root.styles
     danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}
     like = np.concatenate([travel.rooted(poses) for poses, _ in danced.values()])
     rng = np.random.default_rng([seed, 1])
-    held_out, own = not_trained_on(root, list(music)), {clip: clip for clip in clips}
-    mismatched = {clip: mismatched_song(clip, held_out, styles) for clip in clips}
+    own = {clip: clip for clip in clips}
+    mismatched = {clip: mismatched_song(clip, held_out, styles, songs) for clip in clips}
 
     def each(change) -> dict:
         return {clip: (change(clip, poses, fps), fps) for clip, (poses, fps) in danced.items()}
@@ -179,8 +178,11 @@ def frozen(poses: np.ndarray) -> np.ndarray:
     return np.repeat(poses[np.isfinite(poses).all((1, 2)).argmax()][None], len(poses), 0)
 
 
-def mismatched_song(clip: str, clips: list[str], styles: dict[str, str]) -> str:
-    """Choose a mismatched song for a clip: the next one, of the same style if there is one."""
-    others = [c for c in clips if c != clip] or [clip]
+def mismatched_song(clip: str, clips: list[str], styles: dict[str, str], songs: dict[str, str]) -> str:
+    """Choose the clip of a mismatched song for a clip: the next one, of the same style if there is one.
+
+    Clips of one song (``songs``: clip -> song) are not mismatched.
+    """
+    others = [c for c in clips if songs[c] != songs[clip]] or [clip]
     others = [c for c in others if styles.get(c) == styles.get(clip)] or others
     return next((c for c in others if c > clip), others[0])

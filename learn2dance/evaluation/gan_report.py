@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from learn2dance.data.data_root import DataRoot
+from learn2dance.data.data_root import DataRoot, style_index
 from learn2dance.errors import UserError
 from learn2dance.evaluation import completion_benchmark
 from learn2dance.gan import dataset, pose_folder, pose_training
@@ -28,9 +28,11 @@ def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
 
     ``pose GAN``: measure (`pose_training.score_poses`) -> mean over seeds, conditioned on the styles of the real poses.
     ``train poses``: the same for real training poses of the same styles. ``completion``: task -> method -> measure ->
-    value (`completion_benchmark.compare`).
+    [value, low, high] (`completion_benchmark.compare`).
     """
     folder, joints = pose_folder.open_folder(root.path / "poses"), gan.poses.joints
+    # The GAN may know other styles than the data root.
+    known = np.array([0, *(style_index(name, gan.styles) for name in folder.names())])
     complete = root.have("poses", "music")
     names = [clip for clip in folder.train if clip in complete]
     (real, style), _ = pose_folder.pool(folder, clips, np.random.default_rng([seed, 5]))
@@ -40,7 +42,7 @@ def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
     groups = {t: np.flatnonzero(train_style == t) for t in np.unique(style)}
     fake, alike = [], []
     for s in range(seed, seed + SEEDS):
-        poses = pose_training.generate_poses(gan.networks["pose_generator"], style, s)
+        poses = pose_training.generate_poses(gan.networks["pose_generator"], known[style], s)
         fake.append(pose_training.score_poses(poses, real))
         rng = np.random.default_rng([s, 8])
         same = [rng.choice(groups[t] if len(groups[t]) else len(train_style)) for t in style]
@@ -50,7 +52,8 @@ def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
     def pieces(clips: list[str], hop: int = 0) -> dict:
         dances = ((clip, *pose_folder.read(folder, clip)) for clip in clips)
         motion = [(kinematics.low_pass(poses[:, :joints], fps), reader(clip)) for clip, poses, _, fps in dances]
-        return completion_benchmark.segments(gan, motion, hop)
+        found = completion_benchmark.segments(gan, motion, hop)
+        return found | {"style": known[found["style"]]}
 
     def mean(scores: list[dict]) -> dict:
         return {key: float(np.mean([s[key] for s in scores])) for key in scores[0]}
@@ -62,10 +65,16 @@ def make(root: DataRoot, gan: GanModel, clips: list[str], seed: int) -> dict:
 def table(card: dict) -> str:
     """Format the result of `make` as text for the terminal."""
 
-    def line(name: str, scores: dict, form: str) -> str:
-        return f"{name:16} " + "  ".join(f"{key} {value:{form}}" for key, value in scores.items())
+    def line(name: str, cells: list[str]) -> str:
+        return f"{name:16} " + "  ".join(cells)
 
-    lines = ["", "", *(line(name, card[name], ".2f") for name in ("pose GAN", "train poses"))]
+    lines = ["", ""]
+    for name in ("pose GAN", "train poses"):
+        lines.append(line(name, [f"{key} {value:.2f}" for key, value in card[name].items()]))
     for task, methods in card["completion"].items():
-        lines += ["", f"one second completed, {task}:", *(line(name, s, ".3f") for name, s in methods.items())]
+        lines += ["", f"one second completed, {task}:"]
+        for name, scores in methods.items():
+            lines.append(
+                line(name, [f"{key} {v:.3f} [{low:.3f}, {high:.3f}]" for key, (v, low, high) in scores.items()])
+            )
     return "\n".join(lines)

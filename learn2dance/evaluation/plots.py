@@ -1,6 +1,5 @@
 """The page of plots of the report."""
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -13,29 +12,30 @@ from learn2dance.motion.skeleton import MOVING
 
 
 def draw(scores: dict, described: dict, music: dict, path: Path) -> None:
-    """Draw the page of plots of ``scores`` (`scoring.score`) and its ``rows`` (``described``); music: song -> music."""
+    """Draw the page of plots of ``scores`` (`scoring.score`) and its ``rows`` (``described``); music: song -> music.
+
+    Error bars are the 95% intervals.
+    """
     figure = Figure(figsize=(15, 11), layout="constrained")
     axes = figure.subplots(3, 3)
     names = list(scores)
     colours = {name: "#9aa3af" for name in names} | {"real": "#2b87c8", "model": "#dd7415"}
 
-    def bars(ax, key: str, title: str, chance: str = "") -> None:
-        values = [scores[name].get(key, math.nan) for name in names]
-        middle = [v[0] if isinstance(v, list) else v for v in values]
+    def bars(ax, key: str, title: str, chance: str = "", scale: str = "linear") -> None:
+        middle, low, high = np.array([scores[name][key] for name in names]).T
         ax.barh(names, middle, color=[colours[name] for name in names])
-        if isinstance(values[0], list):
-            spread = np.abs([[v[0] - v[1], v[2] - v[0]] for v in values]).T
-            ax.errorbar(middle, names, xerr=spread, fmt="none", ecolor="#333333", lw=1, capsize=2)
-            ax.set_xscale("log")
+        spread = np.maximum([middle - low, high - middle], 0)  # an interval of percentiles may lie on one side
+        ax.errorbar(middle, names, xerr=spread, fmt="none", ecolor="#333333", lw=1, capsize=2)
+        ax.set_xscale(scale)
         if chance:
-            ax.plot([scores[name][chance] for name in names], names, "k|", ms=14, label="chance")
+            ax.plot([scores[name][chance][0] for name in names], names, "k|", ms=14, label="chance")
             ax.legend(frameon=False)
         ax.axvline(middle[0], color=colours["real"], lw=0.8, ls=":")
         ax.invert_yaxis()
         ax.set_title(title, loc="left", fontsize=10)
 
-    bars(axes[0, 0], "FID_k", "FID_k: kinetic Fréchet distance (95%), lower is better")
-    bars(axes[0, 1], "FID_g", "FID_g: geometric Fréchet distance (95%), lower is better")
+    bars(axes[0, 0], "FID_k", "FID_k: kinetic Fréchet distance, lower is better", scale="log")
+    bars(axes[0, 1], "FID_g", "FID_g: geometric Fréchet distance, lower is better", scale="log")
     bars(axes[0, 2], "music_to_motion", "beat alignment, music to motion", chance="music_to_motion_chance")
     bars(axes[1, 0], "bar_locking", "bar locking: how much speed varies with the bar", chance="bar_locking_chance")
     bars(axes[1, 1], "song_specificity", "song specificity: bar locking, own song minus others")
@@ -53,7 +53,7 @@ def _scatter(ax, scores: dict, colours: dict) -> None:
     """Plot precision against recall of single poses."""
     for (name, row), marker in zip(scores.items(), "osx+^vd*P<>", strict=False):
         shade = colours[name] if name in ("real", "model") else "#5b6470"
-        ax.plot(row["recall_poses"], row["precision_poses"], marker, color=shade, ls="none", label=name)
+        ax.plot(row["recall_poses"][0], row["precision_poses"][0], marker, color=shade, ls="none", label=name)
     ax.set(xlabel="recall", ylabel="precision", xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     ax.legend(frameon=False, fontsize=8, loc="lower left", ncols=2)
     ax.set_title("precision and recall of poses", loc="left", fontsize=10)
@@ -61,14 +61,14 @@ def _scatter(ax, scores: dict, colours: dict) -> None:
 
 def _power(ax, described: dict, colours: dict) -> None:
     """Plot the power spectral density of the joints' velocity."""
-    for name in (n for n in ("real", "reconstruction", "BiLSTM", "music2pose", "model") if n in described):
+    for name in (n for n in ("real", "reconstruction", "music2pose", "model") if n in described):
         power = []
         for dance in described[name][0].values():
             motion = dance["motion"][:, MOVING]
             velocity = np.nan_to_num(np.diff(motion, axis=0) * METRIC_FPS)
             frequency, density = welch(velocity, METRIC_FPS, nperseg=min(100, len(velocity)), nfft=128, axis=0)
             power.append(density.mean((1, 2)))
-        line = {"reconstruction": "--", "BiLSTM": ":", "music2pose": ":"}.get(name, "-")
+        line = {"reconstruction": "--", "music2pose": ":"}.get(name, "-")
         ax.semilogy(frequency, np.mean(power, axis=0), line, color=colours[name], label=name)
     ax.set(xlim=(0, 7), ylim=(1e-4, None), xlabel="Hz", ylabel="(torso lengths / s)² / Hz")
     ax.legend(frameon=False, fontsize=8)

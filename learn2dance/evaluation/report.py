@@ -2,20 +2,30 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 
-from learn2dance.data import npz
+from learn2dance import generation
+from learn2dance.cli import log
+from learn2dance.data import npz, splits
+from learn2dance.data.clip_names import aist_song
 from learn2dance.data.data_root import DataRoot
 from learn2dance.data.temporary import atomic
 from learn2dance.evaluation import baselines, gan_report, plots, scoring
 from learn2dance.gan.generate import GanModel
 from learn2dance.generation import Model
 from learn2dance.motion import windows
+from learn2dance.music import energy, form
 from learn2dance.tokens.codebook import Codebook
 
+DIGITS = 5  # significant digits in scores.json
 COLUMNS = {  # columns of the table: heading -> key of the measure, and number format (its first digit is the width)
+    "songs": ("songs", "5d"),
+    "seeds": ("seeds", "5d"),
+    "dances": ("dances", "6d"),
+    "windows": ("windows", "7d"),
     "FID_k": ("FID_k", "7.1f"),
     "FID_g": ("FID_g", "6.1f"),
     "bar": ("bar_locking", "5.2f"),
@@ -23,8 +33,14 @@ COLUMNS = {  # columns of the table: heading -> key of the measure, and number f
     "half": ("half_bar_locking", "5.2f"),
     "half ch.": ("half_bar_locking_chance", "8.2f"),
     "specific": ("song_specificity", "8.3f"),
+    "own-mism.": ("own_minus_mismatched", "9.3f"),
+    "p": ("own_minus_mismatched_p", "6.4f"),
     "BAS": ("music_to_motion", "5.2f"),
     "chance": ("music_to_motion_chance", "6.2f"),
+    "beat F": ("beat_f_measure", "6.2f"),
+    "F ch.": ("beat_f_measure_chance", "5.2f"),
+    "energy": ("energy_speed", "6.2f"),
+    "form": ("form_ratio", "5.2f"),
     "style": ("style", "5.2f"),
     "prec": ("precision_poses", "5.2f"),
     "recall": ("recall_poses", "6.2f"),
@@ -40,74 +56,130 @@ COLUMNS = {  # columns of the table: heading -> key of the measure, and number f
     "slide": ("foot_slide", "5.2f"),
     "limbs": ("limb_ratio", "5.2f"),
     "nearest": ("nearest_training_distance", "7.3f"),
+    "copy 8": ("copy_8", "6.2f"),
 }
 
 
+def baseline(root: DataRoot, model: Model, path: Path) -> dict[str, Model]:
+    """Load the root's music2pose model, which the report of a GAN puts beside it: name of its row -> model.
+
+    If it does not exist, a warning says so, and the result is empty, as it is for music2pose. Raises a UserError, which
+    names the model's ``path``, if a GAN's joints are not those of the poses.
+    """
+    if not isinstance(model, GanModel):
+        return {}
+    gan_report.check_joints(root, path, model)
+    file = root.path / "models" / "music2pose.pt"
+    if file.exists():
+        return {"music2pose": generation.load(file, "cpu", root)}
+    log.warning("%s: no such model, so the report has no row music2pose; train.py writes it", file)
+    return {}
+
+
 def make(
-    root: DataRoot, codebook: Codebook, model: Model, dances: list, others: dict, seed: int, out: Path, parents: dict
+    root: DataRoot,
+    codebook: Codebook,
+    model: Model,
+    dances: list,
+    others: dict,
+    seed: int,
+    out: Path,
+    parents: dict,
+    patterns: list[str] | None = None,
+    by_song: bool = False,
 ) -> str:
     """Score a model and its baselines, and write ``scores.json`` and ``report.png`` into the folder ``out``.
 
     For ``codebook`` (of the data root), ``dances``, ``others`` and ``seed`` see `baselines.rows`. ``parents`` are
-    digests of the scored files, written with the scores. A GAN's single poses and motion completion are scored too
-    (`gan_report`). Returns the table for the terminal.
+    digests of the scored files, written with the scores. The real dances of the val and test splits that are the
+    reference are those that match ``patterns``. A GAN's single poses and motion completion are scored too
+    (`gan_report`). Returns the table for the terminal, with ``by_song`` also those of each song and style.
     """
     clips = root.have("poses", "music")
     music = {clip: npz.load(root.file("music", clip), "music") for clip in clips}
+    music = {c: song | {"energy": energy.beat_energy(song), "form": vars(form.find(song))} for c, song in music.items()}
 
-    def describe(clip: str, dance: tuple[np.ndarray, float]) -> dict:
-        return scoring.describe(*dance, music[clip]["beats"], codebook)
+    def describe(clip: str, dance: tuple[np.ndarray, float], **more) -> dict:
+        return scoring.describe(*dance, music[clip]["beats"], codebook, **more)
 
-    def real(clip: str) -> dict:
-        return describe(clip, baselines.real(root, clip, music[clip]["duration"]))
+    def real(clip: str, **more) -> dict:
+        return describe(clip, baselines.real(root, clip, music[clip]["duration"]), **more)
 
     names, train = root.split("train", clips), []
-    pieces = baselines.unit_pieces(root, names, music)
-    rows = baselines.rows(root, codebook, model, dances, others, seed, music, pieces)
+    held_out = splits.matching(baselines.not_trained_on(root, clips), patterns, "val and test")
+    pieces = baselines.unit_pieces(root, names)
+    groups = splits.by_song(clips, root.path / "music")
+    songs = {}  # of clips: their names, or the song's first clip that is scored
+    for group in groups:
+        first = next((clip for clip in group if clip in dances[0]), group[0])
+        songs |= {clip: aist_song(clip) or first for clip in group}
+    rows = baselines.rows(root, codebook, model, dances, others, seed, music, pieces, held_out, songs)
     described = {n: [{c: describe(c, dance) for c, dance in part.items()} for part in row] for n, row in rows.items()}
     for clip, units in zip(names, pieces, strict=True):
-        description = real(clip)
+        description = real(clip, hop=1)
         # Windows on the music's beats, and windows as cut for the units: copies of either are detected.
         joints = windows.without_travel(units["windows"][units["known"]])
         on_beats = np.concatenate([description["on_beats"], joints])
         train.append(description | {"style": root.styles.get(clip, ""), "on_beats": on_beats})
-    reference = {clip: real(clip) for clip in baselines.not_trained_on(root, clips)}
-    scores = scoring.score(described, reference, train, music, root.styles, seed)
+    reference = {clip: real(clip) for clip in held_out}
+    scores = scoring.score(described, reference, train, music, root.styles, songs, seed)
     card = {
-        "songs": list(dances[0]),
+        "clips": {clip: songs[clip] for clip in dances[0]},
         "seeds": list(range(seed, seed + len(dances))),
         "reference": {"songs": list(reference), "windows": sum(len(s["kinetic"]) for s in reference.values())},
         "parents": parents,
         "rows": scores,
     }
-    text = table(scores)
+    text = table(scores) + (details(scores) if by_song else "")
     if isinstance(model, GanModel):
         more = gan_report.make(root, model, list(dances[0]), seed)
         card, text = card | more, text + gan_report.table(more)
     with atomic(out / "scores.json") as path:
-        path.write_text(json.dumps(_plain(card), indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
+        path.write_text(to_json(card), encoding="utf-8")
     with atomic(out / "report.png") as path:
         plots.draw(scores, described, music, path)
     return text
 
 
+def to_json(card: dict) -> str:
+    """Format scores as JSON: a line for each measure, `DIGITS` significant digits, null for what is not finite."""
+    text = json.dumps(_plain(card), indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    return re.sub(r"\[[^][{}]*\]", lambda values: " ".join(values[0].split()), text) + "\n"
+
+
 def _plain(value):
-    """Replace NaN by None: JSON has no NaN."""
+    """Round numbers; replace NaN and infinity, which JSON does not have, by None."""
     if isinstance(value, dict):
         return {key: _plain(v) for key, v in value.items()}
     if isinstance(value, list):
         return [_plain(v) for v in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return value
 
 
-def table(scores: dict) -> str:
-    """Format the main measures of all rows as a table."""
-    lines = [" ".join([f"{'':16}", *(f"{name:>{form[0]}}" for name, (_, form) in COLUMNS.items())])]
-    for name, row in scores.items():
-        cells = []
-        for key, form in COLUMNS.values():
-            value = row.get(key, math.nan)
-            value = value[0] if isinstance(value, list) else value
-            cells.append(f"{'-':>{form[0]}}" if math.isnan(value) else format(value, form))
-        lines.append(" ".join([f"{name:16}", *cells]))
+def table(rows: dict) -> str:
+    """Format the main measures of rows (`scoring.score`) as a table: a line of values, and two of the 95% interval."""
+    width = max(map(len, rows))
+    lines = [" ".join([" " * width, *(f"{name:>{form[0]}}" for name, (_, form) in COLUMNS.items())])]
+    for name, row in rows.items():
+        values = [row.get(key, math.nan) for key, _ in COLUMNS.values()]
+        values = [value if isinstance(value, list) else [value, math.nan, math.nan] for value in values]
+        for label, part, blank in zip((name, "  from", "  to"), zip(*values, strict=True), ("-", "", ""), strict=True):
+            if not blank and all(map(math.isnan, part)):
+                continue  # one dance has no interval
+            forms = [form for _, form in COLUMNS.values()]
+            pairs = zip(part, forms, strict=True)
+            cells = (format(blank, f">{form[0]}") if math.isnan(v) else format(v, form) for v, form in pairs)
+            lines.append(" ".join([f"{label:{width}}", *cells]).rstrip())
     return "\n".join(lines)
+
+
+def details(rows: dict) -> str:
+    """Format the measures of each song and each style: of the real dances and, below them, of the model's."""
+    text = ""
+    for group in ("by_song", "by_style"):
+        parts = rows["real"][group]
+        both = {f"{part}, {name}": rows[name][group][part] for part in parts for name in ("real", "model")}
+        text += f"\n\n{group.replace('_', ' ')}:\n{table(both)}" if both else ""
+    return text

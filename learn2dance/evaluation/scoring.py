@@ -1,33 +1,34 @@
-"""All measures of all rows of the report.
+"""All measures of all rows of the report, with 95% intervals.
 
-The reference of distances is the real dances of all songs in the val and test splits. Blocks of `BLOCK` seconds are
-divided at random into two sides. A row's windows on one side are compared with the reference's on the other, and the
-score is the mean over `DIVISIONS` such divisions; if a row has several seeds, each division uses the next one. All rows
-have about as many windows as the real dances, whose own score is the floor: real against real, no frame on both sides.
+Measures of one dance (`dance_measures`) are averaged over songs, and over each song and each style. Measures of a set
+of windows (`set_measures`) need the windows of several songs, so songs and styles have none.
 """
 
+from functools import partial
+
 import numpy as np
+from scipy.stats import binomtest
 
 from learn2dance.cli import progress
-from learn2dance.metrics import beat, distribution, motion_features
-from learn2dance.metrics import travel as travel_metrics
+from learn2dance.evaluation import bootstrap, dance_measures, set_measures
+from learn2dance.metrics import distribution, motion_features
 from learn2dance.motion import kinematics, skeleton, travel, windows
 from learn2dance.tokens.codebook import Codebook
 
-BLOCK = 20.0  # seconds per block
-DIVISIONS = 20  # random divisions of the blocks into two sides
-DRAWS = 100  # bootstrap samples
 SPARSE = 10  # frames between poses that are compared: 0.4 s at `kinematics.METRIC_FPS`
-BODY = {"jerk": distribution.jerk, "top_speed": distribution.top_speed, "frozen": distribution.frozen}
-FLOOR = {name: getattr(travel_metrics, name) for name in ("travel_speed", "travel_range", "foot_slide")}
+PHRASE, PER_BEAT = 8, 4  # beats in a window that is looked for in the training set, and frames per beat
+HOP = 3 * PER_BEAT  # frames between those of scored dances; every position within 8 beats comes up equally often
+RATIOS = {"jerk_ratio": "jerk", "top_speed_ratio": "top_speed", "copy_8": "copy_distance_8"}  # to the real dances'
+MISMATCHED = "mismatched song"  # name of the row of dances that the model makes for another song
 
 
-def describe(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook) -> dict:
+def describe(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codebook, hop: int = HOP) -> dict:
     """Compute the inputs of the measures: low-passed motion, features, single poses, and windows on the song's beats.
 
     ``poses`` (T, 15, 2) have the dancer's path. Returns ``motion`` (T, 15, 2), root-centred, and ``placed`` (T, 15, 2),
     with the path; ``kinetic`` (W, 42), ``geometric`` (W, 24), ``poses`` (P, 28), ``on_beats`` (V, F), the
-    windows on beats, and ``times``: key -> start times (W,) of windows, or times (P,) of poses, in seconds.
+    windows on beats, ``phrases`` (U, 960), windows of `PHRASE` beats with `PER_BEAT` frames per beat, ``hop`` frames
+    apart; and ``times``: key -> start times (W,) of windows, or times (P,) of poses, in seconds.
     """
     placed = kinematics.low_pass(poses, fps)
     poses = travel.rooted(poses)
@@ -36,6 +37,8 @@ def describe(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codeboo
     frames = np.arange(0, len(motion), SPARSE)
     frames = frames[np.isfinite(motion[frames]).all((1, 2))]
     on_beats, known, _ = windows.cut(poses, fps, beats, codebook.frames_per_beat, codebook.window_beats)
+    quarters = np.interp(np.arange((len(beats) - 1) * PER_BEAT + 1) / PER_BEAT, np.arange(len(beats)), beats)
+    phrases, complete, _ = windows.cut(poses, fps, quarters, 1, PHRASE * PER_BEAT)
     times = dict.fromkeys(("kinetic", "geometric", "windows"), starts) | {"poses": frames / kinematics.METRIC_FPS}
     return {
         "motion": motion,
@@ -44,6 +47,7 @@ def describe(poses: np.ndarray, fps: float, beats: np.ndarray, codebook: Codeboo
         "geometric": motion_features.geometric(cut),
         "poses": motion[frames][:, skeleton.MOVING].reshape(len(frames), -1),
         "on_beats": on_beats[known],
+        "phrases": phrases[::hop][complete[::hop]],
         "times": times,
     }
 
@@ -58,133 +62,78 @@ def scale(described: list[dict], reference: list[dict]) -> None:
         dance["windows"] = np.concatenate([dance["kinetic"], dance["geometric"]], axis=1)
 
 
-def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: dict, seed: int) -> dict:
-    """Compute all measures of all rows; Fréchet distances are [distance, low, high] with a 95% interval.
+def score(rows: dict, reference: dict, train: list[dict], music: dict, styles: dict, songs: dict, seed: int) -> dict:
+    """Compute all measures of all rows; each is [value, low, high] with a 95% interval.
 
-    ``rows``: name -> one dict per seed: song -> output of `describe`; one row is ``"real"``; all have the same songs.
-    ``reference``: song -> `describe` of its real dance, for all songs in the val and test splits. ``train``: `describe`
-    of each real training dance, with its ``style``, which may be empty. ``music`` and ``styles`` are by song. ``seed``
-    is that of the divisions and the bootstrap, which are the same for all rows. Returns name -> measure -> value.
+    ``rows``: name -> one dict per seed: clip -> output of `describe`; one row is ``"real"``; all have the same clips.
+    ``reference``: clip -> `describe` of its real dance, for all clips that no model was trained on. ``train``:
+    `describe` of each real training dance, with its ``style``, which may be empty. ``music``, ``styles`` and ``songs``
+    (names of songs, which several clips may share) are by clip. ``seed`` is that of the divisions and the bootstrap,
+    which are the same for all rows.
+
+    Returns name -> measure -> values, with the numbers of ``songs``, ``seeds``, ``dances`` and ``windows``, and the
+    same for each song in ``by_song`` and each style in ``by_style``, without `set_measures.SETS`. low and high are NaN
+    where there is only one value, or all are the same. If there is a row `MISMATCHED`, the row ``"model"`` also has
+    ``own_minus_mismatched``, the difference of their bar locking, paired by song and seed, and
+    ``own_minus_mismatched_p`` (`sign_test`).
     """
-    every = [dance for row in rows.values() for dance in _dances(row)]
+    every = [dance for row in rows.values() for dances in row for dance in dances.values()]
     scale([*every, *reference.values(), *train], list(reference.values()))
-    divisions = [_divide(reference, np.random.default_rng([seed, 3, d])) for d in range(DIVISIONS)]
-    theirs = {key: _sides([reference], divisions, key, False) for key in ("kinetic", "geometric", "poses", "windows")}
-    train_windows = np.concatenate([dance["on_beats"] for dance in train])
-    real, classifier = rows["real"], None
-    real_limbs = distribution.limb_lengths(_all(real, "motion"))
+    divided = set_measures.Reference(reference, seed)
+    classifier, real = None, rows["real"]
+    limbs = np.nanmean([distribution.limb_lengths(dance["motion"]) for dance in real[0].values()], axis=0)
     with_style = [dance for dance in train if dance["style"]]
     if len({dance["style"] for dance in with_style}) > 1 and any(clip in styles for clip in real[0]):
         names = np.concatenate([[dance["style"]] * len(dance["windows"]) for dance in with_style])
         classifier = distribution.style_classifier(np.concatenate([d["windows"] for d in with_style]), names)
-
-    def one(row: list[dict]) -> dict:
-        found = {"seeds": len(row), "windows": len(_all(row, "windows"))}
-        for key in ("kinetic", "geometric"):
-            found[f"FID_{key[0]}"] = _frechet(row, theirs[key], divisions, key, seed)
-            found[f"diversity_{key[0]}"] = _known_mean([distribution.diversity(_all([d], key)) for d in row])
-            songs = [distribution.multimodality([d[clip][key] for d in row]) for clip in real[0]]
-            found[f"multimodality_{key[0]}"] = _known_mean(songs)
-        for key in ("poses", "windows"):
-            pairs = map(distribution.precision_recall, theirs[key], _sides(row, divisions, key, True))
-            shares = [_known_mean(share) for share in zip(*pairs, strict=True)]
-            found |= {f"precision_{key}": shares[0], f"recall_{key}": shares[1]}
-        found |= _beat_scores(row, music, styles)
-        if classifier:
-            found |= _style_accuracy(row, classifier, styles)
-        found |= {name: _mean(row, measure) for name, measure in BODY.items()}
-        found |= {name: _mean(row, measure, "placed") for name, measure in FLOOR.items()}
-        found |= {f"{name}_ratio": found[name] / _mean(real, BODY[name]) for name in ("jerk", "top_speed")}
-        ratios = distribution.limb_lengths(_all(row, "motion")) / real_limbs
-        found["limb_ratio"] = ratios[np.abs(np.log(ratios)).argmax()]
-        nearest = distribution.nearest_training_distance(_all(row, "on_beats"), train_windows)
-        found["nearest_training_distance"] = np.mean(nearest)
-        return {key: np.round(value, 6).tolist() for key, value in found.items()}
-
-    return {name: one(row) for name, row in progress(rows.items(), "rows", len(rows))}
+    found, values = {}, {}
+    clips = set_measures.clips_by_song(real, songs)
+    groups: dict[str, list[str]] = {}  # songs of each style
+    for song, part in clips.items():
+        groups.setdefault(styles.get(part[0], ""), []).append(song)
+    for name, row in progress(rows.items(), "rows", len(rows)):
+        values[name] = dance_measures.measure(row, divided, train, classifier, limbs, music, styles, songs)
+        if name == "model" and MISMATCHED in values:
+            difference = values[name]["bar_locking"] - values[MISMATCHED]["bar_locking"]
+            values[name]["own_minus_mismatched"] = difference
+        summary = partial(_summary, row, clips, values[name], real=values["real"], seed=seed)
+        found[name] = summary(list(clips)) | set_measures.measure(row, divided, songs, seed)
+        found[name]["by_song"] = {song: summary([song]) for song in clips}
+        found[name]["by_style"] = {style: summary(part) for style, part in groups.items() if style}
+        if "own_minus_mismatched" in values[name]:
+            found[name]["own_minus_mismatched_p"] = sign_test(bootstrap.known_mean(difference, 0))
+    return found
 
 
-def _dances(row: list[dict]) -> list[dict]:
-    return [dance for dances in row for dance in dances.values()]
+def _summary(row: list[dict], clips: dict, values: dict, songs: list[str], real: dict, seed: int) -> dict:
+    """Return the mean of each measure over these songs, with its interval, and how many dances there are.
 
-
-def _all(row: list[dict], key: str) -> np.ndarray:
-    return np.concatenate([dance[key] for dance in _dances(row)])
-
-
-def _mean(row: list[dict], measure, key: str = "motion") -> float:
-    """Return the mean of a measure of motion over all dances of a row; NaN is ignored."""
-    return _known_mean([measure(dance[key]) for dance in _dances(row)])
-
-
-def _divide(reference: dict, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Divide the blocks of each song at random into two sides, as evenly as possible: song -> bool (blocks,)."""
-    blocks = {clip: int(len(d["motion"]) / kinematics.METRIC_FPS // BLOCK) + 1 for clip, d in reference.items()}
-    return {clip: rng.permutation(count) % 2 == rng.integers(2) for clip, count in blocks.items()}
-
-
-def _side(dances: dict, division: dict, key: str, side: bool) -> dict[str, np.ndarray]:
-    """Select the rows (N, D) of each song on one side of a division. Windows that span two blocks are left out.
-
-    A dance is scored up to the last block of the real dance to the same song.
+    ``clips``: song -> its clips. ``values`` and ``real``, of the real dances: measure -> (S seeds, N songs).
     """
-    length = 0.0 if key == "poses" else motion_features.SECONDS
-    kept = {}
-    for clip, dance in dances.items():
-        block, within = np.divmod(dance["times"][key], BLOCK)
-        inside = (block < len(division[clip])) & (within <= BLOCK - length)
-        block = np.minimum(block, len(division[clip]) - 1).astype(int)
-        kept[clip] = dance[key][inside & (division[clip][block] == side)]
-    return kept
+    index = [list(clips).index(song) for song in songs]
+
+    def estimates(values: dict) -> dict[str, np.ndarray]:
+        stacked = np.stack([part[:, index] for part in values.values()], axis=-1)
+        return dict(zip(values, bootstrap.means(stacked, seed).T, strict=True))
+
+    own, theirs = estimates(values), estimates({key: real[key] for key in RATIOS.values()})
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own |= {name: own[key] / theirs[key] for name, key in RATIOS.items()}
+    dances = [part[clip] for part in row for song in songs for clip in clips[song]]
+    found = {"songs": len(songs), "seeds": len(row), "dances": len(dances)}
+    found["windows"] = sum(len(dance["windows"]) for dance in dances)
+    for name, drawn in own.items():
+        value, low, high = bootstrap.interval(drawn)
+        known = values[RATIOS.get(name, name)][:, index]
+        differ = len(set(known[np.isfinite(known)])) > 1
+        found[name] = [value, low, high] if differ else [value, np.nan, np.nan]
+    return found
 
 
-def _sides(row: list[dict], divisions: list[dict], key: str, side: bool) -> list[np.ndarray]:
-    """Return a row's samples (N, D) on one side of each division; the divisions take turns with the seeds."""
-    chosen = (_side(row[d % len(row)], division, key, side) for d, division in enumerate(divisions))
-    return [np.concatenate(list(kept.values())) for kept in chosen]
+def sign_test(differences: np.ndarray) -> float:
+    """Return the two-sided p of a sign test: that as many of these differences (N,) have one sign by chance.
 
-
-def _frechet(row: list[dict], theirs: list[np.ndarray], divisions: list[dict], key: str, seed: int) -> list[float]:
-    """Return the Fréchet distance, and its 95% interval by a bootstrap over the songs of the row.
-
-    Songs that are drawn twice make the distribution narrower and so bias the distance upwards. Therefore the interval
-    is the spread of the draws about their mean, centred on the distance.
+    Zeros and NaN are left out; NaN if nothing else is left.
     """
-    distance = _known_mean(list(map(distribution.frechet, _sides(row, divisions, key, True), theirs)))
-    rng, drawn = np.random.default_rng([seed, 4]), []
-    for draw in range(DRAWS):
-        own = list(_side(row[draw % len(row)], divisions[draw % DIVISIONS], key, True).values())
-        own = np.concatenate([own[i] for i in rng.integers(len(own), size=len(own))])
-        drawn.append(distribution.frechet(own, theirs[draw % DIVISIONS]))
-    known = np.isfinite(drawn).any()
-    low, high = np.nanpercentile(drawn, [2.5, 97.5]) - _known_mean(drawn) if known else (np.nan, np.nan)
-    return [distance, np.maximum(distance + low, 0), distance + high]
-
-
-def _known_mean(values: list) -> float:
-    """Return the mean of the finite values; NaN if there are none."""
-    values = np.asarray(values, np.float64)
-    return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else np.nan
-
-
-def _beat_scores(row: list[dict], music: dict, styles: dict) -> dict[str, float]:
-    """Return means over dances of `beat.beat_scores`, `beat.locking` and song specificity."""
-    found = []
-    metres = {clip: (song["beats"], song["beats_per_bar"]) for clip, song in music.items()}
-    for clip, dance in ((clip, dance) for dances in row for clip, dance in dances.items()):
-        others = [metre for c, metre in metres.items() if c != clip and styles.get(c) == styles.get(clip)]
-        scores = beat.beat_scores(dance["motion"], metres[clip][0])
-        scores |= beat.locking(dance["motion"], *metres[clip])
-        scores["song_specificity"] = beat.song_specificity(dance["motion"], metres[clip], others)
-        found.append(scores)
-    return {key: _known_mean([scores[key] for scores in found]) for key in found[0]}
-
-
-def _style_accuracy(row: list[dict], classifier, styles: dict) -> dict[str, float]:
-    """Return the fraction of windows classified as the song's style, overall and as a mean over styles."""
-    dances = [(styles[c], d["windows"]) for part in row for c, d in part.items() if c in styles and len(d["windows"])]
-    if not dances:
-        return {"style": np.nan, "style_balanced": np.nan}
-    truth = np.concatenate([[style] * len(windows) for style, windows in dances])
-    right = truth == classifier.predict(np.concatenate([windows for _, windows in dances]))
-    return {"style": right.mean(), "style_balanced": np.mean([right[truth == style].mean() for style in set(truth)])}
+    signs = np.sign(differences[np.isfinite(differences) & (differences != 0)])
+    return binomtest(int((signs > 0).sum()), len(signs)).pvalue if len(signs) else np.nan

@@ -18,6 +18,7 @@ from learn2dance.motion.skeleton import MOVING
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
+NEIGHBOURS = 3  # k of precision and recall, as in their paper
 STILL = 0.25  # torso lengths a second, about 12 cm/s: a frame is frozen if no joint is faster
 
 
@@ -71,7 +72,20 @@ def multimodality(dances: list[np.ndarray]) -> float:
     return float(np.mean(pairs)) if pairs else np.nan
 
 
-def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = 3) -> tuple[float, float]:
+def manifold_radii(points: np.ndarray, k: int = NEIGHBOURS) -> np.ndarray:
+    """Return the distance (W,) of each point (W, D), W > k, to its k-th nearest neighbour among the others."""
+    return np.partition(cdist(points, points), k, axis=1)[:, k]  # index 0 is the point itself
+
+
+def in_manifold(points: np.ndarray, manifold: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Return whether each point (V, D) is within the radius of each point of a manifold (W, D): bool (V, W).
+
+    A point is in the manifold if it is within one radius (W,) at least; see `precision_recall`.
+    """
+    return cdist(points, manifold) <= radii
+
+
+def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = NEIGHBOURS) -> tuple[float, float]:
     """Return precision and recall: fractions of generated points in the real manifold, and of real in the generated.
 
     Kynkäänniemi et al., NeurIPS 2019: a point is in the manifold of a set if it is no farther from one of the set's
@@ -80,13 +94,8 @@ def precision_recall(real: np.ndarray, generated: np.ndarray, k: int = 3) -> tup
     """
     if min(len(real), len(generated)) <= k:
         return np.nan, np.nan
-    between = cdist(real, generated)
-
-    def radii(points: np.ndarray) -> np.ndarray:
-        return np.partition(cdist(points, points), k, axis=1)[:, k]  # index 0 is the point itself
-
-    precision = (between <= radii(real)[:, None]).any(0).mean()
-    recall = (between <= radii(generated)[None]).any(1).mean()
+    precision = in_manifold(generated, real, manifold_radii(real, k)).any(1).mean()
+    recall = in_manifold(real, generated, manifold_radii(generated, k)).any(1).mean()
     return float(precision), float(recall)
 
 
@@ -134,9 +143,9 @@ def limb_lengths(poses: np.ndarray) -> np.ndarray:
 def nearest_training_distance(windows: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Return each window's (W, D) distance to the nearest training window (V, D) or mirrored training window.
 
-    Windows are from `windows.cut`, on the beat grid, so that copies at another tempo are found too. The distances (W,)
-    are root mean squares over frames and joints, in torso lengths. Compare with real dances outside the training set:
-    values far below theirs mean that training data was copied.
+    Windows, of any number of beats, are from `windows.cut`, on the beat grid, so that copies at another tempo are found
+    too. The distances (W,) are root mean squares over frames and joints, in torso lengths. Compare with real dances
+    outside the training set: values far below theirs mean that training data was copied.
     """
     from sklearn.metrics import pairwise_distances_argmin_min  # unlike cdist, without the matrix of all distances
 

@@ -8,6 +8,8 @@ from learn2dance.gan import completion
 from learn2dance.gan.dataset import Dance
 from learn2dance.motion import skeleton
 
+CLIPS = np.array(["a"] * 4 + ["b"] * 8)  # of the pieces
+
 
 def pieces(count, seed=0):
     """Return real-looking pieces (N, 82, 15, 2) whose wrists and knees swing each at their own pace."""
@@ -27,8 +29,8 @@ def test_one_second_is_removed():
 def test_the_truth_has_no_error():
     real = pieces(12)
     for out in completion_benchmark.tasks(82).values():
-        found = completion_benchmark.score(real, real, out)
-        assert found["error"] == 0 and found["FID_k"] == pytest.approx(0, abs=1e-3)
+        found = completion_benchmark.score(real, real, out, CLIPS, 0)
+        assert found["error"] == [0, 0, 0] and found["FID_k"] == pytest.approx([0, 0, 0], abs=1e-3)
 
 
 def test_error_is_the_mean_distance_of_the_removed_joints():
@@ -36,12 +38,17 @@ def test_error_is_the_mean_distance_of_the_removed_joints():
     wrong = real.copy()
     wrong[:, :28] += 9  # given frames are not scored
     wrong[:, out, 1:8] += [0.3, 0.4]  # half of the 14 joints that are not the origin
-    assert completion_benchmark.score(wrong, real, out)["error"] == pytest.approx(0.25, abs=1e-5)
-    still = completion_benchmark.score(completion_benchmark.hold_last(real, out), real, out)
+    found = completion_benchmark.score(wrong, real, out, CLIPS, 0)["error"]
+    assert found == pytest.approx([0.25] * 3, abs=1e-5)
+    wrong[CLIPS == "a"] = real[CLIPS == "a"]  # a third of the pieces, and one of two clips
+    value, low, high = completion_benchmark.score(wrong, real, out, CLIPS, 0)["error"]
+    assert value == pytest.approx(0.125, abs=1e-5) and low == 0 and high == pytest.approx(0.25, abs=1e-5)
+    still = completion_benchmark.score(completion_benchmark.hold_last(real, out), real, out, CLIPS, 0)
     rng = np.random.default_rng(0)
     shaken = real.copy()
     shaken[:, out] += rng.normal(scale=0.05, size=shaken[:, out].shape)
-    assert still["FID_k"] > 0.5 and completion_benchmark.score(shaken, real, out)["FID_k"] > 10 * still["FID_k"]
+    shaken = completion_benchmark.score(shaken, real, out, CLIPS, 0)
+    assert still["FID_k"][0] > 0.5 and shaken["FID_k"][0] > 10 * still["FID_k"][0]
 
 
 def test_the_last_pose_is_held():
@@ -85,7 +92,7 @@ def test_pieces_are_cut_where_all_joints_are_known_with_their_music():
     assert size == 82 and (np.arange(size)[-1] / 25) <= 49 / 15  # what 50 steps of a fifteenth of a second hold
     frames = found["poses"][:, :, 8, 1]
     np.testing.assert_allclose(frames[:, 0], [0, 164, 246, 328, 410])  # not the one from 82 on, where a joint is lost
-    assert (np.diff(frames, axis=1) == 1).all() and (found["style"] == 2).all()
+    assert (np.diff(frames, axis=1) == 1).all() and (found["style"] == 2).all() and (found["clip"] == "a").all()
     np.testing.assert_allclose(found["music"][:, 0, 0], frames[:, 0] / 25 * 15, atol=0.5)
     assert found["music"].shape == (5, 50, 3)
     closer = completion_benchmark.segments(
@@ -99,13 +106,14 @@ def test_the_gan_is_compared_with_the_baselines(monkeypatch):
     monkeypatch.setattr(completion, "optimise", lambda *given: optimise(*given, steps=3))
     real, train = pieces(6), pieces(30, seed=1)
     asked = {"poses": real, "music": np.zeros((6, 50, 0), np.float32), "style": np.zeros(6, np.int64)}
+    asked["clip"] = np.array(["a", "b"] * 3)
     found = completion_benchmark.compare(untaught(15), asked, train, 0)
     assert set(found) == {"gap", "continuation"}
     for methods in found.values():
         assert set(methods) == {"GAN", "interpolation", "last pose", "nearest"}
-        assert all(np.isfinite(value) for row in methods.values() for value in row.values())
-        assert methods["GAN"]["given_error"] > 0 and "given_error" not in methods["nearest"]
+        assert all(np.isfinite(value).all() for row in methods.values() for value in row.values())
+        assert methods["GAN"]["given_error"][0] > 0 and "given_error" not in methods["nearest"]
     # With the end known, interpolation is nearer than the last pose held; without, both are the same.
     gap, after = found["gap"], found["continuation"]
-    assert gap["interpolation"]["error"] < gap["last pose"]["error"]
+    assert gap["interpolation"]["error"][0] < gap["last pose"]["error"][0]
     assert after["interpolation"]["error"] == pytest.approx(after["last pose"]["error"], rel=1e-5)

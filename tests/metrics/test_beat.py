@@ -1,3 +1,4 @@
+import mir_eval
 import numpy as np
 import pytest
 from test_motion_features import STANDING, swinging
@@ -6,7 +7,6 @@ from learn2dance.metrics.beat import (
     alignment,
     bar_locking,
     beat_scores,
-    hits,
     kinematic_beats,
     locking,
     song_specificity,
@@ -28,8 +28,8 @@ def test_a_dance_whose_stops_are_on_the_beats_scores_near_one_and_far_above_the_
     on, off = (kinematics.low_pass(pulsing(0.5, phase=phase), 25) for phase in (0.25, 0.0))  # slowest at phase + 0.25
     np.testing.assert_allclose(np.diff(kinematic_beats(on)), 0.5, atol=0.05)
     on, off = beat_scores(on, BEATS), beat_scores(off, BEATS)
-    assert on["music_to_motion"] > 0.9 and on["motion_to_music"] > 0.9 and on["hit_rate"] > 0.97
-    assert off["music_to_motion"] < 0.1 and off["hit_rate"] == 0
+    assert on["music_to_motion"] > 0.9 and on["motion_to_music"] > 0.9 and on["beat_f_measure"] > 0.97
+    assert off["music_to_motion"] < 0.1 and off["beat_f_measure"] == 0
     assert on["coverage"] == pytest.approx(1, abs=0.04)
     # Either is as likely by chance: the mean of exp(-d²/2σ²) over a beat of 0.5 s is σ √(2π) / 0.5.
     for scores in (on, off):
@@ -90,7 +90,7 @@ def test_a_frozen_dancer_has_no_beats_and_no_lock():
     still = kinematics.low_pass(np.repeat(STANDING[None], 500, 0).astype(np.float32), 25)
     assert len(kinematic_beats(still)) == 0 and bar_locking(still, BEATS, 4) == 0
     scores = beat_scores(still, BEATS)
-    assert scores["music_to_motion"] == 0 and scores["coverage"] == 0 and np.isnan(scores["hit_rate"])
+    assert scores["music_to_motion"] == 0 and scores["coverage"] == 0 and scores["beat_f_measure"] == 0
 
 
 def test_match_tells_the_own_song_from_others():
@@ -109,9 +109,12 @@ def test_alignment_by_hand():
     assert alignment(BEATS, np.zeros(0)) == 0 and np.isnan(alignment(np.zeros(0), BEATS))
 
 
-def test_each_beat_is_hit_once():
-    assert hits(np.array([1.0]), np.array([0.96, 1.0, 1.04])) == 1
-    assert hits(np.array([1.0, 1.1]), np.array([1.05])) == 1
-    assert hits(np.array([1.0, 1.1]), np.array([1.05, 1.15])) == 2  # the nearest pairs first would leave one over
-    assert hits(np.array([1.0, 2.0]), np.array([1.08, 2.0])) == 1
-    assert hits(BEATS, np.zeros(0)) == 0
+def test_f_measure_is_that_of_mir_eval_and_known_for_a_dance_with_a_stop_on_every_other_beat():
+    every_other = kinematics.low_pass(pulsing(1.0, phase=0.5), 25)  # slowest at 1, 2, 3 … s
+    stops = kinematic_beats(every_other)
+    scores = beat_scores(every_other, BEATS)
+    # All stops are on beats, and half of the beats have a stop: the harmonic mean of 1 and 1/2.
+    assert scores["beat_f_measure"] == pytest.approx(2 / 3, abs=0.02)
+    assert scores["beat_f_measure"] == mir_eval.beat.f_measure(BEATS, stops)
+    # A stop is within 70 ms of a beat for 0.14 s of each 0.5 s; so by chance it scores 0.28 of that.
+    assert scores["beat_f_measure_chance"] == pytest.approx(0.28 * 2 / 3, abs=0.03)

@@ -104,6 +104,14 @@ def test_precision_and_recall():
     assert precision == pytest.approx(0.5, abs=0.08) and recall > 0.9
 
 
+def test_manifold_by_hand():
+    line = np.array([[0.0], [1], [3], [7]])
+    radii = distribution.manifold_radii(line, k=1)
+    np.testing.assert_array_equal(radii, [1, 1, 2, 4])
+    inside = distribution.in_manifold(np.array([[-1.0], [4], [11.5]]), line, radii)
+    np.testing.assert_array_equal(inside, [[1, 0, 0, 0], [0, 0, 1, 1], [0, 0, 0, 0]])
+
+
 def test_variety():
     assert diversity(np.array([[0.0, 0], [3, 4], [0, 0]])) == pytest.approx(10 / 3)
     dance = np.random.default_rng(0).standard_normal((10, 5))

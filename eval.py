@@ -28,11 +28,15 @@ def main(argv: list[str] | None = None) -> None:
     device = cli.device(args.device)
     from learn2dance import generation
     from learn2dance.data import data_root
+    from learn2dance.music import styles
 
     root = data_root.open_root(args.data) if args.data else None
     included = WEIGHTS / ("seq_gan.pt" if args.given or args.seconds else "music2pose.pt")
     path = Path(args.model or (root.path / "models" / "music2pose.pt" if root else included))
     model = generation.load(path, device, root)
+    if args.style == "list":
+        print(styles.table(model.profiles))
+        return
     how = options(args, model)
     out = Path(args.out or (root.path / "dances" / path.stem if root else "out"))
     if args.given:
@@ -47,29 +51,32 @@ def options(args, model) -> dict:
     """Return the generation options of this model; raise a UserError if others are given, or an unknown style."""
     from learn2dance.gan.generate import GanModel
 
-    if args.style and args.style not in model.styles:
-        raise UserError(f"--style {args.style}: the model's styles are {', '.join(model.styles) or 'none'}")
+    if args.style not in (None, "auto", *model.styles):
+        known = f"the model's styles are {', '.join(model.styles) or 'none'}"
+        raise UserError(f"--style {args.style}: {known}; auto chooses by the song")
     if isinstance(model, GanModel):
-        if args.prefix or args.top_k:
-            raise UserError("--prefix and --top-k are not supported by the GAN; use --given")
+        if args.prefix or args.top_k or args.variation is not None or args.energy is not None:
+            raise UserError("--prefix, --top-k, --variation and --energy are not supported by the GAN")
         names = ("known", "known_joints", "seconds") if args.given else ("seconds", "temperature")
     else:
         if args.given or args.seconds:
             raise UserError("--given and --seconds need a GAN (--model; train_seq.py writes it), this is music2pose")
         names = ("temperature", "top_k", "prefix")
-    stage = {} if args.stage is None else {"stage": args.stage}
-    return {name: getattr(args, name) for name in names} | stage
+    chosen = {name: getattr(args, name) for name in ("stage", "variation", "energy")}
+    chosen = {name: value for name, value in chosen.items() if value is not None}  # else the model's own default
+    return {name: getattr(args, name) for name in names} | chosen
 
 
 def generate(args, model, path: Path, how: dict, root, out: Path) -> list[dict[str, Path]]:
     """Generate dances to the songs of a split or to files; return for each seed the dance of each song."""
     from learn2dance import generation
-    from learn2dance.data import npz
+    from learn2dance.data import npz, splits
     from learn2dance.media import audio
     from learn2dance.music import features
 
     if root:
         clips = root.split(args.split, root.have("music", *(["poses"] if args.report else [])))
+        clips = splits.matching(clips, args.songs, args.split)
         songs = [(clip, root.one("audio", clip)) for clip in clips]
     else:
         songs = [(Path(name).stem, Path(name)) for name in args.audio or []] or [("dance", None)]
@@ -83,7 +90,8 @@ def generate(args, model, path: Path, how: dict, root, out: Path) -> list[dict[s
             music, parents["music"] = npz.load(file, "music"), npz.digest(file)
         elif sound:
             music, parents["audio"] = features.features(audio.load(sound), name), npz.digest(sound)
-        style = args.style or (root.styles.get(name) if root else None)
+        style = style_of(args, root.styles.get(name) if root else None)
+        log_choice(name, music, model, style)
         for found, seed in zip(dances, range(args.seed, args.seed + args.n), strict=True):
             make = partial(generation.dance, model, music, seed, style, **how)
             found[name] = write(args, out, name, make, {"seed": seed, "style": style} | how, parents, sound)
@@ -100,46 +108,58 @@ def complete(args, model, path: Path, how: dict, out: Path) -> None:
     sound = Path(args.audio[0]) if args.audio else None
     music = features.features(audio.load(sound), str(sound)) if sound else None
     parents = {"model": npz.digest(path)} | ({"audio": npz.digest(sound)} if sound else {})
+    style = style_of(args)
+    log_choice(args.given, music, model, style)
 
     def make(seed: int) -> dict:
-        dance, error = completion.complete(model, args.given, music, seed, args.style, **how)
+        dance, error = completion.complete(model, args.given, music, seed, style, **how)
         log.info("%s: known joints are reproduced with a mean error of %.1f%% of torso length", args.given, 100 * error)
         return dance
 
     for seed in range(args.seed, args.seed + args.n):
-        settings = {"seed": seed, "style": args.style} | how
+        settings = {"seed": seed, "style": style} | how
         write(args, out, Path(args.given).stem, partial(make, seed), settings, parents, sound)
+
+
+def style_of(args, label: str | None = None) -> str | None:
+    """Return the style that was asked for, or the song's label in clips.csv; None if the song decides."""
+    return None if args.style == "auto" else args.style or label
+
+
+def log_choice(name: str, music: dict | None, model, style: str | None) -> None:
+    """Log which style a song is danced in and how its beats are counted; for one not asked for, how to choose another.
+
+    ``style`` is that of `style_of`. It is said if the model does not know it.
+    """
+    from learn2dance.music import styles
+
+    if music is not None and len(model.profiles.style):
+        known = style in model.styles
+        unknown = f"; the model does not know its style in clips.csv, {style}" if style and not known else ""
+        hint = "" if known or len(model.styles) < 2 else "; --style NAME chooses another, --style list lists them"
+        log.info("%s: %s%s%s", name, styles.choose(music, model.profiles, style), unknown, hint)
 
 
 def report(args, model, path: Path, how: dict, root, out: Path) -> None:
     """Generate dances, and score them, real dances and baselines."""
-    from learn2dance import generation
     from learn2dance.data import npz
-    from learn2dance.evaluation import gan_report
     from learn2dance.evaluation import report as scores
-    from learn2dance.gan.generate import GanModel
     from learn2dance.tokens import tokenize
 
     codebook = tokenize.load_codebook(root.path / "clusters.npz")
-    name, file, hint = "BiLSTM", path.with_name("lstm.pt"), "train.py --model lstm"
-    if isinstance(model, GanModel):
-        gan_report.check_joints(root, path, model)
-        name, file, hint = "music2pose", root.path / "models" / "music2pose.pt", "train.py"
-    others = {}
-    if file.exists() and file != path:
-        others[name] = generation.load(file, "cpu", root)
-    else:
-        log.warning("%s: no such model, so the report has no row %s; %s writes it", file, name, hint)
+    others = scores.baseline(root, model, path)
     files = generate(args, model, path, how, root, out)
     loaded = [{song: npz.load(file, "dance") for song, file in dances.items()} for dances in files]
     dances = [{song: (dance["poses"][:, :15], dance["fps"]) for song, dance in part.items()} for part in loaded]
     parents = {"model": npz.digest(path), "dances": npz.digest(*(file for part in files for file in part.values()))}
-    log.info("%s", scores.make(root, codebook, model, dances, others, args.seed, out, parents))
+    options = args.seed, out, parents, args.songs, args.by_song
+    log.info("%s", scores.make(root, codebook, model, dances, others, *options))
     log.info("%s, %s", out / "scores.json", out / "report.png")
 
 
 def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Path | None) -> Path:
     """Write a dance as .npz, and as video with its music, unless they are up to date; return the .npz."""
+    from learn2dance import generation
     from learn2dance.data import npz
     from learn2dance.motion import travel
     from learn2dance.render import animation
@@ -150,7 +170,7 @@ def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Pat
         if Path(source).resolve() in (target.resolve(), video.resolve()):
             raise UserError(f"{source}: would be overwritten by the dance; give another --out")
     parents |= {key: npz.digest(file) for key in ("prefix", "given") if (file := getattr(args, key))}
-    how = {key: value for key, value in how.items() if key != "prefix"}
+    how = {key: value for key, value in how.items() if key != "prefix"} | {"version": generation.VERSION}
     if not npz.is_up_to_date(target, "dance", how, parents):
         npz.save(target, "dance", "eval.py", how, parents, **make())
     if not args.no_video and not (video.exists() and video.stat().st_mtime >= target.stat().st_mtime):
@@ -186,7 +206,9 @@ def arguments(argv: list[str] | None):
     parser = cli.parser(__doc__, "seed", "device", "threads", "no_video", "quiet")
     parser.add_argument("data", metavar="DATA", nargs="?", help="data root")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="split of DATA (%(default)s)")
+    parser.add_argument("--songs", metavar="GLOB", nargs="+", help="only songs of DATA with such names, e.g. 'W_*'")
     parser.add_argument("--report", action="store_true", help="score the dances, and real dances and baselines")
+    parser.add_argument("--by-song", action="store_true", help="report: also print each song and each style")
     parser.add_argument("--audio", metavar="FILE", nargs="+", help="songs to generate dances for; no data root needed")
     parser.add_argument(
         "--model",
@@ -195,9 +217,15 @@ def arguments(argv: list[str] | None):
     )
     parser.add_argument("--out", metavar="DIR", help="output folder (DATA/dances/<model>/; without DATA out/)")
     group = parser.add_argument_group("generation")
-    group.add_argument("--style", help="one of the model's style labels (clips.csv; for --audio by metre and tempo)")
+    hint = (
+        "one of the model's styles; auto: by the song's metre, tempo, regularity and percussion; list: print the styles"
+    )
+    group.add_argument("--style", help=f"{hint} (as in clips.csv, else auto)")
     group.add_argument(
-        "--temperature", type=cli.positive(float), default=1.0, help="below 1: likelier moves (%(default)s)"
+        "--temperature",
+        type=cli.number_between(0, 100),
+        default=1.0,
+        help="below 1: likelier moves; 0: the likeliest (%(default)s)",
     )
     group.add_argument(
         "--top-k", type=cli.whole_number, default=0, help="draw from this many likeliest units; 0: all (%(default)s)"
@@ -205,6 +233,10 @@ def arguments(argv: list[str] | None):
     group.add_argument(
         "--stage", type=cli.number_between(1, 1000), metavar="W", help="width of the stage in torso lengths (12)"
     )
+    hint = "fraction of the bars of a repeated phrase that are danced anew: 0: none, 1: all (0.25)"
+    group.add_argument("--variation", type=cli.number_between(0, 1), metavar="V", help=hint)
+    hint = "how strongly louder and denser music makes motion faster and larger; 0: not at all (1)"
+    group.add_argument("--energy", type=cli.number_between(0, 10), metavar="E", help=hint)
     group.add_argument("--n", type=cli.positive(int), help="dances per song, seeds SEED, SEED + 1 … (1; --report: 5)")
     group.add_argument("--prefix", metavar="POSES.npz", help="continue these poses, which start with the song")
     group = parser.add_argument_group("GAN only (train_seq.py)")
@@ -219,10 +251,12 @@ def arguments(argv: list[str] | None):
         "--seconds", type=cli.number_between(0.1, 86400), metavar="S", help="length (default: that of --given)"
     )
     args = parser.parse_args(argv)
+    if args.songs and not args.data or args.by_song and not args.report:
+        parser.error("--songs needs DATA, and --by-song needs --report")
     if args.data and args.audio:
         parser.error("give a data root or --audio FILE, not both")
-    if not (args.data or args.audio or args.given or args.seconds):
-        parser.error("give a data root, --audio FILE, --given POSES.npz, or --seconds S")
+    if not (args.data or args.audio or args.given or args.seconds or args.style == "list"):
+        parser.error("give a data root, --audio FILE, --given POSES.npz, --seconds S, or --style list")
     if args.given and (args.data or len(args.audio or []) > 1):
         parser.error("--given takes one --audio FILE or none, and no data root")
     if args.seconds and (args.data or args.audio) and not args.given:
@@ -239,6 +273,8 @@ def arguments(argv: list[str] | None):
     ):
         parser.error("--report needs DATA and its val or test split; it takes no --prefix, --given or --style")
     args.n = args.n or (5 if args.report else 1)
+    if args.n > 1 and (args.temperature == 0 or args.top_k == 1):
+        parser.error("--n above 1 with --temperature 0 or --top-k 1 would repeat the likeliest dance")
     args.no_video |= args.report
     return args
 

@@ -37,6 +37,37 @@ def test_the_included_weights_need_no_options(run_stage, song, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["model", "gan"])
+def test_the_styles_are_listed(trained, run_stage, kind, request):
+    """Without a song; the toy data has three styles."""
+    ended = run_stage("eval.py", "--style", "list", "--model", request.getfixturevalue(kind))
+    assert ended.returncode == 0 and not ended.stderr, ended.stderr
+    _, *rows = [line.split() for line in ended.stdout.splitlines()]
+    assert [(row[0], row[1]) for row in rows] == [("chacha", "4"), ("disco", "4"), ("waltz", "3")]
+
+
+@pytest.mark.parametrize("options", [[], ["--style", "auto"], ["--style", "disco"]])
+def test_the_style_of_a_song_is_said(run_on_song, tmp_path, options):
+    ended = run_on_song("--out", tmp_path, "--no-video", *options)
+    assert ended.returncode == 0, ended.stderr
+    line = next(line for line in ended.stdout.splitlines() if line.startswith("my 'söng' -1: style "))
+    assert ("--style list" in line) == (options[-1:] != ["disco"]) and (options[-1:] != ["disco"] or "disco" in line)
+
+
+def test_auto_overrides_the_labels_of_a_data_root(root, run_stage):
+    """Waltzes that are labelled as disco, and the reverse, are danced so only without --style auto."""
+    table, swapped = root / "clips.csv", {"waltz": "disco", "disco": "waltz"}
+    rows = [line.split(",") for line in table.read_text().splitlines()]
+    table.write_text("".join(",".join([clip, swapped.get(style, style), *rest]) + "\n" for clip, style, *rest in rows))
+    said = {}
+    for option in ([], ["--style", "auto"]):
+        ended = run_stage("eval.py", root, "--no-video", "--split", "train", *option)
+        assert ended.returncode == 0, ended.stderr
+        said[bool(option)] = [line for line in ended.stdout.splitlines() if ": style " in line]
+    assert any("never danced in bars of" in line for line in said[False])
+    assert said[True] and not any("never danced in bars of" in line for line in said[True])
+
+
+@pytest.mark.parametrize("kind", ["model", "gan"])
 def test_a_video_with_sound(run_stage, song, kind, request, tmp_path):
     from learn2dance.media import ffmpeg
 
@@ -87,6 +118,18 @@ def test_the_width_of_the_stage(run_on_song, run_stage, tmp_path):
     assert np.abs(paths[2][:, 0]).max() <= 0.5 + 1e-6 < np.abs(paths[0][:, 0]).max()
 
 
+def test_variation_and_energy(run_on_song, run_stage, tmp_path):
+    said = run_stage("eval.py", "--help").stdout
+    assert "--variation V" in said and "--energy E" in said
+    tokens = []
+    for more in ([], ["--variation", 0.25, "--energy", 1], ["--energy", 10]):
+        ended = run_on_song("--out", tmp_path, "--no-video", *more)
+        assert ended.returncode == 0, ended.stderr
+        tokens.append(npz.load(tmp_path / "my 'söng' -1.npz", "dance")["tokens"])  # written again if they change it
+    np.testing.assert_array_equal(tokens[0], tokens[1])  # these are used if nothing is said
+    assert (tokens[2] != tokens[0]).any()
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
@@ -101,12 +144,14 @@ def test_the_width_of_the_stage(run_on_song, run_stage, tmp_path):
         (["--audio", "{song}", "--prefix", "{trained}/clusters.npz"], "no key 'poses'"),
         (["--audio", "{song}", "--stage", "0.5"], "argument --stage: "),
         (["--audio", "{song}", "--stage", "wide"], "argument --stage: "),
+        (["--audio", "{song}", "--variation", "1.5"], "argument --variation: "),
+        (["--audio", "{song}", "--energy", "-1"], "argument --energy: "),
         (["--given", "{song}", "--stage", "4"], "--stage is not supported with --given"),
         (["--audio", "{song}", "--seed", "-1"], "invalid whole number value: '-1'"),
         (["--audio", "{song}", "--device", "cpu:x"], "--device cpu:x"),
         (["{tmp}", "--split", "test"], "expected keypoints/ and audio/"),
         (["{trained}", "--audio", "{song}"], "a data root or --audio"),
-        ([], "give a data root, --audio FILE, --given POSES.npz, or --seconds S"),
+        ([], "give a data root, --audio FILE, --given POSES.npz, --seconds S, or --style list"),
     ],
 )
 def test_user_errors(run_stage, song, model, trained, tmp_path, wrong, said):
@@ -152,6 +197,7 @@ def test_ctrl_c(song, model, tmp_path):
     asked = ["--audio", song, "--model", model, "--out", tmp_path / "out", "--no-video", "--n", 999]
     command = [sys.executable, "eval.py", *map(str, asked)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert ": style " in process.stdout.readline()
     assert process.stdout.readline().endswith("_0.npz\n")
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)

@@ -72,8 +72,13 @@ def test_given_joints_between_given_frames_to_music(take, song, gan, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (["--model", "{gan}", "--audio", "{song}", "--prefix", "{take}"], "are not supported by the GAN; use --given"),
-        (["--model", "{gan}", "--audio", "{song}", "--top-k", "3"], "are not supported by the GAN; use --given"),
+        (
+            ["--model", "{gan}", "--audio", "{song}", "--prefix", "{take}"],
+            "--variation and --energy are not",
+        ),
+        (["--model", "{gan}", "--audio", "{song}", "--top-k", "3"], "are not supported by the GAN"),
+        (["--model", "{gan}", "--audio", "{song}", "--variation", "0"], "are not supported by the GAN"),
+        (["--model", "{gan}", "--given", "{take}", "--energy", "0"], "are not supported by the GAN"),
         (["--model", "{gan}", "--audio", "{song}", "--style", "polka"], "the model's styles are chacha, disco, waltz"),
         (["--model", "{model}", "--given", "{take}"], "need a GAN"),
         (["--model", "{model}", "--seconds", "9"], "need a GAN"),

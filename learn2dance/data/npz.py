@@ -172,7 +172,8 @@ def _check(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> None:
         if key not in arrays and spec.default is not None:
             continue
         if key not in arrays:
-            raise UserError(f"{path}: no key '{key}' ({spec.unit}) of a '{kind}' file, found {', '.join(arrays)}")
+            found = f"found {', '.join(arrays)}; is it another version's or another stage's file?"
+            raise UserError(f"{path}: no key '{key}' ({spec.unit}) of a '{kind}' file, {found}")
         array = arrays[key]
         fits = array.ndim == len(spec.shape) and all(
             size == (sizes.setdefault(letter, size) if isinstance(letter, str) else letter)

@@ -1,5 +1,6 @@
 """Data that tests share: a small toy data root, and the real data where this machine has them."""
 
+import logging
 import os
 import shutil
 import subprocess
@@ -36,11 +37,11 @@ def runs(process: psutil.Process) -> bool:
 
 
 @pytest.fixture(autouse=True)
-def logging_as_before():
-    """Undo what a stage's `cli.setup` does to the logger: its streams are those of one test, and then closed."""
-    before = log.handlers[:], log.propagate, log.level
-    yield
-    log.handlers[:], log.propagate, log.level = before
+def unconfigured_log():
+    """Undo what a stage's `cli.setup` did to the logger: its streams are those of one test, and closed after it."""
+    log.handlers.clear()
+    log.propagate = True
+    log.setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

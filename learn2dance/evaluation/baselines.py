@@ -127,8 +127,8 @@ def rows(
     ``dances`` are the model's own, one dict per seed: song -> (poses, fps). The result has such a list for each row's
     name; white noise and rows without randomness have only one dict. ``others``: name -> model that is a baseline.
     ``seed`` is the model's first; baselines use the same seeds. ``music``: song -> music, of all songs with poses.
-    ``pieces`` are the `unit_pieces` of the training clips. Mismatched songs are those of the clips
-    ``held_out``. ``songs`` are the songs of clips.
+    ``pieces`` are the `unit_pieces` of the training clips. A mismatched song is that of one of the clips ``held_out``.
+    ``songs``: clip -> name of its song, as several clips may have the same.
     """
     clips, seeds, styles = list(dances[0]), range(seed, seed + len(dances)), root.styles
     danced = {clip: real(root, clip, music[clip]["duration"]) for clip in clips}

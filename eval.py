@@ -111,14 +111,10 @@ def complete(args, model, path: Path, how: dict, out: Path) -> None:
     style = style_of(args)
     log_choice(args.given, music, model, style)
 
-    def make(seed: int) -> dict:
-        dance, error = completion.complete(model, args.given, music, seed, style, **how)
-        log.info("%s: known joints are reproduced with a mean error of %.1f%% of torso length", args.given, 100 * error)
-        return dance
-
     for seed in range(args.seed, args.seed + args.n):
         settings = {"seed": seed, "style": style} | how
-        write(args, out, Path(args.given).stem, partial(make, seed), settings, parents, sound)
+        make = partial(completion.complete, model, args.given, music, seed, style, **how)
+        write(args, out, Path(args.given).stem, make, settings, parents, sound)
 
 
 def style_of(args, label: str | None = None) -> str | None:

@@ -26,58 +26,63 @@ def main(argv: list[str] | None = None) -> None:
     import numpy as np
     import torch
 
+    from learn2dance import threads
     from learn2dance.data.training_run import TrainingRun
-    from learn2dance.gan import dataset, generate, pose_folder, pose_training, sampler, sequence_training
+    from learn2dance.gan import adversarial, dataset, generate, pose_folder, sampler, sequence_training
+    from learn2dance.gan.sequence_networks import NOISE, SequenceConfig, SequenceCritic, SequenceGenerator
+    from learn2dance.music.features import FPS
 
     device = cli.device(args.device)
     folder = pose_folder.open_folder(args.datadir)
     pose_gan = Path(args.pose_gan or folder.models / "pose_gan.pt")
-    pose_generator, encoder = sequence_training.load_pose_gan(pose_gan, folder, device)
-    reader = dataset.DanceReader(folder, args.fps)
+    space, poses = sequence_training.load_pose_gan(pose_gan, folder, device)
+    reader = dataset.DanceReader(folder)
     run = TrainingRun("seq_gan", args.out or folder.models / "seq_gan.pt", args, reader.parents(pose_gan))
     if run.is_up_to_date():
         return
 
     torch.manual_seed(args.seed)
+    mirrored = folder.mirrored(args.no_mirror)
     train = pose_folder.Resampled(partial(dataset.read_pool, reader, folder.train), args.seed, args.resample_every)
     val, _ = dataset.read_pool(reader, folder.val, np.random.default_rng([args.seed, 1]), dataset.SCORED_BYTES)
-    config = sequence_training.new_config(reader, args)
-    batches = sampler.SequenceSampler(train.data, config, folder.mirrored(args.no_mirror))
-    gan = sequence_training.SequenceGan(config, pose_generator, encoder, args.decay, args.batch)
-    gan.fit(train.data).to(device)
-    optimisers = pose_training.Optimisers(gan, args.lr, momentum=0.5)
+    batches = sampler.SequenceSampler(train.data, args.beats, mirrored)
+    config = SequenceConfig(reader.music, args.beats, args.width, args.channels)
+    networks = SequenceGenerator(config, poses.config), SequenceCritic(config, poses.config)
+    gan = adversarial.DenoisingGan(*networks, args.decay, NOISE).to(device)
+    optimisers = adversarial.Optimisers(gan)
     run.begin(gan, optimisers)
-    real = [dance.poses for dance in val]
+    model = sequence_training.ModelBuilder(space, poses, reader.profiles, train.data)
     log.info("%d dances for training%s, %d for validation, with%s music, on %s", len(train.data),
-             "" if train.everything else " at a time", len(val), "" if reader.music_pca else "out", device)  # fmt: skip
+             "" if train.everything else " at a time", len(val), "" if reader.music else "out", device)  # fmt: skip
     known = sum(bool(np.isfinite(dance.path).any()) for dance in train.data)
     log.info("the path over the floor is known in %d of %d training dances", known, len(train.data))
-    log.info("training dances: %s", sequence_training.score_training_dances(train.data, real, args.fps))
-    gap = penalty = torch.zeros(())
+    log.info("training dances: %s", sequence_training.score_training_dances(train.data, val))
+
+    gap = norm = torch.zeros(())
     for step in run.steps():
-        resampled, adversarial = train.advance(step), step >= args.pretrain_steps
-        if resampled:
-            batches = sampler.SequenceSampler(train.data, config, folder.mirrored(args.no_mirror))
-        # Rollouts restart after pretraining, and with new dances; a resumed run has them in its saved state.
-        if step == args.pretrain_steps or (resampled and step % args.resample_every == 0):
-            gan.paths.restart()
-        optimisers.set_rate(args.lr * sequence_training.learning_rate(step, args.steps, args.pretrain_steps))
-        rng = torch.Generator().manual_seed(args.seed * 2**32 + step)  # for noise and the gradient penalty
-        for _ in range(args.critic_steps if adversarial else 0):
-            batch = batches.advance(gan.paths, run.rng, device)
-            gap, penalty = sequence_training.critic_step(gan, optimisers.critic, batch, rng)
-        batch = batches.advance(gan.paths, run.rng, device)
-        sequence_training.generator_step(gan, optimisers.generator, batch, rng, adversarial)
-        if pose_training.has_diverged(gap, gan.generator):
-            run.diverged(f"critic score gap {gap:.3g}")
+        if args.threads == 0 and step % 50 == 0:
+            threads.limit(0)  # the number of idle cores changes
+        if train.advance(step):
+            batches = sampler.SequenceSampler(train.data, args.beats, mirrored)
+        weight = args.critic_weight if step >= args.pretrain_steps else 0.0
+        rate = adversarial.learning_rate(step, args.steps, args.pretrain_steps, args.lr)
+        optimisers.begin_step(rate, bool(weight))
+        rng = torch.Generator().manual_seed(args.seed * 2**32 + step)  # for noise and times
+        batch = batches.draw(args.batch, space, run.rng, device)
+        if weight:
+            gap, norm = adversarial.critic_step(gan, optimisers.critic, batch, args.penalty, rng)
+        error = adversarial.generator_step(gan, optimisers.generator, batch, weight, rng)
+        if adversarial.has_diverged(gap, error):
+            run.diverged(f"critic score gap {gap:.3g}, denoising loss {error:.3g}")
         if run.is_validation_step():
-            model = sequence_training.trained_model(gan, reader, train.data)
-            fake = [generate.generate_steps(model, dance.music, dance.style, args.seed) for dance in val]
-            scores = sequence_training.score_dances(fake, real, args.fps) | reader.bar_locking(val, fake)
+            trained = model(config, gan.average.module)
+            fake = sequence_training.generate_dances(trained, val, args.seed)
+            scores = sequence_training.score_dances([(dance, FPS) for dance in fake], val)
+            scores |= sequence_training.bar_locking(val, fake)
             if not args.no_video:
-                sequence_training.render_comparison(real[0], fake[0], args.fps, run.folder / f"step_{run.step:06d}.mp4")
-            losses = {"critic gap": gap, "gradient penalty": penalty}
-            run.validated(scores["FID"], partial(generate.save, gan=model), scores, losses)
+                sequence_training.render_comparison(val[0], fake[0], run.folder / f"step_{run.step:06d}.mp4")
+            losses = {"denoising loss": error, "critic gap": gap, "gradient norm²": norm}
+            run.validated(scores["FID"], partial(generate.save, gan=trained), scores, losses)
     run.finish("FID")
     log.info("next: python eval.py --model %s --audio song.mp3", run.out)
 
@@ -85,33 +90,35 @@ def main(argv: list[str] | None = None) -> None:
 def arguments(argv: list[str] | None):
     """Parse the command line."""
     parser = cli.parser(__doc__, "datadir", "resume", "seed", "device", "threads", "quiet")
+    parser.set_defaults(threads=0)
     parser.add_argument("--pose-gan", metavar="FILE", help="from train_pose.py (models/pose_gan.pt beside DATADIR)")
     parser.add_argument("--out", metavar="FILE", help="output file (models/seq_gan.pt beside DATADIR)")
     number = cli.positive(int)
-    group = parser.add_argument_group("sequences")
-    group.add_argument("--sequence", type=number, default=50, help="steps per sequence (%(default)s)")
-    group.add_argument("--fps", type=cli.number_between(12.5, 240), default=15.0, help="steps per second (%(default)s)")
     group = parser.add_argument_group("networks")
-    group.add_argument("--noise", type=number, default=16, help="size of a noise vector (%(default)s)")
-    group.add_argument("--width", type=number, default=192, help="of the generator (%(default)s)")
-    group.add_argument("--channels", type=number, default=96, help="of the critics (%(default)s)")
+    group.add_argument("--width", type=cli.multiple_of(32), default=128, help="of the generator (%(default)s)")
+    group.add_argument("--channels", type=number, default=96, help="of the critic (%(default)s)")
     group = parser.add_argument_group("training")
-    group.add_argument("--steps", type=number, default=3000, help="of the generator (%(default)s)")
-    hint = "first steps, in which the generator trains without critics (%(default)s)"
-    group.add_argument("--pretrain-steps", type=cli.whole_number, default=300, help=hint)
-    group.add_argument("--critic-steps", type=number, default=2, help="critic steps per generator step (%(default)s)")
-    group.add_argument("--batch", type=number, default=48, help="sequences per step (%(default)s)")
-    group.add_argument("--lr", type=cli.positive(float), default=2e-4, help="learning rate (%(default)s)")
+    group.add_argument("--beats", type=number, default=16, help="beats per sequence (%(default)s)")
+    group.add_argument("--steps", type=number, default=7000, help="of the generator (%(default)s)")
+    hint = "first steps, in which the generator trains without the critic (%(default)s)"
+    group.add_argument("--pretrain-steps", type=cli.whole_number, default=6000, help=hint)
+    group.add_argument("--batch", type=number, default=64, help="sequences per step (%(default)s)")
+    hint = "learning rate in pretraining, of which a fifth remains later (%(default)s)"
+    group.add_argument("--lr", type=cli.positive(float), default=1e-3, help=hint)
+    hint = "loss weight of the critic's score (%(default)s)"
+    group.add_argument("--critic-weight", type=cli.positive(float), default=0.5, help=hint)
+    hint = "weight of the critic's gradient penalties (%(default)s)"
+    group.add_argument("--penalty", type=cli.positive(float), default=10.0, help=hint)
     fraction = cli.number_between(0, 1)
-    group.add_argument("--decay", type=fraction, default=0.99, help="of the moving average (%(default)s)")
+    group.add_argument("--decay", type=fraction, default=0.999, help="of the moving average (%(default)s)")
     group.add_argument("--no-mirror", action="store_true", help="do not train on mirrored copies of the dances")
-    group.add_argument("--every", type=number, default=100, help="steps between validations (%(default)s)")
+    group.add_argument("--every", type=number, default=500, help="steps between validations (%(default)s)")
     group.add_argument("--no-video", action="store_true", help="write no videos of real and generated dances")
     hint = "steps between new samples of the dances, if not all fit into memory (%(default)s)"
     group.add_argument("--resample-every", type=number, default=500, help=hint)
     args = parser.parse_args(argv)
-    if args.sequence < 2:
-        parser.error("--sequence: the critic needs two steps or more, since it scores motion")
+    if args.beats < 4:
+        parser.error("--beats: the critic needs four or more, since it scores bars")
     return args
 
 

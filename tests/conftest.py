@@ -88,10 +88,8 @@ QUICK = "--steps 20 --every 10 --width 32 --batch 16 --warmup 5".split()
 
 
 # The same of the GAN's two steps.
-QUICK_POSES = "--steps 40 --every 20 --width 16 --layers 1 --batch 16 --latent 4 --critic-steps 2".split()
-QUICK_PATHS = (
-    "--steps 8 --pretrain-steps 4 --every 4 --width 16 --channels 8 --noise 4 --batch 4 --critic-steps 1".split()
-)
+QUICK_POSES = "--steps 40 --pretrain-steps 20 --every 20 --width 16 --layers 1 --batch 16".split()
+QUICK_PATHS = "--steps 8 --pretrain-steps 4 --every 4 --width 32 --channels 8 --beats 8 --batch 4".split()
 
 
 @pytest.fixture(scope="session")

@@ -42,10 +42,12 @@ def test_given_frames_are_continued(run_stage, take, gan, tmp_path):
     asked = ["--model", gan, "--known", "0:25", "--no-video"]
     ended = run_stage("eval.py", "--given", take, *asked, "--out", tmp_path / "out")
     assert ended.returncode == 0, ended.stderr
-    assert "known joints are reproduced with a mean error of" in ended.stdout and "% of torso length" in ended.stdout
     first = npz.load(tmp_path / "out" / "take.npz", "dance")
     assert first["poses"].shape == (200, 15, 2) and first["fps"] == 25
     arrays = dict(np.load(take))
+    given = arrays["poses"][:25, 0] - arrays["poses"][:25, 8]  # the nose, in pixels, y down
+    nose = first["poses"][:25, 0] - first["poses"][:25, 8]
+    assert all(np.corrcoef(side * given[:, i], nose[:, i])[0, 1] > 0.99 for i, side in enumerate((1, -1)))
     arrays["poses"][25:] = arrays["poses"][24]
     np.savez(take, **arrays)
     evaluate("--given", take, *asked, "--out", tmp_path / "second", "--quiet")

@@ -14,7 +14,9 @@ import train_pose
 import train_seq
 from learn2dance.data import checkpoint
 from learn2dance.errors import UserError
-from learn2dance.gan import dataset, generate, pose_training, sequence_training
+from learn2dance.gan import adversarial, dataset, generate, pose_folder, pose_training
+from learn2dance.gan.pose_networks import PoseConfig, PoseGenerator
+from learn2dance.gan.pose_space import PoseSpace
 from learn2dance.music2pose import training
 
 
@@ -40,21 +42,20 @@ def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
     runs = models / "runs" / "seq_gan"
     assert [p.name for p in sorted(runs.glob("*.mp4"))] == ["step_000004.mp4", "step_000008.mp4"]
     curve = training.history(runs)
-    assert {"val/FID_k", "val/FID_g", "val/jerk", "train/critic gap", "train/gradient penalty"} <= set(curve)
+    assert {"val/FID_k", "val/FID_g", "val/jerk", "val/bar_locking", "train/critic gap"} <= set(curve)
     best = checkpoint.load(models / "seq_gan.pt", "seq_gan")
     assert best["loss"] == pytest.approx(curve["val/FID"][:, 1].min(), rel=1e-5)
     np.testing.assert_allclose(curve["val/FID"][:, 1], curve["val/FID_k"][:, 1] + curve["val/FID_g"][:, 1], rtol=1e-5)
-    dancer = generate.load(models / "seq_gan.pt")
-    pose_generator, encoder = pose_training.load_poses(pose_gan)  # which stay frozen, and come along
-    assert same(dict(dancer.networks["pose_generator"].state_dict()), dict(pose_generator.state_dict()))
-    assert same(dict(dancer.networks["pose_encoder"].state_dict()), dict(encoder.state_dict()))
+    assert curve["train/critic gap"][0, 1] == 0 != curve["train/critic gap"][1, 1]  # the critic joins after step 4
+    model = generate.load(models / "seq_gan.pt")
+    assert model.config.music and model.styles == ("chacha", "disco", "waltz") and len(model.profiles.style) == 3
     before = (models / "seq_gan.pt").stat().st_mtime_ns
     assert "up to date" in run_stage("train_seq.py", root / "poses", *QUICK_PATHS).stdout
     assert (models / "seq_gan.pt").stat().st_mtime_ns == before
 
 
 def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, gan, pose_gan, tmp_path):
-    longer = ["--steps", "60", "--every", "6"]
+    longer = ["--steps", "30", "--every", "6", "--pretrain-steps", "9"]
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
     train(root, pose_gan, whole, *longer)
     asked = [root / "poses", "--pose-gan", pose_gan, "--out", parts, "--no-video", *QUICK_PATHS, *longer]
@@ -65,7 +66,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, gan, pose_gan, 
             break
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60)[1].startswith("interrupted") and process.returncode == 130
-    assert 12 <= checkpoint.load(tmp_path / "parts.last.pt", "seq_gan training")["step"] < 60
+    assert 12 <= checkpoint.load(tmp_path / "parts.last.pt", "seq_gan training")["step"] < 30
     train(root, pose_gan, parts, *longer, "--resume")
     assert parts.read_bytes() == whole.read_bytes()
     assert same(*(checkpoint.load(path.with_suffix(".last.pt"), "seq_gan training") for path in (whole, parts)))
@@ -73,7 +74,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, gan, pose_gan, 
 
 def stop_at(step, monkeypatch):
     """Let training be interrupted in this step of the generator, counted from 0."""
-    take_step, steps = sequence_training.generator_step, []
+    take_step, steps = adversarial.generator_step, []
 
     def counted(*given):
         steps.append(1)
@@ -81,23 +82,36 @@ def stop_at(step, monkeypatch):
             raise KeyboardInterrupt
         return take_step(*given)
 
-    monkeypatch.setattr(sequence_training, "generator_step", counted)
+    monkeypatch.setattr(adversarial, "generator_step", counted)
 
 
-@pytest.mark.parametrize("stop", [7, 9])  # resumed at 6, where dances are drawn anew, or at 8, between
-def test_of_dances_that_do_not_fit_it_resumes_exactly_too(root, pose_gan, tmp_path, monkeypatch, stop):
-    """Of three dances two are held at a time."""
-    read, size = dataset.read_pool, 2 * 120 * (15 * 2 + 3 + 14) * 4 - 1
-    monkeypatch.setattr(dataset, "read_pool", lambda reader, names, rng, most=size: read(reader, names, rng, most))
-    more = ["--steps", "12", "--every", "2", "--resample-every", "3", "--sequence", "10"]  # short: most paths go on
+def test_of_dances_that_do_not_fit_it_resumes_exactly_too(root, pose_gan, tmp_path, monkeypatch):
+    """Of three dances two are held at a time: the one that exceeds the limit is the last."""
+    read, held = dataset.read_pool, []
+    opened = pose_folder.open_folder(root / "poses")
+    dances, _ = read(dataset.DanceReader(opened), opened.train, np.random.default_rng(0))
+    size = max(dance.poses.nbytes + dance.path.nbytes + dance.steps.nbytes for dance in dances)
+
+    def limited(reader, names, rng, most=size):
+        found = read(reader, names, rng, most)
+        held.append([dance.name for dance in found[0]])
+        return found
+
+    monkeypatch.setattr(dataset, "read_pool", limited)
+    more = ["--steps", "12", "--every", "3", "--resample-every", "2"]
     train(root, pose_gan, tmp_path / "whole.pt", *more)
-    with monkeypatch.context() as patch:
-        stop_at(stop, patch)
-        with pytest.raises(KeyboardInterrupt):
-            train(root, pose_gan, tmp_path / "parts.pt", *more)
-    train(root, pose_gan, tmp_path / "parts.pt", *more, "--resume")
-    states = (checkpoint.load(tmp_path / f"{name}.last.pt", "seq_gan training") for name in ("whole", "parts"))
-    assert same(*states)
+    whole = checkpoint.load(tmp_path / "whole.last.pt", "seq_gan training")
+    for stop in (7, 10):  # resumed at 6, where dances are drawn anew, or at 9, between
+        out = tmp_path / f"parts {stop}.pt"
+        with monkeypatch.context() as patch:
+            stop_at(stop, patch)
+            with pytest.raises(KeyboardInterrupt):
+                train(root, pose_gan, out, *more)
+        train(root, pose_gan, out, *more, "--resume")
+        assert same(checkpoint.load(out.with_suffix(".last.pt"), "seq_gan training"), whole)
+        assert out.read_bytes() == (tmp_path / "whole.pt").read_bytes()
+    parts = [names for names in held if set(names) <= set(opened.train)]
+    assert {len(names) for names in parts} == {2} and len(set(map(tuple, parts))) > 1
 
 
 def stranger(path, count=4, joints=9, frames=240):
@@ -119,9 +133,8 @@ def test_a_strangers_folder(tmp_path, run_stage):
     assert ended.returncode == 0, ended.stderr
     assert "30 frames a second assumed" in ended.stdout and "without music" in ended.stdout
     dancer = generate.load(tmp_path / "models" / "seq_gan.pt")
-    assert (
-        dancer.music_pca is None and not len(dancer.profiles.style) and dancer.styles == () and dancer.poses.joints == 9
-    )
+    assert not dancer.config.music and not len(dancer.profiles.style)
+    assert dancer.styles == () and dancer.poses.joints == 9
     assert generate.dance(dancer, None, 0, seconds=2)["poses"].shape == (60, 9, 2)
 
 
@@ -132,8 +145,8 @@ def test_a_pose_gan_of_other_joints_or_styles_is_refused(root, tmp_path, joints,
     made = tmp_path / "models" / "pose_gan.pt"
     parts = torch.load(made, weights_only=True)
     if more:
-        pair = pose_training.PoseGan(pose_training.PoseConfig(15, tuple(more), 4, 16, 1), 0.5)
-        pose_training.save_poses(made, pair)
+        config = PoseConfig(15, tuple(more), 4, 16, 1)
+        pose_training.save_poses(made, PoseSpace(15, 4), PoseGenerator(config))
     with pytest.raises(UserError, match=f"trained on {joints} joints, styles .*run train_pose.py") as fault:
         train(root, made, tmp_path / "s.pt")
     assert "\n" not in str(fault.value) and parts["kind"] == "pose_gan"
@@ -154,9 +167,9 @@ def test_training_that_runs_away_is_stopped_and_the_last_good_one_is_kept(root, 
 
 
 def test_a_critic_that_runs_away_is_stopped(root, pose_gan, tmp_path, monkeypatch, run_stage):
-    whole = sequence_training.critic_step
-    monkeypatch.setattr(sequence_training, "critic_step", lambda *given: (torch.tensor(1e9), whole(*given)[1]))
-    with pytest.raises(UserError, match=r"step 5: training diverged \(critic score gap 1e\+09\)"):
+    whole = adversarial.critic_step
+    monkeypatch.setattr(adversarial, "critic_step", lambda *given: (torch.tensor(1e9), whole(*given)[1]))
+    with pytest.raises(UserError, match=r"step 5: training diverged \(critic score gap 1e\+09, denoising loss .*\)"):
         train(root, pose_gan, tmp_path / "s.pt")
     assert generate.load(tmp_path / "s.pt")  # of step 4, the last good one
     ended = run_stage(
@@ -166,9 +179,9 @@ def test_a_critic_that_runs_away_is_stopped(root, pose_gan, tmp_path, monkeypatc
 
 
 def test_dances_too_short(tmp_path):
-    mine = stranger(tmp_path / "mine", frames=60)
+    mine = stranger(tmp_path / "mine", frames=50)
     train_pose.main([str(mine), "--quiet", *QUICK_POSES, "--steps", "1"])
-    with pytest.raises(UserError, match=r"no dance has 3\.3 s of poses in a row with all joints"):
+    with pytest.raises(UserError, match="no dance has 4 beats of poses with all joints; lower --beats"):
         train_seq.main([str(mine), "--quiet", *QUICK_PATHS])
 
 
@@ -177,8 +190,8 @@ def test_wrong_arguments_end_in_one_line(tmp_path, run_stage):
         (["nowhere"], "no such folder"),
         ([], "DATADIR --datadir is required"),
         ([tmp_path, "--lr", "-1"], "invalid positive float value"),
-        ([tmp_path, "--sequence", "1"], "two steps or more"),
-        ([tmp_path, "--fps", "8"], "invalid number from 12.5"),
+        ([tmp_path, "--beats", "3"], "four or more"),
+        ([tmp_path, "--width", "48"], "--width: invalid"),
     ):
         ended = run_stage("train_seq.py", *arguments)
         assert ended.returncode == 2 and said in ended.stderr and ended.stderr.count("\n") == 1, ended.stderr

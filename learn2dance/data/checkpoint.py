@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from learn2dance.data.schemas import SCHEMA
 from learn2dance.data.temporary import atomic
@@ -22,6 +23,11 @@ def save(path: str | Path, kind: str, **parts) -> None:
     torch.save({"kind": kind, "schema": SCHEMA, **parts}, buffer)
     with atomic(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
+
+
+def halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a network's state on the CPU, in half precision: files are half as long. Networks load it as it is."""
+    return {key: value.cpu().half() if value.is_floating_point() else value.cpu() for key, value in state.items()}
 
 
 def load(path: str | Path, *kinds: str) -> dict:

@@ -3,38 +3,54 @@
 import numpy as np
 
 from learn2dance.evaluation import bootstrap
-from learn2dance.gan import completion
-from learn2dance.gan.dataset import Dance
+from learn2dance.gan import completion, pose_folder
+from learn2dance.gan.conditioning import Timeline
+from learn2dance.gan.dataset import DanceReader
 from learn2dance.gan.generate import GanModel
 from learn2dance.metrics import distribution, motion_features
 from learn2dance.motion import kinematics, skeleton
 from learn2dance.motion.skeleton import mirror
 
 SECOND = round(kinematics.METRIC_FPS)  # frames in one second
+PIECE = 82  # frames in a piece: 3.3 s
 SEAM = 2  # frames on either side of the gap that FID_k includes, so that jumps at its edges count
 
 
-def segments(gan: GanModel, dances: list[tuple[np.ndarray, Dance]], hop: int = 0) -> dict[str, np.ndarray]:
-    """Cut real dances into pieces of the length of the critic's input, ``hop`` frames apart (0: no overlap).
+def segments(reader: DanceReader, clips: list[str], joints: int, hop: int = PIECE) -> dict[str, np.ndarray]:
+    """Cut the real dances of these clips into pieces of `PIECE` frames, ``hop`` frames apart.
 
-    Each dance is its motion (T, J, 2) at `kinematics.METRIC_FPS`, and the same at the GAN's frame rate. Returns
-    ``poses`` (N, T, J, 2) without NaN, ``music`` (N, K, M) at the GAN's K steps, ``style`` (N,), and ``clip`` (N,), the
-    dance's name.
+    Returns ``poses`` (N, PIECE, J, 2) at `kinematics.METRIC_FPS` without NaN, ``style`` (N,), ``clip`` (N,), the
+    dance's name, and ``start`` (N,), the piece's first frame.
     """
-    fps, count = gan.config.fps, gan.config.steps
-    size = int((count - 1) / fps * kinematics.METRIC_FPS + 1e-9) + 1
-    found = {"poses": [], "music": [], "style": [], "clip": []}
-    for motion, take in dances:
-        for start in range(0, len(motion) - size + 1, hop or size):
-            step = round(start / kinematics.METRIC_FPS * fps)
-            if step + count > len(take.music) or not np.isfinite(motion[start : start + size]).all():
-                continue
-            found["poses"].append(motion[start : start + size])
-            found["music"].append(take.music[step : step + count, : gan.config.music])  # none, if trained without music
-            found["style"].append(take.style)
-            found["clip"].append(take.name)
-    kinds = {"style": np.int64, "clip": str}
-    return {key: np.array(value, kinds.get(key, np.float32)) for key, value in found.items()}
+    found = {"poses": [], "style": [], "clip": [], "start": []}
+    for clip in clips:
+        poses, _, fps = pose_folder.read(reader.folder, clip)
+        motion = kinematics.low_pass(poses[:, :joints], fps)
+        for start in range(0, len(motion) - PIECE + 1, hop):
+            if np.isfinite(motion[start : start + PIECE]).all():
+                found["poses"].append(motion[start : start + PIECE])
+                found["style"].append(reader.folder.style(clip))
+                found["clip"].append(clip)
+                found["start"].append(start)
+    kinds = {"poses": np.float32, "clip": str}
+    return {key: np.array(value, kinds.get(key, np.int64)) for key, value in found.items()}
+
+
+def timelines(reader: DanceReader, pieces: dict, out: slice) -> list[Timeline]:
+    """Return the timeline of each piece, whose first frame is at 0 s.
+
+    The music is synchronised with the dance without the removed frames ``out`` of the piece, which must not tell where
+    they belong in the bar. So pieces may have different numbers of beats.
+    """
+    found, fps, read = [], kinematics.METRIC_FPS, {}
+    for clip, start in zip(pieces["clip"], pieces["start"], strict=True):
+        if clip not in read:
+            read = {clip: pose_folder.read(reader.folder, clip)}
+        poses, _, rate = read[clip]
+        seen = poses.copy()
+        seen[slice(*(round((start + edge) / fps * rate) for edge in (out.start, out.stop)))] = np.nan
+        found.append(reader.timeline(clip, seen, rate).cut(start / fps, (start + PIECE - 1) / fps))
+    return found
 
 
 def tasks(frames: int) -> dict[str, slice]:
@@ -93,20 +109,36 @@ def _over_clips(values: np.ndarray, clips: np.ndarray, seed: int) -> list[float]
     return bootstrap.interval(bootstrap.means(np.array(means).reshape(1, -1, 1), seed)[:, 0])
 
 
-def compare(gan: GanModel, pieces: dict, train: np.ndarray, seed: int) -> dict[str, dict[str, dict]]:
+def compare(
+    gan: GanModel, reader: DanceReader, pieces: dict, train: np.ndarray, seed: int
+) -> dict[str, dict[str, dict]]:
     """Remove one second of each piece, fill it in with the GAN and the baselines, and score them.
 
-    Returns task -> method -> measure -> [value, low, high] (`score`). The GAN also has ``given_error``: mean error of
-    the given joints, in torso lengths.
+    Returns task -> method -> measure -> [value, low, high] (`score`).
     """
     real, clips, found = pieces["poses"], pieces["clip"], {}
     for task, out in tasks(real.shape[1]).items():
         given = real.copy()
         given[:, out] = np.nan
-        music, style = pieces["music"], pieces["style"]
-        poses, given_error = completion.optimise(gan, given, kinematics.METRIC_FPS, music, style, seed)
-        filled = {"GAN": poses, "interpolation": completion.interpolate(given)}
-        filled |= {"last pose": hold_last(given, out), "nearest": nearest(given, out, train)}
+        filled = {
+            "GAN": fill_in(gan, given, timelines(reader, pieces, out), pieces["style"], seed),
+            "interpolation": np.stack([kinematics.fill_gaps(part.reshape(PIECE, -1)) for part in given]).reshape(
+                given.shape
+            ),
+            "last pose": hold_last(given, out),
+            "nearest": nearest(given, out, train),
+        }
         found[task] = {method: score(poses, real, out, clips, seed) for method, poses in filled.items()}
-        found[task]["GAN"]["given_error"] = _over_clips(given_error, clips, seed)
     return found
+
+
+def fill_in(gan: GanModel, given: np.ndarray, lines: list[Timeline], style: np.ndarray, seed: int) -> np.ndarray:
+    """Complete pieces (N, T, J, 2) with the GAN, those with equal numbers of beats together."""
+    filled, counts = np.empty_like(given), np.array([len(line.features) for line in lines])
+    for count in np.unique(counts):
+        which = np.flatnonzero(counts == count)
+        part = [lines[i] for i in which]
+        if not gan.config.music:
+            part = [Timeline(line.beats, np.zeros_like(line.features)) for line in part]
+        filled[which] = completion.complete_poses(gan, given[which], kinematics.METRIC_FPS, part, style[which], seed)
+    return filled

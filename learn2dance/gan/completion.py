@@ -1,164 +1,72 @@
 """Motion prediction and completion: part of a dance is given, and the GAN generates the rest.
 
-After Cai et al. (arXiv 1711.08682, 3.3): the latents are optimised to fit the observed joints, while the critics keep
-the motion realistic.
+The generator was trained on sequences that are partly given. Where only some joints of a pose are given, they are put
+in the place of predicted ones at each step of denoising (`generate.generate_steps`).
 """
 
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.interpolate import make_interp_spline
-from torch import Tensor
-from torch.nn import functional
 
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
-from learn2dance.gan import generate, pose_folder, sequence_networks
+from learn2dance.gan import denoising, generate, pose_folder
+from learn2dance.gan.conditioning import Timeline
 from learn2dance.gan.generate import GanModel
-from learn2dance.motion import skeleton, travel
+from learn2dance.gan.pose_networks import draw_noise
+from learn2dance.gan.sequence_networks import NOISE
+from learn2dance.motion import kinematics, skeleton, travel
 
-OBSERVED_WEIGHT = 300.0  # loss weight of the squared error of the observed joints
-CRITIC_WEIGHT = 0.03  # loss weight of the critic scores
-PRIOR_WEIGHT = 1.0  # loss weight of the squared coarse corrections (a spline over all steps) of the initial path
-FINE_WEIGHT = 0.01  # loss weight of the squared fine corrections (of single steps, only the observed ones)
-FULL_NOISE_AFTER = 2.0  # seconds after the last observed step, over which the noise rises from 0 to its full deviation
-LEARNING_RATE = 0.05  # of Adam; it falls linearly to 0 in the second half
-MAX_SECONDS = 300.0  # seconds: the longest completion, since all latents are optimised at once
+MAX_SECONDS = 300.0  # seconds: the longest completion
+TEMPERATURE = 0.5  # deviation of the noise relative to that in training: with less, completions are nearer to the mean
+STYLE_TIMES = (0.3, 0.5, 0.7)  # times at which the denoising errors of the styles are compared
 
 
-def interpolate(given: np.ndarray) -> np.ndarray:
-    """Fill gaps of dances (N, T, J, 2) linearly in time, and hold the first and last value; without any, NaN stays."""
-    filled, frames = given.copy(), np.arange(given.shape[1])
-    for dance in filled.reshape(len(given), len(frames), -1):
-        for column in dance.T:
-            known = np.isfinite(column)
-            if known.any():
-                column[~known] = np.interp(frames[~known], frames[known], column[known])
-    return filled
+def complete_poses(
+    gan: GanModel, given: np.ndarray, fps: float, timelines: list[Timeline], style: np.ndarray, seed: int
+) -> np.ndarray:
+    """Complete dances of equal length: float32 (N, T, J, 2), in which known joints are as given.
 
-
-def optimise(
-    gan: GanModel, given: np.ndarray, fps: float, music: np.ndarray, style: np.ndarray, seed: int, steps: int = 300
-) -> tuple[np.ndarray, np.ndarray]:
-    """Complete dances of equal length.
-
-    ``given`` (N, T, J, 2), float32, is normalised, at ``fps``, and NaN where a joint is to be generated. ``music``
-    (N, K, M), float32, holds the features (`generate.conditioning_of`) of K GAN steps (`steps_for`); ``style`` (N,),
-    int64, the index plus one, or 0 if unknown. Each seed gives another completion.
-
-    Return complete poses (N, T, J, 2), which approximate the observed joints, and the mean error of these joints in
-    torso lengths (N,), both float32.
+    ``given`` (N, T, J, 2), float32, is normalised, at ``fps``, and NaN where a joint is to be generated. Their
+    ``timelines`` have equal numbers of beats; ``style`` (N,), int64, the index plus one, or 0 if unknown. Each seed
+    gives another completion.
     """
-    config, networks = gan.config, gan.networks
-    device = next(networks.parameters()).device
-    count, frames = music.shape[1], given.shape[1]
-    label, music = torch.from_numpy(style).to(device), torch.from_numpy(music).to(device)
-    known = torch.from_numpy(np.isfinite(given).all(-1)).to(device)
-    target = torch.from_numpy(np.nan_to_num(given)).to(device)
-    start = initial_path(gan, given, fps, music, label, seed)
-    known_steps = observed_steps(gan, given, fps, count).to(device)
-    basis = spline(count, config.fps, frames, fps).to(device)
-    coarse_basis = spline(-(-count // config.hold) + 1, 1 / config.hold, count, 1.0).to(device)
-    fine = torch.zeros_like(start, requires_grad=True)
-    coarse = torch.zeros(len(given), coarse_basis.shape[1], start.shape[-1], device=device, requires_grad=True)
-    optimiser = torch.optim.Adam([fine, coarse], lr=LEARNING_RATE)
-    windows = sorted({*range(0, count - config.steps, config.steps // 2), count - config.steps})
-    decode = partial(sequence_networks.decode_path, networks["pose_generator"], style=label)
-    for step in range(steps):
-        optimiser.param_groups[0]["lr"] = LEARNING_RATE * min(1.0, 2 * (steps - step) / steps)
-        exact = fine * known_steps[..., None]
-        path = start + exact + torch.einsum("tk,nkl->ntl", coarse_basis, coarse)
-        poses = decode(torch.einsum("tk,nkl->ntl", basis, path))
-        loss = (
-            OBSERVED_WEIGHT * ((poses - target) ** 2).sum(-1)[known].mean()
-            + PRIOR_WEIGHT * ((path - start - exact) ** 2).sum(-1).mean()
-            + FINE_WEIGHT * (exact**2).sum(-1).mean()
-        )
-        poses = decode(path)
-        cuts = (torch.cat([part[:, s : s + config.steps] for s in windows]) for part in (poses, music))
-        score = networks["sequence_critic"](*cuts, label.repeat(len(windows))).mean()
-        score = score + networks["pose_critic"](poses.flatten(0, 1), label.repeat_interleave(count)).mean()
-        optimiser.zero_grad()
-        ((loss - CRITIC_WEIGHT * score) * len(given)).backward()
-        optimiser.step()
-    with torch.no_grad():
-        poses = decode(torch.einsum("tk,nkl->ntl", basis, path))
-        error = ((poses - target).norm(dim=-1) * known).sum((1, 2)) / known.sum((1, 2))
-    return poses.cpu().numpy(), error.cpu().numpy()
+    known = np.stack([line.to_steps(poses, fps)[0] for line, poses in zip(timelines, given, strict=True)])
+    features = np.stack([line.features for line in timelines])
+    steps = generate.generate_steps(gan, features, style, seed, TEMPERATURE, known, guidance=0.0)
+    count = given.shape[1]
+    poses = np.stack([line.to_frames(part, count, fps) for line, part in zip(timelines, steps, strict=True)])
+    # What is left of the known joints' error is removed, and fades in between, so that motion stays continuous.
+    error = np.stack([kinematics.fill_gaps(part.reshape(count, -1)) for part in given - poses])
+    return np.where(np.isfinite(given), given, poses + error.reshape(poses.shape)).astype(np.float32)
 
 
-def initial_path(gan: GanModel, given: np.ndarray, fps: float, music: Tensor, style: Tensor, seed: int) -> Tensor:
-    """Return the initial path (N, K, latent).
+@torch.inference_mode()
+def likeliest_style(gan: GanModel, given: np.ndarray, fps: float, timeline: Timeline) -> int:
+    """Return the style (index plus one) of poses (T, J, 2); 0 without styles, or if no pose is complete.
 
-    Observed steps encode the given joints; missing ones are interpolated, or, if never observed, taken from the mean
-    pose. The other steps are generated and joined to the next observed step.
+    It is the one with which the generator removes noise best (Li et al., "Your diffusion model is secretly a zero-shot
+    classifier", ICCV 2023).
     """
-    networks, count, last = gan.networks, music.shape[1], given.shape[1] - 1
-    rough = interpolate(given)
-    rough = np.where(np.isfinite(rough), rough, networks["pose_generator"].mean.cpu().numpy())
-    times = np.arange(count) / gan.config.fps * fps
-    before = np.minimum(times.astype(int), last - 1)
-    part = np.minimum(times - before, 1)[:, None, None].astype(np.float32)
-    rough = torch.from_numpy(rough[:, before] * (1 - part) + rough[:, before + 1] * part).to(style.device)
-    with torch.no_grad():
-        path = networks["pose_encoder"](rough.flatten(0, 1), style.repeat_interleave(count))[0]
-    known = observed_steps(gan, given, fps, count).to(style.device)
-    return rollout_unobserved(gan, path.unflatten(0, (len(given), -1)), known, music, style, seed)
-
-
-def observed_steps(gan: GanModel, given: np.ndarray, fps: float, count: int) -> Tensor:
-    """Return at which GAN steps any joint is observed, in the nearest frame: bool (N, K)."""
-    observed = np.isfinite(given).all(-1).any(-1)  # (N, T)
-    nearest = np.round(np.arange(count) / gan.config.fps * fps).astype(int)
-    return torch.from_numpy(observed[:, np.minimum(nearest, given.shape[1] - 1)] & (nearest < given.shape[1]))
-
-
-@torch.no_grad()
-def rollout_unobserved(gan: GanModel, path: Tensor, known: Tensor, music: Tensor, style: Tensor, seed: int) -> Tensor:
-    """Replace the unobserved steps (not ``known``, bool (N, K)) of paths (N, K, latent) by a generator rollout."""
-    generator, config, count = gan.networks["generator"], gan.config, path.shape[1]
-    encoded = generator.encode_music(functional.pad(music, (0, 0, config.lookahead, config.lookahead)), style)
-    noise = sequence_networks.draw_noise(config, len(path), count, torch.Generator().manual_seed(seed), path.device)
-    since = torch.zeros_like(known, dtype=torch.float32)  # steps since the last observed one
-    for t in range(1, count):
-        since[:, t] = (since[:, t - 1] + 1) * ~known[:, t]
-    free = (since / (FULL_NOISE_AFTER * config.fps)).clamp(max=1)[:, :: config.hold, None]
-    predicted = generator.rollout(encoded, path, known, noise * free)
-    # The jump to the next observed step is spread over the last second of the gap, or over all of a shorter gap.
-    left, jump = torch.zeros_like(since), torch.zeros_like(path)  # left: steps until the next observed one
-    for t in range(count - 2, -1, -1):
-        left[:, t] = (left[:, t + 1] + 1) * ~known[:, t]
-        arrives = known[:, t + 1] & ~known[:, t]
-        jump[:, t] = torch.where(arrives[:, None], path[:, t + 1] - predicted[:, t + 1], jump[:, t + 1])
-    ends = known.flip(1).cummax(1).values.flip(1)  # an observed step follows
-    span = torch.minimum(since + left, torch.full_like(since, config.fps))
-    share = ((span - left + 1) / (span + 1)).clamp(0, 1) * (ends & ~known)
-    return torch.where(known[..., None], path, predicted + share[..., None] * jump)
-
-
-def steps_for(gan: GanModel, frames: int, fps: float) -> int:
-    """Return the number of GAN steps (`config.fps`) that span these frames; at least `config.steps`."""
-    return max(int(np.ceil((frames - 1) / fps * gan.config.fps - 1e-9)) + 1, gan.config.steps)
-
-
-def spline(count: int, clock: float, frames: int, fps: float) -> Tensor:
-    """Return the matrix (frames, count) of a cubic spline from values at ``clock`` Hz to frames at ``fps``."""
-    basis = make_interp_spline(np.arange(count) / clock, np.eye(count), k=min(3, count - 1))
-    return torch.from_numpy(basis(np.arange(frames) / fps).astype(np.float32))
-
-
-def likeliest_style(gan: GanModel, given: np.ndarray) -> int:
-    """Return the style (index plus one) with the least reconstruction error of poses (T, J, 2); 0 without styles."""
-    filled = interpolate(given[None])[0]
-    poses = torch.from_numpy(filled[np.isfinite(filled).all((1, 2))]).to(next(gan.networks.parameters()).device)
-    errors = [np.inf]  # of style 0, which is not chosen if there are others
-    for style in range(1, 1 + len(gan.styles)):
-        label = torch.full((len(poses),), style, device=poses.device)
-        reconstruction = gan.networks["pose_generator"](gan.networks["pose_encoder"](poses, label)[0], label)
-        errors.append(float(((reconstruction - poses) ** 2).mean()) if len(poses) else 0.0)
-    return int(np.argmin(errors))
+    steps, known = timeline.to_steps(given, fps)
+    if not gan.styles or not known.any():
+        return 0
+    space, generator = gan.networks["space"], gan.networks["generator"]
+    device, count, times = space.mean.device, len(gan.styles), len(STYLE_TIMES)
+    poses = kinematics.fill_gaps(steps.reshape(len(steps), -1)).reshape(steps.shape)
+    codes = space.encode(torch.from_numpy(poses).to(device)).expand(times, -1, -1)
+    time = torch.tensor(STYLE_TIMES, device=device)
+    noise = NOISE * draw_noise(codes.shape, torch.Generator().manual_seed(0), device)
+    noisy = denoising.mix(codes, noise, time)
+    features = torch.from_numpy(timeline.features).to(device).expand(times, -1, -1)
+    weight = torch.from_numpy(known.astype(np.float32)).to(device).expand(times, -1)
+    errors = []
+    for style in range(1, 1 + count):
+        label = torch.full((times,), style, device=device)
+        predicted = generator(noisy, time, torch.zeros_like(weight, dtype=torch.bool), features, label)
+        errors.append(float(denoising.loss(predicted, codes, weight, time)))
+    return int(np.argmin(errors)) + 1
 
 
 def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[int] | None, seconds: float) -> tuple:
@@ -217,26 +125,25 @@ def complete(
     known: list[str] = ("0:",),
     known_joints: list[int] | None = None,
     seconds: float | None = None,
-) -> tuple[dict, float]:
+) -> dict:
     """Generate what is missing in the poses of a file: any .npz with ``poses`` of the GAN's joints, and ``fps``.
 
     ``music`` starts at the file's first frame. Given are the frames ``known``, ranges ``A:B`` from A to before B, and
     of them the joints ``known_joints`` (None: all). The result lasts ``seconds`` (None: as long as the file). Its path
     over the floor is that of the given frames; elsewhere it follows the feet (`continue_path`, `travel.from_feet`).
 
-    Return the arrays of a ``dance`` file, at the file's frame rate, and the mean error of the given joints in torso
-    lengths.
+    Return the arrays of a ``dance`` file, at the file's frame rate. Given joints are as in the file.
     """
     poses, travelled, fps = read_given(path, gan, known, known_joints, seconds or 0.0)
     index = data_root.style_index(style, gan.styles)
     if music is not None:
         music, index = gan.choose_style(music, style)
-    elif not style:
-        index = likeliest_style(gan, poses)
-    features = generate.conditioning_of(gan, music, steps_for(gan, len(poses), fps))
-    poses, error = optimise(gan, poses[None], fps, features[None], np.array([index]), seed)
+    timeline = gan.timeline(music, len(poses) / fps)
+    if music is None and not style:
+        index = likeliest_style(gan, poses, fps, timeline)
+    poses = complete_poses(gan, poses[None], fps, [timeline], np.array([index]), seed)[0]
     beats = np.zeros(0) if music is None else music["beats"]
-    travelled = continue_path(travelled, travel.from_feet(poses[0], fps, leak=np.inf))
+    travelled = continue_path(travelled, travel.from_feet(poses, fps, leak=np.inf))
     nearer = (travelled - travelled[0])[:, travel.NEARER].astype(np.float32)
-    dance = {"poses": travel.place(poses[0], travelled), "nearer": nearer, "tokens": np.zeros((0, 0), np.int64)}
-    return dance | {"beats": beats, "seed": seed, "fps": fps}, float(error[0])
+    dance = {"poses": travel.place(poses, travelled), "nearer": nearer, "tokens": np.zeros((0, 0), np.int64)}
+    return dance | {"beats": beats, "seed": seed, "fps": fps}

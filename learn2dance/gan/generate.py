@@ -5,36 +5,37 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.interpolate import make_interp_spline
 from torch import Tensor, nn
 
 from learn2dance.data import checkpoint, data_root
-from learn2dance.gan import conditioning, pose_networks, sequence_networks
-from learn2dance.gan.pose_networks import PoseConfig, PoseCritic, PoseEncoder, PoseGenerator
-from learn2dance.gan.sequence_networks import SequenceConfig, SequenceCritic, SequenceGenerator
+from learn2dance.gan import conditioning, denoising
+from learn2dance.gan.conditioning import Timeline
+from learn2dance.gan.pose_networks import PoseConfig, PoseGenerator, draw_noise
+from learn2dance.gan.pose_space import PoseSpace
+from learn2dance.gan.sequence_networks import NOISE, SequenceConfig, SequenceGenerator
 from learn2dance.motion import kinematics, travel, travel_model
-from learn2dance.motion.projection import Projection
 from learn2dance.motion.travel_model import TravelModel
 from learn2dance.music import beat_grid, styles
 from learn2dance.music.features import FPS
 from learn2dance.music.styles import Profiles
 
-PARTS = ("pose_generator", "pose_encoder", "generator", "sequence_critic", "pose_critic")
+PARTS = ("space", "pose_generator", "generator")
+DENOISING_STEPS = 16  # steps of `denoising.sample`
+GUIDANCE = 1.0  # predictions move away from those without a style by this factor (Ho and Salimans, 2022)
 
 
 @dataclass(frozen=True)
 class GanModel:
     """The GAN's networks, by the names in `PARTS`, and what else generation needs.
 
-    ``music_pca`` is None if it was trained without music. ``profiles`` are those of the dances with music, if any.
-    ``top_speed`` is the 99.9th percentile of the fastest joint's speed in the training data, in torso lengths per
-    second. ``travel`` is fitted to the paths of the training data, and gives the dances theirs.
+    ``profiles`` are those of the dances with music, if any. ``top_speed`` is the 99.9th percentile of the fastest
+    joint's speed in the training data, in torso lengths per second. ``travel`` is fitted to the paths of the training
+    data, and gives the dances theirs.
     """
 
     config: SequenceConfig
     poses: PoseConfig
     networks: nn.ModuleDict
-    music_pca: Projection | None
     profiles: Profiles
     top_speed: float
     travel: TravelModel
@@ -56,22 +57,27 @@ class GanModel:
         choice = styles.choose(music, self.profiles, style)
         return choice.music, choice.index
 
+    def timeline(self, music: dict | None, seconds: float) -> Timeline:
+        """Return the timeline of a dance of so many seconds to this music, or to none."""
+        if music is None or not self.config.music:
+            return conditioning.uniform(seconds)
+        return conditioning.of_music(music, seconds)
+
 
 def build(config: SequenceConfig, poses: PoseConfig) -> nn.ModuleDict:
     """Build the networks of a `GanModel`."""
-    parts = [PoseGenerator(poses), PoseEncoder(poses), SequenceGenerator(config, poses), SequenceCritic(config, poses)]
-    return nn.ModuleDict(dict(zip(PARTS, [*parts, PoseCritic(poses)], strict=True)))
+    parts = [PoseSpace(poses.joints, poses.latent), PoseGenerator(poses), SequenceGenerator(config, poses)]
+    return nn.ModuleDict(dict(zip(PARTS, parts, strict=True)))
 
 
 def save(path: Path, gan: GanModel, **more) -> None:
-    """Save a model as a ``seq_gan`` checkpoint, with ``more`` plain values."""
+    """Save a model as a ``seq_gan`` checkpoint, with ``more`` plain values; the networks in half precision."""
     checkpoint.save(
         path,
         "seq_gan",
         config=asdict(gan.config),
         poses=asdict(gan.poses),
-        network={key: value.cpu() for key, value in gan.networks.state_dict().items()},
-        music_pca=None if gan.music_pca is None else asdict(gan.music_pca),
+        network=checkpoint.halved(gan.networks.state_dict()),
         profiles=styles.to_plain(gan.profiles),
         top_speed=gan.top_speed,
         travel=asdict(gan.travel),
@@ -89,50 +95,55 @@ def from_parts(parts: dict) -> GanModel:
     config, poses = SequenceConfig(**parts["config"]), PoseConfig(**parts["poses"])
     networks = build(config, poses)
     networks.load_state_dict(parts["network"])
-    music_pca = Projection(**parts["music_pca"]) if parts["music_pca"] else None
     networks = networks.eval().requires_grad_(False)
     moves = TravelModel(**parts["travel"])
     profiles = styles.from_plain(poses.styles, parts["profiles"])
-    return GanModel(config, poses, networks, music_pca, profiles, parts["top_speed"], moves)
-
-
-def conditioning_of(gan: GanModel, music: dict | None, steps: int) -> np.ndarray:
-    """Return the music features of ``steps`` steps, float32 (T, M); zeros without music."""
-    if music is None or gan.music_pca is None:
-        return np.zeros((steps, gan.config.music), np.float32)
-    return conditioning.condition(music, steps, gan.config.fps, gan.music_pca)
-
-
-def sample_path(gan: GanModel, music: np.ndarray, style: int, seed: int, temperature: float = 1.0) -> Tensor:
-    """Sample a path of latents (T, latent) to music features (T, M); ``temperature`` is the noise's deviation."""
-    generator, c, rng = gan.networks["generator"], gan.config, torch.Generator().manual_seed(seed)
-    device = next(gan.networks.parameters()).device
-    padded = torch.from_numpy(np.pad(music, ((c.lookahead, c.lookahead), (0, 0)), "edge"))[None].to(device)
-    encoded = generator.encode_music(padded, torch.tensor([style], device=device))  # (1, T, …)
-    latent = pose_networks.draw_latents(1, gan.poses.latent, rng, device)
-    noise = temperature * sequence_networks.draw_noise(c, 1, len(music), rng, device)
-    return generator(encoded, noise, latent, generator.start(encoded, latent))[0][0]
-
-
-def resample_path(path: Tensor, clock: float, count: int, fps: float) -> Tensor:
-    """Resample a path (T, latent) from ``clock`` Hz to ``count`` frames at ``fps``, by a cubic spline."""
-    spline = make_interp_spline(np.arange(len(path)) / clock, path.double().cpu().numpy(), k=min(3, len(path) - 1))
-    times = np.minimum(np.arange(count) / fps, (len(path) - 1) / clock)
-    return torch.from_numpy(spline(times).astype(np.float32)).to(path.device)
-
-
-def decode_latents(gan: GanModel, path: Tensor, style: int) -> np.ndarray:
-    """Decode a path (T, latent) to poses float32 (T, J, 2)."""
-    return gan.networks["pose_generator"](path, torch.full((len(path),), style, device=path.device)).cpu().numpy()
+    return GanModel(config, poses, networks, profiles, parts["top_speed"], moves)
 
 
 @torch.inference_mode()
-def generate_steps(gan: GanModel, music: np.ndarray, style: int, seed: int) -> np.ndarray:
-    """Generate a dance to music features (T, M): poses float32 (T, J, 2) at the GAN's frame rate."""
-    return decode_latents(gan, sample_path(gan, music, style, seed), style)
+def generate_steps(
+    gan: GanModel,
+    features: np.ndarray,
+    style: np.ndarray,
+    seed: int,
+    temperature: float = 1.0,
+    known: np.ndarray | None = None,
+    guidance: float = GUIDANCE,
+) -> np.ndarray:
+    """Generate dances of equal length: poses float32 (N, S, J, 2) at the steps.
+
+    ``features`` float32 (N, B, FEATURES) are those of their timelines, ``style`` int64 (N,) the labels, ``temperature``
+    the noise's deviation relative to that in training; ``guidance`` is how far predictions move away from those without
+    a style. ``known`` float32 (N, S, J, 2) are poses to complete, NaN where a joint is to be generated; known joints
+    are approximated.
+
+    Known codes are put in the place of predicted ones at each step of denoising (Lugmayr et al., "RePaint", CVPR 2022).
+    """
+    space, generator = gan.networks["space"], gan.networks["generator"]
+    device, rng = space.mean.device, torch.Generator().manual_seed(seed)
+    features, style = torch.from_numpy(features).to(device), torch.from_numpy(style).to(device)
+    shape = (len(features), features.shape[1] * conditioning.STEPS, gan.poses.latent)
+    noise = NOISE * temperature * draw_noise(shape, rng, device)
+    given, codes = torch.zeros(shape[:2], dtype=torch.bool, device=device), torch.zeros_like(noise)
+    if known is not None:
+        known = torch.from_numpy(known).to(device)
+        joints = known.isfinite()
+        given = joints.all(-1).all(-1)
+        codes = space.encode(torch.where(given[..., None, None], known, space.mean.view(-1, 2)))
+
+    def predict(noisy: Tensor, time: Tensor) -> Tensor:
+        noisy = torch.where(given[..., None], codes, noisy)
+        predicted = generator(noisy, time, given, features, style)
+        if gan.styles and guidance:
+            predicted = predicted + guidance * (predicted - generator(noisy, time, given, features, 0 * style))
+        if known is not None:
+            predicted = space.encode(torch.where(joints, known, space.decode(predicted)))
+        return predicted
+
+    return space.decode(denoising.sample(predict, noise, DENOISING_STEPS)).cpu().numpy()
 
 
-@torch.inference_mode()
 def dance(
     gan: GanModel,
     music: dict | None,
@@ -152,9 +163,9 @@ def dance(
     beats = np.zeros(0)
     if music is not None:
         seconds, beats = music["duration"], beat_grid.extend(music["beats"], music["duration"])[0]
-    steps = max(int(np.ceil(seconds * gan.config.fps)) + 1, 2)
-    latents = sample_path(gan, conditioning_of(gan, music, steps), index, seed, temperature)
-    poses = decode_latents(gan, resample_path(latents, gan.config.fps, int(np.ceil(seconds * FPS)), FPS), index)
+    timeline = gan.timeline(music, seconds)
+    steps = generate_steps(gan, timeline.features[None], np.array([index]), seed, temperature)[0]
+    poses = timeline.to_frames(steps, int(np.ceil(seconds * FPS)), FPS)
     path = travel_model.path_of(gan.travel, poses, FPS, stage, np.random.default_rng(seed))
     poses, path = kinematics.limit_speed(poses, gan.top_speed / FPS, path)
     placed = travel.on_stage(poses, path, FPS, stage)

@@ -1,17 +1,13 @@
-"""The networks of the pose GAN: generator and critic of single poses, and an encoder of poses as latents.
+"""The networks of the pose GAN: generator and critic of single poses, in the latent space of poses.
 
-After Cai et al., "Deep Video Generation, Prediction and Completion of Human Action Sequences" (arXiv 1711.08682, 3.1),
-trained as a Wasserstein GAN with gradient penalty (Gulrajani et al., NeurIPS 2017).
+After Cai et al., "Deep Video Generation, Prediction and Completion of Human Action Sequences" (arXiv 1711.08682, 3.1).
+The generator removes noise (`denoising`), as in denoising diffusion GANs (Xiao, Kreis and Vahdat, ICLR 2022).
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-
-from learn2dance.motion.skeleton import MID_HIP
 
 
 @dataclass(frozen=True)
@@ -20,8 +16,8 @@ class PoseConfig:
 
     joints: int
     styles: tuple[str, ...]
-    latent: int = 32
-    width: int = 256
+    latent: int  # size of a code
+    width: int = 384
     layers: int = 3
 
     @property
@@ -30,62 +26,51 @@ class PoseConfig:
         return len(self.styles) + 1
 
 
-class _PoseNetwork(nn.Module):
-    """A perceptron with a style label, for poses with this mean (J, 2) and deviation."""
+class TimeAndStyle(nn.Module):
+    """Maps times (N,) and styles int64 (N,) to vectors (N, size)."""
 
-    def __init__(self, config: PoseConfig, size: int, out: int):
+    def __init__(self, styles: int, size: int):
         super().__init__()
-        self.config = c = config
-        self.style = nn.Embedding(2 * c.style_count, c.latent)
-        sizes = pairwise([size + c.latent, *[c.width] * c.layers])
-        hidden = [layer for pair in sizes for layer in (nn.Linear(*pair), nn.LeakyReLU(0.2))]
-        self.layers = nn.Sequential(*hidden, nn.Linear(c.width, out))
-        self.register_buffer("mean", torch.zeros(c.joints, 2))
-        self.register_buffer("deviation", torch.ones(()))
+        self.style = nn.Embedding(styles, size)
+        self.time = nn.Sequential(nn.Linear(32, size), nn.SiLU(), nn.Linear(size, size))
+        self.register_buffer("frequencies", 2 * torch.pi * torch.exp(torch.linspace(-1, 3, 16)), persistent=False)
 
-    def of_poses(self, poses: Tensor, style: Tensor) -> Tensor:
-        """Standardise poses (N, J, 2), and return the output (N, out)."""
-        standardised = ((poses - self.mean) / self.deviation).flatten(1)
-        return self.layers(torch.cat([standardised, self.style(style)], -1))
+    def forward(self, time: Tensor, style: Tensor) -> Tensor:
+        """Return the vectors."""
+        angles = time[:, None] * self.frequencies
+        return self.time(torch.cat([angles.sin(), angles.cos()], -1)) + self.style(style)
 
 
-class PoseGenerator(_PoseNetwork):
-    """Maps latents to poses."""
+class PoseNetwork(nn.Module):
+    """A perceptron for codes (N, latent) with the noise of times (N,), and styles int64 (N,)."""
 
-    def __init__(self, config: PoseConfig):
-        super().__init__(config, config.latent, 2 * config.joints)
+    def __init__(self, config: PoseConfig, out: int):
+        super().__init__()
+        self.config, width = config, config.width
+        self.label = TimeAndStyle(2 * config.style_count, 64)
+        sizes = [config.latent + 64, *[width] * config.layers]
+        hidden = [part for i in range(config.layers) for part in (nn.Linear(*sizes[i : i + 2]), nn.LeakyReLU(0.2))]
+        self.layers = nn.Sequential(*hidden, nn.Linear(width, out))
 
-    def forward(self, latent: Tensor, style: Tensor) -> Tensor:
-        """Return poses (N, J, 2) for latents (N, latent) of a standard normal distribution and styles int64 (N,)."""
-        offsets = self.layers(torch.cat([latent, self.style(style)], -1)).unflatten(-1, (-1, 2))
-        poses = self.mean + self.deviation * offsets
-        root = poses[:, MID_HIP : MID_HIP + 1] if self.config.joints in (15, 25) else poses.mean(1, keepdim=True)
-        return poses - root
+    def forward(self, codes: Tensor, time: Tensor, style: Tensor) -> Tensor:
+        """Return the output (N, out)."""
+        return self.layers(torch.cat([codes, self.label(time, style)], -1))
 
 
-class PoseEncoder(_PoseNetwork):
-    """Maps poses to the posterior of their latents: mean and deviation of a normal distribution (N, latent)."""
+class PoseGenerator(PoseNetwork):
+    """Predicts codes (N, latent) from codes with noise."""
 
     def __init__(self, config: PoseConfig):
-        super().__init__(config, 2 * config.joints, 2 * config.latent)
-
-    def forward(self, poses: Tensor, style: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and deviation (N, latent) for poses (N, J, 2) and styles int64 (N,)."""
-        mean, spread = self.of_poses(poses, style).chunk(2, -1)
-        return mean, functional.softplus(spread) + 1e-3
+        super().__init__(config, config.latent)
 
 
-class PoseCritic(_PoseNetwork):
-    """Maps poses to scores: high for real poses."""
+class PoseCritic(PoseNetwork):
+    """Maps codes to scores (N, 1): high for real poses."""
 
     def __init__(self, config: PoseConfig):
-        super().__init__(config, 2 * config.joints, 1)
-
-    def forward(self, poses: Tensor, style: Tensor) -> Tensor:
-        """Return scores (N,) for poses (N, J, 2) and styles int64 (N,)."""
-        return self.of_poses(poses, style).squeeze(-1)
+        super().__init__(config, 1)
 
 
-def draw_latents(count: int, size: int, rng: torch.Generator, device: str | torch.device = "cpu") -> Tensor:
-    """Draw latents (count, size) on the CPU, so that a seed gives the same latents on every device."""
-    return torch.randn((count, size), generator=rng).to(device)
+def draw_noise(shape: tuple[int, ...], rng: torch.Generator, device: str | torch.device = "cpu") -> Tensor:
+    """Draw standard normal noise on the CPU, so that a seed gives the same noise on every device."""
+    return torch.randn(shape, generator=rng).to(device)

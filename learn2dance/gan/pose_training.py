@@ -5,76 +5,24 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from learn2dance.data import checkpoint
 from learn2dance.data.temporary import atomic
-from learn2dance.gan.losses import PENALTY, gradient_penalty, kl_divergence
-from learn2dance.gan.pose_networks import PoseConfig, PoseCritic, PoseEncoder, PoseGenerator, draw_latents
+from learn2dance.gan import denoising
+from learn2dance.gan.adversarial import Batch
+from learn2dance.gan.pose_networks import PoseConfig, PoseGenerator, draw_noise
+from learn2dance.gan.pose_space import PoseSpace
 from learn2dance.metrics import distribution, motion_features
 from learn2dance.motion import skeleton
 
 SCORED = 4000  # poses that are scored, at most: the Fréchet distance falls with their number
-DIVERGED = 1e3  # torso lengths: a larger critic score gap means divergence, as the critic's slope is near one
-RECON_WEIGHT = 2.0  # loss weight of the squared reconstruction error
-RECON_SIGMA = 0.04  # torso lengths: assumed standard deviation of each coordinate's reconstruction error
+DENOISING_STEPS = 10  # steps of `denoising.sample`
 
 
-class PoseGan(nn.Module):
-    """Generator, critic, encoder, and the generator's moving average, which is the result of training."""
-
-    def __init__(self, config: PoseConfig, decay: float):
-        super().__init__()
-        self.generator, self.critic, self.encoder = PoseGenerator(config), PoseCritic(config), PoseEncoder(config)
-        self.average = AveragedModel(self.generator, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-
-    def fit(self, poses: np.ndarray) -> "PoseGan":
-        """Set mean and deviation from real poses (N, J, 2); return the GAN."""
-        mean = poses.mean(0, dtype=np.float64)
-        deviation = float(np.sqrt(((poses - mean) ** 2).mean(dtype=np.float64))) or 1.0
-        for network in (self.generator, self.critic, self.encoder, self.average.module):
-            network.mean.copy_(torch.from_numpy(mean))
-            network.deviation.fill_(deviation)
-        return self
-
-
-class Optimisers:
-    """Adam for the critic, and for generator and encoder, with one state; default betas as in Gulrajani et al."""
-
-    def __init__(self, gan: nn.Module, rate: float, momentum: float = 0.0):
-        trained = [p for part in (gan.generator, gan.encoder) for p in part.parameters() if p.requires_grad]
-        self.critic = torch.optim.Adam(gan.critic.parameters(), lr=rate, betas=(0.0, 0.9))
-        self.generator = torch.optim.Adam(trained, lr=rate, betas=(momentum, 0.9))
-
-    def set_rate(self, rate: float) -> None:
-        """Set the learning rate of both."""
-        for group in (*self.critic.param_groups, *self.generator.param_groups):
-            group["lr"] = rate
-
-    def state_dict(self) -> dict:
-        """Return both states."""
-        return {"critic": self.critic.state_dict(), "generator": self.generator.state_dict()}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Load both states."""
-        self.critic.load_state_dict(state["critic"])
-        self.generator.load_state_dict(state["generator"])
-
-
-def learning_rate_decay(step: int, steps: int) -> float:
-    """Return the factor of the learning rate at a step: 1 in the first half, then linear decay to 0."""
-    return min(1.0, 2 * (steps - step) / steps)
-
-
-def has_diverged(gap: Tensor, generator: nn.Module) -> bool:
-    """Return whether the critic score gap is too large or not finite, or a parameter of the generator is not finite."""
-    finite = torch.stack([parameter.isfinite().all() for parameter in generator.parameters()]).all()
-    return not (abs(gap) <= DIVERGED and finite)
-
-
-def batch(poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: np.random.Generator) -> tuple:
-    """Draw real poses (size, J, 2) and their styles (size,).
+def draw(
+    space: PoseSpace, poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: np.random.Generator, device
+) -> Batch:
+    """Draw ``size`` of the real poses (N, J, 2) and their styles (N,); their condition is the style.
 
     If ``mirrored`` is not 0, half of them are mirrored and have this number added to their style: the networks learn
     from both sides, and the label selects one.
@@ -85,43 +33,18 @@ def batch(poses: np.ndarray, style: np.ndarray, size: int, mirrored: int, rng: n
         half = rng.random(size) < 0.5
         real[half] = skeleton.mirror(real[half])
         style[half] += mirrored
-    return torch.from_numpy(real), torch.from_numpy(style)
+    codes, style = space.encode(torch.from_numpy(real).to(device)), torch.from_numpy(style).to(device)
+    given = torch.zeros(size, dtype=torch.bool, device=device)
+    return Batch(codes, (~given).float(), given, (style,))
 
 
-def critic_step(gan: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
-    """Take one step of the critic; return the critic score gap (real - fake) and the gradient penalty."""
-    with torch.no_grad():
-        fake = gan.generator(draw_latents(len(real), gan.generator.config.latent, rng, real.device), style)
-    gap = gan.critic(real, style).mean() - gan.critic(fake, style).mean()
-    penalty = gradient_penalty(gan.critic, real, fake, rng, style)
-    optimiser.zero_grad()
-    (PENALTY * penalty - gap).backward()
-    optimiser.step()
-    return gap.detach(), penalty.detach()
-
-
-def generator_step(gan: PoseGan, optimiser: torch.optim.Optimizer, real: Tensor, style: Tensor, rng: torch.Generator):
-    """Take one step of generator and encoder, update the average; return squared error and KL divergence (nats)."""
-    shape = (len(style), gan.generator.config.latent)
-    fake = gan.generator(draw_latents(*shape, rng, style.device), style)
-    mean, deviation = gan.encoder(real, style)
-    reconstruction = gan.generator(mean + deviation * draw_latents(*shape, rng, style.device), style)
-    error = ((reconstruction - real) ** 2).sum((1, 2)).mean()
-    divergence = kl_divergence(mean, deviation).mean()
-    optimiser.zero_grad()
-    (RECON_WEIGHT * (error + 2 * RECON_SIGMA**2 * divergence) - gan.critic(fake, style).mean()).backward()
-    optimiser.step()
-    gan.average.update_parameters(gan.generator)
-    return error.detach(), divergence.detach()
-
-
-@torch.no_grad()
-def generate_poses(generator: nn.Module, style: np.ndarray, seed: int) -> np.ndarray:
+@torch.inference_mode()
+def generate_poses(space: PoseSpace, generator: PoseGenerator, style: np.ndarray, seed: int) -> np.ndarray:
     """Generate one pose for each style (N,): float32 (N, J, 2)."""
-    generator.eval()
-    device, rng = next(generator.parameters()).device, torch.Generator().manual_seed(seed)
-    latents = draw_latents(len(style), generator.config.latent, rng, device)
-    return generator(latents, torch.from_numpy(style).to(device)).cpu().numpy()
+    device, label = space.mean.device, torch.from_numpy(style).to(space.mean.device)
+    noise = draw_noise((len(style), generator.config.latent), torch.Generator().manual_seed(seed), device)
+    codes = denoising.sample(lambda noisy, time: generator(noisy, time, label), noise, DENOISING_STEPS)
+    return space.decode(codes).cpu().numpy()
 
 
 def score_poses(fake: np.ndarray, real: np.ndarray) -> dict[str, float]:
@@ -145,26 +68,26 @@ def score_poses(fake: np.ndarray, real: np.ndarray) -> dict[str, float]:
     return found
 
 
-def save_poses(path: Path, gan: PoseGan, **more) -> None:
-    """Save the averaged generator and the encoder as a ``pose_gan`` checkpoint, with ``more`` plain values."""
-    parts = {"network": gan.average.module, "encoder": gan.encoder}
+def save_poses(path: Path, space: PoseSpace, generator: PoseGenerator, **more) -> None:
+    """Save the space of poses and the generator as a ``pose_gan`` checkpoint, with ``more`` plain values."""
+    parts = {"space": space, "network": generator}
     parts = {name: {key: value.cpu() for key, value in part.state_dict().items()} for name, part in parts.items()}
-    checkpoint.save(path, "pose_gan", config=asdict(gan.generator.config), **parts, **more)
+    checkpoint.save(path, "pose_gan", config=asdict(generator.config), **parts, **more)
 
 
-def load_poses(path: Path, device: str = "cpu") -> tuple[PoseGenerator, PoseEncoder]:
-    """Load a pose generator and its encoder onto this device, in evaluation mode (`checkpoint.load_as`)."""
-    generator, encoder = checkpoint.load_as(path, {"pose_gan": from_parts})
-    return generator.to(device), encoder.to(device)
+def load_poses(path: Path, device: str = "cpu") -> tuple[PoseSpace, PoseGenerator]:
+    """Load a space of poses and its generator onto this device, in evaluation mode (`checkpoint.load_as`)."""
+    space, generator = checkpoint.load_as(path, {"pose_gan": from_parts})
+    return space.to(device), generator.to(device)
 
 
-def from_parts(parts: dict) -> tuple[PoseGenerator, PoseEncoder]:
-    """Build a pose generator and its encoder from the parts of their checkpoint."""
+def from_parts(parts: dict) -> tuple[PoseSpace, PoseGenerator]:
+    """Build a space of poses and its generator from the parts of their checkpoint."""
     config = PoseConfig(**parts["config"])
-    generator, encoder = PoseGenerator(config), PoseEncoder(config)
+    space, generator = PoseSpace(config.joints, config.latent), PoseGenerator(config)
+    space.load_state_dict(parts["space"])
     generator.load_state_dict(parts["network"])
-    encoder.load_state_dict(parts["encoder"])
-    return generator.eval(), encoder.eval()
+    return space.eval(), generator.eval()
 
 
 def validation_poses(train: np.ndarray, val: np.ndarray, style: np.ndarray, seed: int) -> tuple:

@@ -1,8 +1,8 @@
-"""The networks of the sequence GAN: a generator of paths through the pose GAN's latent space, and a sequence critic.
+"""The networks of the sequence GAN: generator and critic of dances in the latent space of the pose GAN.
 
-After Cai et al., "Deep Video Generation, Prediction and Completion of Human Action Sequences" (arXiv 1711.08682, 3.2):
-from a first latent, a recurrent network predicts shifts; their running sum is the path. The frozen pose generator
-decodes each latent of the path to a pose.
+After Cai et al., "Deep Video Generation, Prediction and Completion of Human Action Sequences" (arXiv 1711.08682, 3.2),
+with time in beats: a dance has `conditioning.STEPS` codes a beat. The generator is a U-Net (Ronneberger, Fischer and
+Brox, MICCAI 2015) of convolutions over time, so that dances can have any length.
 """
 
 from dataclasses import dataclass
@@ -11,158 +11,138 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from learn2dance.gan import pose_networks
-from learn2dance.gan.losses import kl_divergence
-from learn2dance.gan.pose_networks import PoseConfig, PoseGenerator
+from learn2dance.gan.conditioning import FEATURES, STEPS
+from learn2dance.gan.pose_networks import PoseConfig, TimeAndStyle
+
+# Deviation of the noise. Neighbouring steps are alike, so that through noise with the deviation of codes, 1, the motion
+# would be seen too well (Hoogeboom, Heek and Salimans, "simple diffusion", ICML 2023).
+NOISE = 5.0
+HALF = STEPS // 2  # steps in half a beat
 
 
 @dataclass(frozen=True)
 class SequenceConfig:
     """Hyperparameters from which, with those of its pose GAN, a sequence GAN can be built."""
 
-    music: int  # music features per step; 0 without music
-    fps: float = 15.0  # steps per second
-    steps: int = 50  # in a sequence that the critic scores
-    noise: int = 16  # size of a noise vector
-    hold: int = 5  # steps that share a noise vector, so that motion is smooth between changes
-    width: int = 192
+    music: bool  # whether it was trained with music
+    beats: int = 16  # in a training sequence
+    width: int = 128  # of the generator: a multiple of 32
     channels: int = 96  # of the critic
-    lookahead: int = 4  # steps of music on either side of a step that the generator uses
+
+
+class _Block(nn.Module):
+    """A residual block, (N, before, L) to (N, width, L); a label (N, 128) scales and shifts its channels."""
+
+    def __init__(self, before: int, width: int, dilation: int = 1):
+        super().__init__()
+        self.norms = nn.ModuleList([nn.GroupNorm(8, before), nn.GroupNorm(8, width)])
+        sizes = ((before, dilation), (width, 1))
+        self.convolutions = nn.ModuleList([nn.Conv1d(size, width, 3, 1, d, d) for size, d in sizes])
+        self.modulation = nn.Linear(128, 2 * width)
+        self.shortcut = nn.Conv1d(before, width, 1) if before != width else nn.Identity()
+        _start_at_zero(self.convolutions[1])
+
+    def forward(self, values: Tensor, label: Tensor) -> Tensor:
+        """Return the values (N, width, L)."""
+        hidden = self.convolutions[0](functional.silu(self.norms[0](values)))
+        scale, shift = self.modulation(label)[..., None].chunk(2, 1)
+        hidden = self.norms[1](hidden) * (1 + scale) + shift
+        return self.shortcut(values) + self.convolutions[1](functional.silu(hidden))
+
+
+class _Stage(nn.ModuleList):
+    """Residual blocks of one width, one for each dilation."""
+
+    def __init__(self, before: int, width: int, dilations: tuple[int, ...] = (1, 1)):
+        super().__init__(_Block(width if i else before, width, d) for i, d in enumerate(dilations))
+
+    def forward(self, values: Tensor, label: Tensor) -> Tensor:
+        """Apply the blocks in turn."""
+        for block in self:
+            values = block(values, label)
+        return values
+
+
+def _start_at_zero(layer: nn.Module) -> None:
+    """Set the parameters to 0, so that a residual block or a network starts as the identity or as 0."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
 
 
 class SequenceGenerator(nn.Module):
-    """Maps noise, music and style to a path of latents, as long as the music."""
+    """Predicts the codes of a dance from codes with noise: a U-Net with elements of half a beat, a beat, two beats."""
 
     def __init__(self, config: SequenceConfig, poses: PoseConfig):
         super().__init__()
-        self.config, self.latent = (c := config), poses.latent
-        self.style = nn.Embedding(2 * poses.style_count, 16)
-        condition = 16 + c.width // 2
-        self.music_conv = nn.Conv1d(max(c.music, 1), c.width // 2, 2 * c.lookahead + 1)
-        self.begin = _perceptron(condition + poses.latent, c.width, c.width)
-        self.cell = nn.GRUCell(condition + c.noise + poses.latent, c.width)
-        self.shift = _perceptron(c.width, c.width, poses.latent)
-        with torch.no_grad():
-            self.shift[-1].weight.mul_(0.1)  # at the start of training, shifts are as small as real ones
-        self.posterior = _perceptron(condition + (1 + c.hold) * poses.latent + c.width, c.width, 2 * c.noise)
+        self.config, width = config, config.width
+        half, beat, double = width, width * 5 // 4, width * 3 // 2
+        self.label = TimeAndStyle(2 * poses.style_count, 128)
+        self.enter = nn.Conv1d(HALF * (poses.latent + 1) + 2 + FEATURES, half, 3, padding=1)
+        self.features = nn.ModuleList([nn.Conv1d(FEATURES, beat, 1), nn.Conv1d(FEATURES, double, 2, 2)])
+        self.down = nn.ModuleList([nn.Conv1d(half, beat, 4, 2, 1), nn.Conv1d(beat, double, 4, 2, 1)])
+        self.before = nn.ModuleList([_Stage(half, half), _Stage(beat, beat)])
+        self.middle = _Stage(double, double, (1, 2, 4, 1))
+        self.up = nn.ModuleList([nn.Conv1d(double, beat, 3, padding=1), nn.Conv1d(beat, half, 3, padding=1)])
+        self.after = nn.ModuleList([_Stage(2 * beat, beat), _Stage(2 * half, half)])
+        self.leave = nn.Conv1d(half, HALF * poses.latent, 3, padding=1)
+        _start_at_zero(self.leave)
 
-    def encode_music(self, music: Tensor, style: Tensor) -> Tensor:
-        """Encode music (N, lookahead + T + lookahead, M) and style int64 (N,): a vector for each step, (N, T, …)."""
-        if not self.config.music:
-            music = music.new_zeros((*music.shape[:2], 1))  # a constant in place of music
-        encoded = functional.leaky_relu(self.music_conv(music.transpose(1, 2)), 0.2).transpose(1, 2)
-        return torch.cat([encoded, self.style(style)[:, None].expand(-1, encoded.shape[1], -1)], -1)
+    def forward(self, codes: Tensor, time: Tensor, given: Tensor, features: Tensor, style: Tensor) -> Tensor:
+        """Return codes (N, STEPS B, latent) for codes with the noise of times (N,).
 
-    def start(self, encoded: Tensor, latent: Tensor) -> Tensor:
-        """Return the initial memory (N, width) of paths that start at these latents (N, latent)."""
-        return torch.tanh(self.begin(torch.cat([encoded[:, 0], latent], -1)))
-
-    def step(self, encoded: Tensor, noise: Tensor, latent: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the next latent (N, latent) and memory, for the music at this step (N, …) and noise (N, noise)."""
-        memory = self.cell(torch.cat([encoded, noise, latent], -1), memory)
-        return latent + self.shift(memory), memory
-
-    def forward(self, encoded: Tensor, noise: Tensor, latent: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Generate a path from a latent (N, latent), memory (N, width) and noise (N, ceil(T / hold), noise).
-
-        Return the path (N, T, latent), which begins with the given latent, and the latent and memory with which to
-        continue.
+        ``given``, bool (N, STEPS B), says which codes have no noise. ``features`` (N, B, FEATURES) are the beats'
+        (`conditioning`), ``style`` (N,) is int64.
         """
-        path = []
-        for t in range(encoded.shape[1]):
-            path.append(latent)
-            latent, memory = self.step(encoded[:, t], noise[:, t // self.config.hold], latent, memory)
-        return torch.stack(path, 1), latent, memory
-
-    def _noise_posterior(self, encoded: Tensor, path: Tensor, t: int, latent: Tensor, memory: Tensor) -> tuple:
-        """Return mean and deviation (N, noise) of the noise that leads from a latent along the path's next steps."""
-        hold = self.config.hold
-        coming = torch.cat([path[:, t + 1 : t + 1 + hold], path[:, -1:].expand(-1, hold, -1)], 1)[:, :hold]
-        shifts = (coming - latent[:, None]).flatten(1)
-        mean, spread = self.posterior(torch.cat([encoded[:, t], latent, shifts, memory], -1)).chunk(2, -1)
-        return mean, functional.softplus(spread) + 1e-3
-
-    def reconstruct(self, encoded: Tensor, path: Tensor, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Reconstruct a path (N, T, latent) from its first latent, with noise from the posterior.
-
-        Return the reconstruction (N, T - 1, latent) without the first latent, the KL divergence of the posterior from
-        the prior in nats for each noise vector (N, ceil((T - 1) / hold)), and the memory (N, width) with which
-        `forward` continues from the last latent.
-        """
-        reconstruction, divergence = [], []
-        memory, latent = self.start(encoded, path[:, 0]), path[:, 0]
-        for t in range(path.shape[1] - 1):
-            if t % self.config.hold == 0:
-                mean, deviation = self._noise_posterior(encoded, path, t, latent, memory)
-                divergence.append(kl_divergence(mean, deviation))
-                drawn = mean + deviation * noise[:, t // self.config.hold]
-            latent, memory = self.step(encoded[:, t], drawn, latent, memory)
-            reconstruction.append(latent)
-        return torch.stack(reconstruction, 1), torch.stack(divergence, 1), memory
-
-    def rollout(self, encoded: Tensor, path: Tensor, known: Tensor, noise: Tensor) -> Tensor:
-        """Generate the steps of a path (N, T, latent) that are not observed (``known``, bool (N, T)).
-
-        The noise is the posterior's mean if the next ``hold`` steps are all observed, else ``noise``, as in `forward`.
-        Return the predicted latents (N, T, latent), also at observed steps; the prediction after those starts at the
-        observed latent.
-        """
-        hold, predicted = self.config.hold, [path[:, 0]]
-        memory, latent = self.start(encoded, path[:, 0]), path[:, 0]
-        for t in range(path.shape[1] - 1):
-            if t % hold == 0:
-                mean, _ = self._noise_posterior(encoded, path, t, latent, memory)
-                observed = known[:, t + 1 : t + 1 + hold].all(1, keepdim=True)
-                drawn = torch.where(observed, mean, noise[:, t // hold])
-            latent, memory = self.step(encoded[:, t], drawn, latent, memory)
-            predicted.append(latent)
-            latent = torch.where(known[:, t + 1, None], path[:, t + 1], latent)
-        return torch.stack(predicted, 1)
-
-
-def _perceptron(size: int, width: int, out: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(size, width), nn.LeakyReLU(0.2), nn.Linear(width, out))
+        count, odd = codes.shape[1], features.shape[1] % 2
+        codes, given, features = (
+            functional.pad(part, (0, 0, 0, odd * size))
+            for part, size in ((codes / NOISE, STEPS), (given[..., None].to(codes.dtype), STEPS), (features, 1))
+        )
+        label, halves = functional.silu(self.label(time, style)), 2 * features.shape[1]
+        parity = torch.eye(2, device=codes.device).repeat(halves // 2, 1).expand(len(codes), -1, -1)
+        parts = [part.unflatten(1, (halves, HALF)).flatten(2) for part in (codes, given)]
+        parts = [*parts, parity, features.repeat_interleave(2, 1)]
+        values, features = self.enter(torch.cat(parts, -1).transpose(1, 2)), features.transpose(1, 2)
+        skipped = []
+        for stage, down, convolution in zip(self.before, self.down, self.features, strict=True):
+            values = stage(values, label)
+            skipped.append(values)
+            values = down(values) + convolution(features)
+        values = self.middle(values, label)
+        for stage, up in zip(self.after, self.up, strict=True):
+            values = functional.interpolate(up(values), scale_factor=2)
+            values = stage(torch.cat([values, skipped.pop()], 1), label)
+        predicted = self.leave(functional.silu(values)).transpose(1, 2)
+        return predicted.unflatten(2, (HALF, -1)).flatten(1, 2)[:, :count]
 
 
 class SequenceCritic(nn.Module):
-    """Maps sequences and their music to scores: high for real dances that match the music."""
+    """Maps dances to scores: high for real ones that match their beats.
+
+    It scores passages of about four, eight and more beats, and is shown codes and their differences between steps.
+    """
 
     def __init__(self, config: SequenceConfig, poses: PoseConfig):
         super().__init__()
-        self.config, c = config, config.channels
-        self.style = nn.Embedding(2 * poses.style_count, 16)
-        self.motion_conv = nn.Conv1d(4 * poses.joints + 16, c, 5, 2, 2)
-        self.music_conv = nn.Conv1d(config.music + 16, c, 5, 2, 2)
-        self.layers = nn.Sequential(
-            nn.Conv1d(3 * c, c, 5, 2, 2), nn.LeakyReLU(0.2),
-            nn.Conv1d(c, 2 * c, 5, 2, 2), nn.LeakyReLU(0.2), nn.Flatten(),
-        )  # fmt: skip
-        self.score = _perceptron(2 * c * -(-config.steps // 8) + 1, c, 1)
-        self.register_buffer("mean", torch.zeros(poses.joints, 2))
-        self.register_buffer("deviation", torch.ones(()))
-        self.register_buffer("speed", torch.ones(()))
+        c = config.channels
+        self.label = TimeAndStyle(2 * poses.style_count, 64)
+        self.enter = nn.Conv1d(2 * poses.latent, c, 4, 2, 1)  # 4 steps a beat
+        self.features = nn.Conv1d(FEATURES, c, 1)
+        self.shorter = nn.ModuleList([nn.Conv1d(c, 2 * c, 4, 2, 1), nn.Conv1d(2 * c, 2 * c, 4, 2, 1)])  # 2, 1
+        self.scales = nn.ModuleList([nn.Conv1d(2 * c, 2 * c, 3, 1, d, d) for d in (1, 2, 4)])  # beats
+        self.modulation = nn.Linear(64, 2 * c)
+        self.scores = nn.ModuleList([nn.Linear(64, 2 * c + 1) for _ in range(3)])
 
-    def forward(self, poses: Tensor, music: Tensor, style: Tensor) -> Tensor:
-        """Return scores (N,) for poses (N, steps, J, 2), music (N, steps, M) and styles int64 (N,)."""
-        position = ((poses - self.mean) / self.deviation).flatten(2)
-        velocity = functional.pad((poses.diff(dim=1) / self.speed).flatten(2), (0, 0, 0, 1))
-        label = self.style(style)[:, None].expand(-1, poses.shape[1], -1)
-        motion = self.motion_conv(torch.cat([position, velocity, label], -1).transpose(1, 2))
-        motion = functional.leaky_relu(motion, 0.2)
-        music = torch.tanh(self.music_conv(torch.cat([music, label], -1).transpose(1, 2)))
-        # Their product shows whether motion matches the music (as in Miyato and Koyama's projection, ICLR 2018).
-        features = self.layers(torch.cat([motion, music, motion * music], 1))
-        # The minibatch standard deviation (Karras et al., ICLR 2018, 3) counters mode collapse.
-        spread = (features.var(0, correction=0) + 1e-6).sqrt().mean().expand(len(features), 1)
-        return self.score(torch.cat([features, spread], 1)).squeeze(-1)
-
-
-def draw_noise(config: SequenceConfig, count: int, steps: int, rng: torch.Generator, device) -> Tensor:
-    """Draw the noise (N, ceil(steps / hold), noise) of N = ``count`` paths."""
-    noise = pose_networks.draw_latents(count * -(-steps // config.hold), config.noise, rng, device)
-    return noise.unflatten(0, (count, -1))
-
-
-def decode_path(pose_generator: PoseGenerator, path: Tensor, style: Tensor) -> Tensor:
-    """Decode paths (N, T, latent) with styles (N,) to poses (N, T, J, 2)."""
-    return pose_generator(path.flatten(0, 1), style.repeat_interleave(path.shape[1])).unflatten(0, path.shape[:2])
+    def forward(self, codes: Tensor, time: Tensor, given: Tensor, features: Tensor, style: Tensor) -> Tensor:
+        """Return scores (N, 3), for the arguments of the generator; ``time`` is that before denoising."""
+        label = self.label(time, style)
+        velocity = functional.pad(STEPS / 2 * codes.diff(dim=1), (0, 0, 0, 1))
+        values = self.enter(torch.cat([codes, velocity], -1).transpose(1, 2))
+        values = functional.leaky_relu(values + self.features(features.transpose(1, 2)).repeat_interleave(4, 2), 0.2)
+        values = functional.leaky_relu(self.shorter[0](values) + self.modulation(label)[..., None], 0.2)
+        values, found = functional.leaky_relu(self.shorter[1](values), 0.2), []
+        for convolution, score in zip(self.scales, self.scores, strict=True):
+            values = functional.leaky_relu(convolution(values), 0.2)
+            weights, offset = score(label).split((values.shape[1], 1), -1)
+            found.append((values.mean(2) * weights).sum(1) / values.shape[1] ** 0.5 + offset[:, 0])
+        return torch.stack(found, 1)

@@ -98,8 +98,10 @@ def _at_frames(poses: np.ndarray, at: np.ndarray) -> np.ndarray:
     return poses[before] * (1 - part) + poses[after] * part
 
 
-def to_frame_rate(poses: np.ndarray, fps: float, clock: float) -> np.ndarray:
-    """Resample poses (T, J, 2) to ``clock`` frames per second, low-passed if both rates are above 2 x `CUTOFF_HZ`."""
-    if min(fps, clock) > 2 * CUTOFF_HZ:
-        return low_pass(poses, fps, clock).astype(np.float32)
-    return resample(poses, fps, clock)
+def fill_gaps(values: np.ndarray) -> np.ndarray:
+    """Fill gaps (NaN) of each column of values (T, D) linearly in time; hold the first and last; 0 if there is none."""
+    filled, frames = values.copy(), np.arange(len(values))
+    for column in filled.T:
+        known = np.isfinite(column)
+        column[~known] = np.interp(frames[~known], frames[known], column[known]) if known.any() else 0
+    return filled

@@ -38,10 +38,10 @@ class TravelModel:
     deviation: tuple[float, float]
 
 
-def fit(dances: Iterable[tuple[np.ndarray, np.ndarray]], fps: float) -> TravelModel:
-    """Fit the model to root-centred poses (T, J, 2) and paths (T, 3) by bounded least squares; NaN is left out."""
+def fit(dances: Iterable[tuple[np.ndarray, np.ndarray, float]]) -> TravelModel:
+    """Fit the model by bounded least squares to root-centred poses (T, J, 2), paths (T, 3), and fps; NaN is ignored."""
     features, targets = [], []
-    for poses, path in dances:
+    for poses, path, fps in dances:
         feet, position = (_each_second(part, fps) for part in (_from_feet(poses, fps), path))
         speed, step = np.diff(position - feet, axis=0), np.diff(feet, axis=0)
         features.append(np.stack([speed[:-1], position[1:-1], step[1:]], axis=-1))  # (seconds, 3, features)

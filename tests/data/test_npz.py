@@ -213,6 +213,18 @@ def test_checkpoints(tmp_path):
         checkpoint.load(tmp_path / "none.pt", "music2pose")
 
 
+def test_a_network_in_half_precision_is_loaded_as_it_is():
+    torch.manual_seed(0)
+    network, loaded = torch.nn.BatchNorm1d(7), torch.nn.BatchNorm1d(7)
+    network(torch.randn(50, 7))
+    state = checkpoint.halved(network.state_dict())
+    assert state["running_mean"].dtype == torch.float16 and state["num_batches_tracked"].dtype == torch.int64
+    loaded.load_state_dict(state)
+    torch.testing.assert_close(loaded.running_mean, network.running_mean, atol=0, rtol=1e-3)
+    assert loaded.running_mean.dtype == torch.float32 and loaded.num_batches_tracked == 1
+    assert all(torch.equal(value, checkpoint.halved(loaded.state_dict())[key]) for key, value in state.items())
+
+
 def test_a_checkpoint_cannot_run_code(tmp_path):
     class Evil:
         def __reduce__(self):

@@ -2,126 +2,111 @@ import numpy as np
 import pytest
 import torch
 from format_samples import TRUTH
-from test_gan_generate import centred, untaught
+from test_gan_generate import centred, random_poses, taught, untaught
 
 from learn2dance.errors import UserError
-from learn2dance.gan import completion, generate
+from learn2dance.gan import completion, conditioning, denoising
+from learn2dance.gan.conditioning import FEATURES, Timeline
+from learn2dance.gan.sequence_networks import NOISE
+
+FPS = 30.0
 
 
-def test_gaps_are_interpolated_linearly():
-    given = np.full((2, 9, 1, 2), np.nan, np.float32)
-    given[0, 2, 0], given[0, 6, 0] = (1, 10), (3, 2)
-    found = completion.interpolate(given)
-    np.testing.assert_allclose(found[0, :, 0, 0], [1, 1, 1, 1.5, 2, 2.5, 3, 3, 3])
-    np.testing.assert_allclose(found[0, :, 0, 1], [10, 10, 10, 8, 6, 4, 2, 2, 2])
-    assert np.isnan(found[1]).all() and np.isnan(given[0, 3]).all()  # never observed; the input is not changed
-    part = np.zeros((1, 3, 2, 2), np.float32)
-    part[0, 1, 1] = np.nan
-    part[0, :, 1, 0][[0, 2]] = 4
-    np.testing.assert_allclose(completion.interpolate(part)[0, :, 1], [[4, 0]] * 3)
+def motion(gan, count, seed=0, fps=FPS):
+    """Return slow motion (T, J, 2) between poses of the GAN's latent space."""
+    rng, clock = np.random.default_rng(seed), np.arange(count)[:, None] / fps
+    size = gan.poses.latent
+    codes = np.sin(2 * np.pi * (clock * rng.uniform(0.1, 0.5, size) + rng.random(size))).astype(np.float32)
+    return gan.networks["space"].decode(torch.from_numpy(codes)).numpy()
 
 
-def test_steps_cover_all_frames_and_a_sequence():
-    gan = untaught()  # 15 steps a second, 50 for the critic
-    assert completion.steps_for(gan, 151, 25.0) == 91  # 6 s
-    assert completion.steps_for(gan, 152, 25.0) == 92
-    assert completion.steps_for(gan, 3, 25.0) == 50
+def complete_poses(gan, given, seed=0, fps=FPS, style=None, lines=None):
+    lines = lines or [conditioning.uniform(given.shape[1] / fps)] * len(given)
+    style = np.zeros(len(given), np.int64) if style is None else style
+    return completion.complete_poses(gan, given, fps, lines, style, seed)
 
 
-def test_the_spline_is_exact_for_a_cubic():
-    clock, frames = np.arange(20) / 15, np.arange(30) / 25
-    matrix = completion.spline(20, 15.0, 30, 25.0).numpy()
-    np.testing.assert_allclose(matrix @ (clock**3 - clock), frames**3 - frames, atol=1e-4)
-
-
-def test_which_steps_are_known():
-    given = np.full((1, 50, 9, 2), np.nan, np.float32)
-    given[0, 10:21, 3] = 0  # one joint, 0.4 … 0.8 s
-    known = completion.observed_steps(untaught(), given, 25.0, 60)[0]
-    assert known.nonzero().ravel().tolist() == list(range(6, 13))  # 15 steps a second
-    given[0, :, 3] = 0
-    assert (
-        completion.observed_steps(untaught(), given, 25.0, 60)[0].sum() == 30
-    )  # none beyond the last frame, at 1.96 s
-
-
-def test_a_rollout_joins_the_observed_steps_on_both_sides():
-    gan, rng = untaught(), torch.Generator().manual_seed(0)
-    path = 3 * torch.randn(2, 60, 4, generator=rng)
-    known = torch.zeros(2, 60, dtype=torch.bool)
-    known[:, :10] = known[:, 40:] = True
-    known[1, 40:] = False
-    style = torch.zeros(2, dtype=torch.int64)
-    found = completion.rollout_unobserved(gan, path, known, torch.zeros(2, 60, 0), style, 0)
-    torch.testing.assert_close(found[known], path[known])
-    hidden = torch.where(known[..., None], path, torch.full_like(path, 77.0))
-    torch.testing.assert_close(
-        completion.rollout_unobserved(gan, hidden, known, torch.zeros(2, 60, 0), style, 0), found
-    )
-    # It reaches the next observed step in even steps; if no observed step follows, it does not go there.
-    usual, arrival = (found[:, 11:30].diff(dim=1).norm(dim=-1).max(), (found[0, 40] - found[0, 39]).norm())
-    assert arrival < 1.5 * usual
-    assert (found[0, 38] - path[0, 40]).norm() < (found[1, 38] - path[0, 40]).norm()
-
-
-@pytest.fixture(scope="module")
-def generated():
-    """Return a GAN and a dance that it generated, which it can therefore fit."""
-    gan = untaught()
-    return gan, centred(generate.dance(gan, None, 3, seconds=4.0)["poses"])
-
-
-def fill(gan, given, fps=30.0, seed=0, steps=150):
-    music = np.zeros((len(given), completion.steps_for(gan, given.shape[1], fps), 0), np.float32)
-    return completion.optimise(gan, given, fps, music, np.zeros(len(given), np.int64), seed, steps)
-
-
-def test_given_frames_are_fitted_and_the_others_generated(generated):
-    gan, real = generated
-    given = real[None].copy()
-    given[:, 40:70] = np.nan
-    poses, error = fill(gan, given)
-    size = np.linalg.norm(real - real.mean(0), axis=-1).mean()
-    assert poses.shape == given.shape and poses.dtype == np.float32 and np.isfinite(poses).all()
+@pytest.mark.parametrize("joints", [9, 15])
+def test_known_joints_are_returned_exactly_and_the_others_are_generated(joints):
+    gan = untaught(joints)
+    given = motion(gan, 100)[None].repeat(2, 0)
+    given[0, 40:70], given[1, 20:, 2:5] = np.nan, np.nan
+    before = given.copy()
+    found = complete_poses(gan, given)
     known = np.isfinite(given)
-    expected = np.linalg.norm(poses - real, axis=-1)[0, known[0].all((1, 2))].mean()
-    assert error[0] == pytest.approx(expected, rel=1e-3) and error[0] < 0.3 * size
-    assert fill(gan, given, steps=1)[1][0] > 1.5 * error[0]  # optimisation reduces it
-    step = np.linalg.norm(np.diff(poses[0], axis=0), axis=-1).max(1)
-    usual = np.linalg.norm(np.diff(real, axis=0), axis=-1).max()
-    assert step[38:72].max() < 3 * usual  # no jump into or out of the gap
+    assert found.shape == given.shape and found.dtype == np.float32 and np.isfinite(found).all()
+    np.testing.assert_array_equal(found[known], given[known])
+    np.testing.assert_array_equal(given, before)
+    np.testing.assert_array_equal(complete_poses(gan, given), found)
+    other = complete_poses(gan, given, seed=1)
+    assert (other[~known] != found[~known]).mean() > 0.99
 
 
-def test_only_given_joints_are_fitted(generated):
-    gan, real = generated
-    given = np.full_like(real[None], np.nan)
-    given[:, :, 2:5] = real[:, 2:5]
-    poses, error = fill(gan, given)
-    distance = np.linalg.norm(poses[0] - real, axis=-1)
-    assert np.isfinite(poses).all() and error[0] == pytest.approx(distance[:, 2:5].mean(), rel=1e-3)
-    assert distance[:, 2:5].mean() < 0.5 * distance[:, [0, 1, *range(5, 9)]].mean() + 0.05
+@pytest.mark.parametrize("lost", [slice(40, 70), slice(70, None), slice(None, 30)])
+def test_a_generator_that_knows_the_dance_completes_it(lost):
+    gan = untaught()
+    real, line = motion(gan, 130), conditioning.uniform(100 / FPS)
+    codes = gan.networks["space"].encode(torch.from_numpy(line.to_steps(real, FPS)[0]))
+    given = real[None, :100].copy()
+    given[0, lost] = np.nan
+    found = complete_poses(taught(gan, lambda noisy, *_: codes.expand_as(noisy)), given, lines=[line])[0]
+    np.testing.assert_allclose(found, real[:100], atol=0.02)
+    assert real[lost].std(0).mean() > 0.05
 
 
-def test_a_dance_is_completed_alike_alone_and_in_a_batch(generated):
-    gan, real = generated
-    given = np.stack([real[:90], real[30:]])
-    given[0, 40:70], given[1, :, :4] = np.nan, np.nan
-    together = fill(gan, given, steps=20)[1]
-    alone = [fill(gan, one[None], steps=20)[1][0] for one in given]
-    assert together[0] == pytest.approx(alone[0], rel=0.05)
-    assert together.shape == (2,)
+def test_a_joint_that_is_known_throughout_is_followed_and_its_error_fades_into_gaps():
+    """The prediction lacks the joint's motion; where it is known, it is moved there, and between in even steps."""
+    gan = untaught()
+    still = taught(gan, lambda codes, *_: 0 * codes)
+    mean = gan.networks["space"].decode(torch.zeros(gan.poses.latent)).numpy()
+    given = np.full((1, 90, 9, 2), np.nan, np.float32)
+    given[0, :, 3] = mean[3] + [2, 0]
+    given[0, 30:61, 3] = np.nan
+    given[0, 61:, 3] = mean[3] + [4, 0]
+    found = complete_poses(still, given)[0]
+    known = np.isfinite(given[0])
+    np.testing.assert_array_equal(found[known], given[0][known])
+    inside = found[36:55, 3, 0]  # the generated joint alone, without what is known, and the error that fades
+    expected = np.interp(np.arange(36, 55), [29, 61], [found[29, 3, 0], found[61, 3, 0]])
+    np.testing.assert_allclose(np.diff(inside), np.diff(expected), atol=0.1)
+    assert (np.diff(inside) > -0.02).all()
+
+
+@pytest.mark.parametrize("part", ["gap", "beyond", "joints"])
+def test_what_is_not_given_depends_on_what_is(part):
+    gan = untaught()
+    given = motion(gan, 120)[None].repeat(2, 0)
+    if part == "joints":
+        given[:, :, 5:] = np.nan
+        given[1, :, :5] = motion(gan, 120, seed=1)[:, :5]
+    else:
+        given[:, 60 : None if part == "beyond" else 90] = np.nan
+        given[1, :60] = motion(gan, 120, seed=1)[:60]
+    one, other = complete_poses(gan, given)
+    alike = complete_poses(gan, given[:1].repeat(2, 0))
+    missing = np.isnan(given[0])
+    # Noise differs between the dances of a batch, and is the same for the first of both batches.
+    np.testing.assert_allclose(one, alike[0], atol=1e-4)
+    assert np.abs(other - alike[1])[missing].mean() > 0.01
+
+
+def test_dances_of_a_batch_have_their_own_timeline_and_style():
+    gan = untaught(styles=("a", "b"))
+    given = motion(gan, 90)[None].repeat(2, 0)
+    given[:, 30:60] = np.nan
+    beats = np.arange(8) * 0.45
+    features = np.random.default_rng(0).normal(size=(2, 7, FEATURES)).astype(np.float32)
+    lines = [Timeline(beats, features[0]), Timeline(beats - 0.05, features[1])]
+    found = complete_poses(gan, given, style=np.array([1, 2]), lines=lines)
+    other = complete_poses(gan, given, style=np.array([1, 1]), lines=lines)
+    shifted = complete_poses(gan, given, style=np.array([1, 2]), lines=[lines[0], lines[0]])
+    for changed in (other, shifted):
+        np.testing.assert_allclose(changed[0], found[0], atol=1e-4)
+        assert np.abs(changed[1] - found[1])[30:60].max() > 1e-3
 
 
 def complete(gan, path, frames, joints=None, **more):
-    dance, error = completion.complete(gan, path, None, known=frames, known_joints=joints, **({"seed": 0} | more))
-    return dance | {"error": error}
-
-
-@pytest.fixture
-def quickly(monkeypatch):
-    """Optimise in fewer steps, where the error does not matter."""
-    optimise = completion.optimise
-    monkeypatch.setattr(completion, "optimise", lambda *given: optimise(*given, steps=4))
+    return completion.complete(gan, path, None, known=frames, known_joints=joints, **({"seed": 0} | more))
 
 
 def pixels(count=100, joints=9, seed=0):
@@ -134,8 +119,9 @@ def pixels(count=100, joints=9, seed=0):
 
 
 @pytest.mark.parametrize("joints", [9, 15])
-def test_frames_that_are_not_given_have_no_effect(quickly, tmp_path, joints):
-    poses, gan = pixels(joints=joints), untaught(joints)
+@pytest.mark.parametrize("styles", [(), ("a", "b")])
+def test_frames_that_are_not_given_have_no_effect(tmp_path, joints, styles):
+    poses, gan = pixels(joints=joints), untaught(joints, styles)
     np.savez(tmp_path / "a.npz", poses=poses, fps=25.0)
     poses[30:] = np.nan
     np.savez(tmp_path / "lost.npz", poses=poses, fps=25.0)
@@ -148,7 +134,7 @@ def test_frames_that_are_not_given_have_no_effect(quickly, tmp_path, joints):
     assert (complete(gan, tmp_path / "a.npz", ["0:30"], seed=1)["poses"] != complete_file["poses"]).any()
 
 
-def test_joints_that_are_not_given_have_no_effect(quickly, tmp_path):
+def test_joints_that_are_not_given_have_no_effect(tmp_path):
     poses, gan = pixels(joints=15), untaught(15)
     np.savez(tmp_path / "a.npz", poses=poses, fps=25.0)
     poses[:, 9:] = 0
@@ -157,15 +143,32 @@ def test_joints_that_are_not_given_have_no_effect(quickly, tmp_path):
     np.testing.assert_array_equal(one["poses"], other["poses"])
 
 
-def test_length_and_frame_rate_are_those_of_the_file_unless_seconds_are_given(quickly, tmp_path):
+def test_given_joints_are_those_of_the_file(tmp_path):
+    """In torso lengths, y up, relative to the MidHip."""
+    poses, gan = pixels(joints=15), untaught(15)
+    poses[:, [1, 8]] = TRUTH[0, [1, 8], :2]  # a torso that does not turn or change
+    np.savez(tmp_path / "a.npz", poses=poses, fps=25.0)
+    torso = np.linalg.norm(poses[0, 1] - poses[0, 8])
+    expected = (poses - poses[:, 8:9]) / torso * [1, -1]
+    found = complete(gan, tmp_path / "a.npz", ["0:40", "60:100"], [1, 2, 3, 8])["poses"]
+    given = [*range(40), *range(60, 100)]
+    relative = found - found[:, 8:9]
+    np.testing.assert_allclose(relative[given][:, [1, 2, 3]], expected[given][:, [1, 2, 3]], atol=1e-3)
+    assert np.abs(relative[given][:, 4:8] - expected[given][:, 4:8]).mean() > 0.05 and np.isfinite(found).all()
+
+
+def test_length_and_frame_rate_are_those_of_the_file_unless_seconds_are_given(tmp_path):
     np.savez(tmp_path / "a.npz", poses=pixels(), fps=25.0)
     gan = untaught()
     found = complete(gan, tmp_path / "a.npz", ["0:10", "60:70"])
     assert len(found["poses"]) == 100 and found["fps"] == 25
     assert len(complete(gan, tmp_path / "a.npz", ["0:25"], seconds=6.0)["poses"]) == 150
-    np.savez(tmp_path / "b.npz", poses=pixels(2))
-    found = complete(gan, tmp_path / "b.npz", ["0:"])
-    assert len(found["poses"]) == 2 and found["fps"] == 30
+    assert len(complete(gan, tmp_path / "a.npz", ["0:25"], seconds=2.0)["poses"]) == 50
+    for count in (1, 2):
+        np.savez(tmp_path / "b.npz", poses=pixels(count))
+        found = complete(gan, tmp_path / "b.npz", ["0:"])
+        assert len(found["poses"]) == count and found["fps"] == 30
+        assert len(complete(gan, tmp_path / "b.npz", ["0:"], seconds=2.0)["poses"]) == 60
 
 
 def test_a_path_continues_through_gaps_and_beyond_the_end():
@@ -185,7 +188,7 @@ def test_a_path_continues_through_gaps_and_beyond_the_end():
 
 
 @pytest.mark.parametrize("camera_moved", [False, True])
-def test_the_given_path_is_kept_unless_the_camera_moved(quickly, tmp_path, camera_moved):
+def test_the_given_path_is_kept_unless_the_camera_moved(tmp_path, camera_moved):
     """The MidHip moves 3 torso lengths a second to the right in the picture."""
     poses = pixels(joints=15)
     poses[:, [1, 8]] = TRUTH[0, [1, 8], :2]  # a torso that does not turn or change
@@ -200,7 +203,7 @@ def test_the_given_path_is_kept_unless_the_camera_moved(quickly, tmp_path, camer
     assert found["nearer"].shape == (100,) and found["nearer"] == pytest.approx(0, abs=1e-3)
 
 
-def test_poses_of_25_joints_are_given_to_a_gan_of_15(quickly, tmp_path):
+def test_poses_of_25_joints_are_given_to_a_gan_of_15(tmp_path):
     poses = pixels(joints=25)
     np.savez(tmp_path / "a.npz", poses=poses, fps=25.0)
     np.savez(tmp_path / "b.npz", poses=poses[:, :15], fps=25.0)
@@ -217,21 +220,82 @@ def test_unusable_given_poses_are_refused(tmp_path):
         complete(untaught(), tmp_path / "a.npz", ["200:"])
     with pytest.raises(UserError, match="no joint 40; there are 9, counted from 0"):
         complete(untaught(), tmp_path / "a.npz", ["0:"], [40])
+    with pytest.raises(UserError, match="1000 s to complete, expected 300 at most"):
+        complete(untaught(), tmp_path / "a.npz", ["0:"], seconds=1000.0)
 
 
-def test_the_likeliest_style_reconstructs_the_poses_best():
-    """The encoder and generator reconstruct poses in the second style, and give zeros in the others."""
+def removing_noise(gan, real, line, fps, skilled):
+    """Return the GAN with a generator that knows the dance's codes in style ``skilled``, and else is a little off."""
+    codes = gan.networks["space"].encode(torch.from_numpy(line.to_steps(real, fps)[0]))
+
+    def predict(noisy, time, given, features, style):
+        assert torch.equal(features, torch.from_numpy(line.features).expand(len(features), -1, -1)) and not given.any()
+        return codes + 0.1 * (style != skilled)[:, None, None]
+
+    return taught(gan, predict)
+
+
+@pytest.mark.parametrize("skilled", [1, 2, 3])
+def test_the_likeliest_style_is_the_one_whose_noise_is_removed_best(skilled):
+    gan, fps = untaught(styles=("a", "b", "c")), 25.0
+    real, line = motion(gan, 100, fps=fps), conditioning.uniform(3.9)
+    real = np.concatenate([real, real[-1:].repeat(25, 0)])  # so that all steps are known
+    line.features[:] = np.random.default_rng(0).normal(size=line.features.shape)
+    assert completion.likeliest_style(removing_noise(gan, real, line, fps, skilled), real, fps, line) == skilled
+
+
+def test_the_style_is_judged_by_what_is_known_alone():
+    """In the second style only the gap is right, in the third all but the gap."""
     gan = untaught(styles=("a", "b", "c"))
-    real = centred(generate.dance(gan, None, 0, seconds=2.0)["poses"])
+    real, line = motion(gan, 100), conditioning.uniform(100 / FPS)
+    given = real.copy()
+    given[20:85] = np.nan  # most of the dance
+    known = line.to_steps(given, FPS)[1]
+    codes = torch.from_numpy(np.nan_to_num(line.to_steps(real, FPS)[0]))
+    codes = gan.networks["space"].encode(codes)
+    right = torch.from_numpy(np.stack([0 * known, ~known, known]).astype(bool))
 
-    class Encoder(torch.nn.Module):
-        def forward(self, poses, style):
-            return poses * (style == 2)[:, None, None], None
+    def predict(noisy, time, given, features, style):
+        return torch.where(right[style - 1][..., None], codes, codes + 1)
 
-    class Generator(torch.nn.Module):
-        def forward(self, latent, style):
-            return latent
+    model = taught(gan, predict)
+    assert completion.likeliest_style(model, given, FPS, line) == 3
+    lost = given.copy()
+    lost[:, 2] = np.nan  # no pose is complete
+    assert completion.likeliest_style(model, lost, FPS, line) == 0
+    assert completion.likeliest_style(untaught(), real, FPS, line) == 0  # there are no styles
 
-    networks = {"pose_encoder": Encoder(), "pose_generator": Generator(), "generator": gan.networks["generator"]}
-    model = type(gan)(gan.config, gan.poses, torch.nn.ModuleDict(networks), None, (), 1.0, gan.travel)
-    assert completion.likeliest_style(model, real) == 2 and completion.likeliest_style(untaught(), real) == 0
+
+def test_the_noise_of_the_likeliest_style_is_that_of_its_times():
+    """The generator is shown the codes with the stated share of noise."""
+    gan, shown = untaught(styles=("a", "b")), []
+    real, line = random_poses(1, 9).repeat(60, 0), conditioning.uniform(1.5)
+    codes = gan.networks["space"].encode(torch.from_numpy(real[:1]))
+
+    def predict(noisy, time, given, features, style):
+        shown.append(((noisy - (1 - time[:, None, None]) * codes) / time[:, None, None], style.tolist()))
+        return denoising.mix(codes.expand_as(noisy), 0 * noisy, 0 * time)
+
+    completion.likeliest_style(taught(gan, predict), real, FPS, line)
+    assert [style for _, style in shown] == [[1] * len(completion.STYLE_TIMES), [2] * len(completion.STYLE_TIMES)]
+    assert torch.equal(shown[0][0], shown[1][0]) and shown[0][0].std().item() == pytest.approx(NOISE, rel=0.1)
+
+
+def test_the_style_of_given_poses_is_used_without_music(tmp_path, monkeypatch):
+    np.savez(tmp_path / "a.npz", poses=pixels(), fps=25.0)
+    gan, asked = untaught(styles=("a", "b")), []
+    monkeypatch.setattr(completion, "likeliest_style", lambda *given: asked.append(1) or 2)
+    guessed, told, other = (complete(gan, tmp_path / "a.npz", ["0:30"], style=style) for style in (None, "b", "a"))
+    assert len(asked) == 1  # not if a style is asked for
+    np.testing.assert_array_equal(guessed["poses"], told["poses"])
+    assert (guessed["poses"] != other["poses"]).any()
+
+
+def test_a_completed_dance_has_the_root_of_its_skeleton():
+    for joints in (9, 15):
+        gan = untaught(joints)
+        given = motion(gan, 60)[None]
+        given[:, 20:] = np.nan
+        found = complete_poses(gan, given)[0]
+        centre = found[:, 8] if joints == 15 else found - centred(found)
+        assert np.abs(centre).max() < 1e-3

@@ -6,10 +6,11 @@ import torch
 
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
-from learn2dance.gan import dataset, generate, pose_folder
+from learn2dance.gan import dataset, generate, pose_folder, pose_space, pose_training
+from learn2dance.gan.conditioning import FEATURES, STEPS
 from learn2dance.gan.generate import GanModel
 from learn2dance.gan.pose_networks import PoseConfig
-from learn2dance.gan.sequence_networks import SequenceConfig
+from learn2dance.gan.sequence_networks import NOISE, SequenceConfig
 from learn2dance.motion import travel, travel_model
 from learn2dance.motion.travel_model import TravelModel
 from learn2dance.music import features
@@ -30,13 +31,36 @@ def songs(trained):
 TRAVEL = TravelModel((0.2, 0.8), (-0.02, -0.03), (0.5, 0.0), (0.3, 0.02))
 
 
-def untaught(joints=9, styles=(), music=0, top_speed=1e9, clips=()):
-    """Return an untrained GAN, whose steps are as large as after training."""
+def random_poses(count, joints, seed=0):
+    """Return poses (N, J, 2) whose joints are anywhere, except for the root."""
+    poses = np.random.default_rng(seed).normal(size=(count, joints, 2)) / 3
+    return (poses - (poses[:, 8:9] if joints in (15, 25) else poses.mean(1, keepdims=True))).astype(np.float32)
+
+
+def untaught(joints=9, styles=(), music=False, top_speed=1e9, clips=()):
+    """Return an untrained GAN, whose predictions depend on all that it is shown, as after training."""
+    space = pose_space.fit(random_poses(300, joints), mirrored=False)
+    poses, config = PoseConfig(joints, styles, space.latent, 16, 1), SequenceConfig(music, 8, width=32, channels=8)
     torch.manual_seed(0)
-    poses, config = PoseConfig(joints, styles, 4, 16, 1), SequenceConfig(music=music, width=16, channels=8, noise=4)
-    networks = generate.build(config, poses).eval().requires_grad_(False)
-    networks["generator"].shift[-1].weight.mul_(30)
-    return GanModel(config, poses, networks, None, music_styles.collect(styles, list(clips)), top_speed, TRAVEL)
+    networks = generate.build(config, poses)
+    networks["space"].load_state_dict(space.state_dict())
+    with torch.no_grad():
+        for parameter in networks["generator"].parameters():
+            parameter += 0.05 * torch.randn(parameter.shape)
+        networks["generator"].leave.weight.mul_(3)  # motion as large as after training
+    networks = networks.eval().requires_grad_(False)
+    return GanModel(config, poses, networks, music_styles.collect(styles, list(clips)), top_speed, TRAVEL)
+
+
+def taught(gan, predict):
+    """Return the GAN with another generator: ``predict(codes, time, given, features, style)``."""
+
+    class Generator(torch.nn.Module):
+        def forward(self, *shown):
+            return predict(*shown)
+
+    parts = dict(gan.networks.items()) | {"generator": Generator()}
+    return dataclasses.replace(gan, networks=torch.nn.ModuleDict(parts))
 
 
 def test_a_loaded_model_generates_the_same_dance(model, songs, tmp_path):
@@ -48,16 +72,20 @@ def test_a_loaded_model_generates_the_same_dance(model, songs, tmp_path):
     np.testing.assert_equal(dataclasses.asdict(loaded.profiles), dataclasses.asdict(model.profiles))
 
 
-def test_what_is_saved_is_what_was_trained(model, trained):
+def test_what_is_saved_is_what_was_trained(model, gan, trained):
     opened = pose_folder.open_folder(trained / "poses")
-    reader = dataset.DanceReader(opened, model.config.fps)
-    dances = [reader(name).poses for name in opened.train]
-    steps = np.concatenate([np.linalg.norm(np.diff(poses, axis=0), axis=-1).max(1) for poses in dances])
-    slower = np.nanmean(steps[np.isfinite(steps)] * model.config.fps <= model.top_speed)
-    assert slower == pytest.approx(0.999, abs=1.5 / len(steps)) and set(model.styles) == {"waltz", "chacha", "disco"}
-    assert torch.equal(model.music_pca.components, reader.music_pca.components)
-    paths = [(dance.poses, dance.path) for dance in map(reader, opened.train)]
-    assert model.travel == travel_model.fit(paths, model.config.fps) and np.isfinite(paths[0][1]).all()
+    reader = dataset.DanceReader(opened)
+    dances = [reader(name) for name in opened.train]
+    speeds = [np.linalg.norm(np.diff(dance.poses, axis=0), axis=-1).max(1) * dance.fps for dance in dances]
+    speeds = np.concatenate(speeds)
+    slower = np.nanmean(speeds[np.isfinite(speeds)] <= model.top_speed)
+    assert slower == pytest.approx(0.999, abs=1.5 / len(speeds)) and set(model.styles) == {"waltz", "chacha", "disco"}
+    paths = [(dance.poses, dance.path, dance.fps) for dance in dances]
+    assert model.travel == travel_model.fit(paths) and np.isfinite(paths[0][1]).all() and model.config.music
+    space, poses = pose_training.load_poses(gan.with_name("pose_gan.pt"))  # which come along, in half precision
+    for part, expected in ((model.networks["space"], space), (model.networks["pose_generator"], poses)):
+        for key, value in expected.state_dict().items():
+            torch.testing.assert_close(part.state_dict()[key], value.half().float(), atol=0, rtol=0)
 
 
 def test_checkpoints_of_other_shapes_are_refused(gan, trained, tmp_path):
@@ -67,7 +95,7 @@ def test_checkpoints_of_other_shapes_are_refused(gan, trained, tmp_path):
         {"config": {"wide": 3}},
         {"poses": {"joints": 15}},
         {"network": {}},
-        {"music_pca": {"mean": 0}},
+        {"profiles": {}},
         {"travel": {"memory": (0.0, 0.0)}},
     ):
         torch.save(parts | changed, tmp_path / "other.pt")
@@ -91,7 +119,7 @@ def test_a_dance_travels_within_the_stage(model, songs):
         dances = [generate.dance(model, songs[0], seed, stage=stage) for seed in range(3)]
         for dance in dances:
             across = dance["poses"][:, 8, 0]
-            assert 0.2 < np.abs(across).max() <= stage / 2 and np.ptp(dance["nearer"]) > 0
+            assert 0.05 < np.abs(across).max() <= stage / 2 and np.ptp(dance["nearer"]) > 0
             assert np.abs(dance["nearer"]).max() <= travel.DEPTH / 2 + 1e-6
         assert (dances[0]["poses"][:, 8] != dances[1]["poses"][:, 8]).any()
 
@@ -116,11 +144,79 @@ def test_without_music_the_dance_has_the_given_length(seconds):
     assert not len(found["beats"])
 
 
-def test_a_long_dance_begins_like_a_short_one():
-    """Later steps have no effect on earlier ones, and dances are not generated in windows."""
-    long, short = (generate.dance(untaught(), None, 4, seconds=seconds)["poses"] for seconds in (60, 10))
-    np.testing.assert_allclose(long[:240], short[:240], atol=1e-3)  # the end affects a few steps of the spline
-    assert np.abs(long[-300:] - short[-300:]).max() > 0.01
+def test_noise_becomes_the_predicted_codes():
+    """Here they are the same for all steps, those of one pose."""
+    gan, pose = untaught(), random_poses(1, 9, seed=1)
+    code = gan.networks["space"].encode(torch.from_numpy(pose))[0]
+    certain = taught(gan, lambda codes, *_: code.expand_as(codes))
+    found = generate.generate_steps(certain, np.zeros((2, 5, FEATURES), np.float32), np.zeros(2, np.int64), 0)
+    assert found.shape == (2, 5 * STEPS, 9, 2) and found.dtype == np.float32
+    np.testing.assert_allclose(found, np.broadcast_to(pose, found.shape), atol=1e-4)
+
+
+def test_the_generator_is_shown_the_beats_the_style_and_no_given_code():
+    gan, shown = untaught(styles=("a", "b")), []
+    features = np.random.default_rng(0).normal(size=(2, 5, FEATURES)).astype(np.float32)
+    style = np.array([2, 1])
+
+    def predict(codes, time, given, beats, label):
+        shown.append((codes.shape, float(time[0]), bool(given.any()), label.tolist()))
+        assert torch.equal(beats, torch.from_numpy(features)) and (time == time[0]).all()
+        return 0 * codes
+
+    generate.generate_steps(taught(gan, predict), features, style, 0)
+    assert {shape for shape, *_ in shown} == {(2, 5 * STEPS, gan.poses.latent)}
+    assert shown[0][1] == 1 and not any(given for *_, given, _ in shown)
+    assert {tuple(label) for *_, label in shown} == {(2, 1), (0, 0)}  # with the style and without
+
+
+def test_predictions_move_away_from_those_without_a_style():
+    """Codes are 1 with the style and 0.5 without."""
+    gan = untaught(styles=("a",))
+    certain = taught(gan, lambda codes, time, given, beats, label: (0.5 + 0.5 * label[:, None, None]).expand_as(codes))
+    steps = generate.generate_steps(certain, np.zeros((1, 3, FEATURES), np.float32), np.array([1]), 0)
+    codes = gan.networks["space"].encode(torch.from_numpy(steps))
+    torch.testing.assert_close(codes, torch.full_like(codes, 1 + 0.5 * generate.GUIDANCE), atol=1e-4, rtol=1e-4)
+
+
+def test_known_steps_are_kept_and_shown_to_the_generator_without_noise():
+    gan, known, seen = untaught(), np.full((1, 3 * STEPS, 9, 2), np.nan, np.float32), []
+    known[0, 5:15] = random_poses(10, 9, seed=3)
+    known[0, 20, :4] = random_poses(1, 9, seed=4)[0, :4]  # some joints: the step is not given
+    codes = gan.networks["space"].encode(torch.from_numpy(known[:, 5:15]))
+
+    def predict(noisy, time, given, beats, label):
+        seen.append(given[0].nonzero().ravel().tolist())
+        torch.testing.assert_close(noisy[:, 5:15], codes)
+        return 0 * noisy
+
+    found = generate.generate_steps(
+        taught(gan, predict), np.zeros((1, 3, FEATURES), np.float32), np.array([0]), 0, known=known
+    )
+    assert all(steps == list(range(5, 15)) for steps in seen) and seen
+    np.testing.assert_allclose(found[0, 5:15], known[0, 5:15], atol=1e-4)
+    mean = gan.networks["space"].decode(torch.zeros(gan.poses.latent)).numpy()
+    np.testing.assert_allclose(found[0, :5], np.tile(mean, (5, 1, 1)), atol=1e-4)
+    np.testing.assert_allclose(found[0, 20, :4], known[0, 20, :4], atol=0.3)
+
+
+def test_the_temperature_scales_the_noise():
+    """Normal codes of mean 0: the best prediction is linear in the code, and so is the whole way."""
+    gan = untaught()
+
+    def predict(codes, time, *_):
+        t = time[:, None, None]
+        return (1 - t) / ((1 - t) ** 2 + (NOISE * t) ** 2) * codes
+
+    def codes(seed, temperature):
+        features, style = np.zeros((3, 40, FEATURES), np.float32), np.zeros(3, np.int64)
+        steps = generate.generate_steps(taught(gan, predict), features, style, seed, temperature)
+        return gan.networks["space"].encode(torch.from_numpy(steps))
+
+    usual = codes(0, 1.0)
+    assert usual.mean().abs() < 0.05 and usual.std().item() == pytest.approx(1, abs=0.1)
+    torch.testing.assert_close(codes(0, 0.5), 0.5 * usual, atol=1e-4, rtol=1e-3)
+    assert codes(0, 0.0).abs().max() < 1e-4 and (codes(1, 1.0) - usual).abs().mean() > 0.5
 
 
 def centred(poses):
@@ -136,15 +232,6 @@ def test_no_step_is_above_the_top_speed():
     held = centred(generate.dance(untaught(top_speed=most), None, 0, seconds=40)["poses"])
     assert (np.linalg.norm(np.diff(held, axis=0), axis=-1).max(1) * 30).max() <= 1.001 * most < speed.max()
     assert held.shape == free.shape
-
-
-def test_between_the_steps_the_path_is_smooth():
-    """A path that is a cubic in time is that cubic at any time."""
-    clock, frames = np.arange(30) / 15, np.arange(58) / 30
-    path = torch.from_numpy(np.stack([clock**3 - clock, 2 - clock], 1).astype(np.float32))
-    found = generate.resample_path(path, 15.0, 58, 30.0).numpy()
-    np.testing.assert_allclose(found, np.stack([frames**3 - frames, 2 - frames], 1), atol=1e-4)
-    assert generate.resample_path(path[:2], 15.0, 5, 30.0).shape == (5, 2)
 
 
 def test_the_style_is_chosen_by_metre_and_tempo_unless_given(songs):

@@ -1,157 +1,140 @@
+import numpy as np
 import pytest
 import torch
-from torch import nn
 
+from learn2dance.gan import adversarial, denoising
+from learn2dance.gan.adversarial import Batch
+from learn2dance.gan.conditioning import FEATURES, STEPS
 from learn2dance.gan.pose_networks import PoseConfig
 from learn2dance.gan.sequence_networks import SequenceConfig, SequenceCritic, SequenceGenerator
 
 POSES = PoseConfig(7, ("a", "b"), latent=3)
-CONFIG = SequenceConfig(music=5, steps=20, noise=2, hold=4, width=8, channels=4, lookahead=2)
+CONFIG = SequenceConfig(music=True, beats=8, width=32, channels=8)
+
+
+def shaken(network):
+    """Return the network with random parameters: those that start at 0 would hide what depends on what."""
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter += 0.05 * torch.randn(parameter.shape, generator=rng)
+    return network
 
 
 @pytest.fixture
 def generator():
     torch.manual_seed(0)
-    network = SequenceGenerator(CONFIG, POSES)
-    with torch.no_grad():
-        network.shift[-1].weight.mul_(20)  # as large as what is trained
-    return network
+    return shaken(SequenceGenerator(CONFIG, POSES))
 
 
-def draw(generator, steps, count=3):
+@pytest.fixture
+def critic():
+    torch.manual_seed(0)
+    return shaken(SequenceCritic(CONFIG, POSES))
+
+
+def inputs(beats, count=3):
+    """Return codes, time, given, features and style."""
     rng = torch.Generator().manual_seed(1)
-    c = generator.config
-    music = torch.randn(count, steps + 2 * c.lookahead, c.music, generator=rng)
-    encoded = generator.encode_music(music, torch.arange(count))
-    noise = torch.randn(count, -(-steps // c.hold), c.noise, generator=rng)
-    return encoded, noise, torch.randn(count, 3, generator=rng)
+    codes = torch.randn(count, STEPS * beats, 3, generator=rng)
+    given = torch.rand(count, STEPS * beats, generator=rng) < 0.5
+    features = torch.randn(count, beats, FEATURES, generator=rng)
+    return codes, torch.linspace(0.2, 0.9, count), given, features, torch.arange(count)
 
 
-def posterior(mean):
-    """Return a network whose output is always this mean (N, noise) and a deviation of one."""
-    one = torch.tensor(0.999).expm1().log()  # softplus(one) + 0.001 is one
-
-    class Constant(nn.Module):
-        def forward(self, x):
-            return torch.cat([mean.expand(len(x), -1), one.expand(len(x), mean.shape[-1])], -1)
-
-    return Constant()
-
-
-def test_a_path_is_the_running_sum_of_its_shifts(generator):
-    encoded, noise, first = draw(generator, 11)
-    shifts = []
-    generator.shift.register_forward_hook(lambda module, given, out: shifts.append(out))
-    path, end, _ = generator(encoded, noise, first, generator.start(encoded, first))
-    shifts = torch.stack(shifts, 1)
-    assert path.shape == (3, 11, 3) and shifts.shape == path.shape
-    torch.testing.assert_close(path, first[:, None] + shifts.cumsum(1) - shifts)
-    torch.testing.assert_close(end, first + shifts.sum(1))
-    assert shifts.abs().mean() > 0.01
+@pytest.mark.parametrize("beats", [1, 2, 3, 7, 8, 40])
+def test_a_dance_can_have_any_number_of_beats(generator, critic, beats):
+    codes, *condition = inputs(beats)
+    predicted = generator(codes, *condition)
+    assert predicted.shape == codes.shape and predicted.isfinite().all()
+    assert predicted.std(1).min() > 0  # not one code for all steps
+    if beats >= 4:
+        assert critic(codes, *condition).shape == (3, 3)
 
 
-def test_a_path_in_two_parts_is_the_path_in_one(generator):
-    encoded, noise, first = draw(generator, 22)
-    memory = generator.start(encoded, first)
-    complete = generator(encoded, noise, first, memory)
-    early, *there = generator(encoded[:, :12], noise[:, :3], first, memory)
-    late, *end = generator(encoded[:, 12:], noise[:, 3:], *there)
-    for found, expected in zip((torch.cat([early, late], 1), *end), complete, strict=True):
-        torch.testing.assert_close(found, expected)
+@pytest.mark.parametrize("which", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("beats", [7, 8])
+def test_predictions_and_scores_depend_on_all_that_is_shown(generator, critic, which, beats):
+    """But for which codes are given: that is the generator's business."""
+    before, after = list(inputs(beats)), list(inputs(beats))
+    others = (before[0].flip(1), 0.8 * before[1], ~before[2], before[3].flip(1), (before[4] + 1) % 6)
+    after[which] = others[which]
+    assert (generator(*before) - generator(*after)).abs().amax((1, 2)).min() > 1e-5
+    change = (critic(*before) - critic(*after)).abs()
+    assert change.max() == 0 if which == 2 else change.min() > 1e-6
 
 
-def test_a_step_depends_on_nearby_music_and_the_style(generator):
-    music = torch.randn(1, 20 + 2 * CONFIG.lookahead, 5, generator=torch.Generator().manual_seed(0))
-    changed_music = music.clone()
-    changed_music[0, 10 + CONFIG.lookahead] += 1  # at step 10
-    label = torch.zeros(1, dtype=torch.int64)
-    before, after = generator.encode_music(music, label), generator.encode_music(changed_music, label)
-    other = generator.encode_music(music, 1 + label)
-    changed = (before != after).any(-1)[0]
-    assert before.shape[1] == 20 and changed.nonzero().ravel().tolist() == list(range(8, 13))
-    assert (before != other).any(-1).all()
+def test_dances_of_a_batch_do_not_affect_each_other(generator, critic):
+    arguments = inputs(8)
+    for network in (generator, critic):
+        together = network(*arguments)
+        for i in range(3):
+            torch.testing.assert_close(network(*(part[i : i + 1] for part in arguments))[0], together[i])
 
 
-def test_networks_without_music():
-    generator = SequenceGenerator(SequenceConfig(music=0, noise=2, width=8, channels=4), POSES)
-    encoded = generator.encode_music(torch.zeros(2, 30, 0), torch.tensor([0, 1]))
-    assert encoded.shape[1] == 30 - 2 * generator.config.lookahead and encoded.isfinite().all()
-    critic = SequenceCritic(generator.config, POSES)
-    assert critic(torch.randn(2, 50, 7, 2), torch.zeros(2, 50, 0), torch.tensor([0, 1])).shape == (2,)
+def test_an_untrained_generator_predicts_the_mean():
+    """The mean of all codes is 0, and the best that can be known of noise alone."""
+    codes, *condition = inputs(8)
+    assert (SequenceGenerator(CONFIG, POSES)(codes, *condition) == 0).all()
 
 
-def test_reconstruction_with_the_same_noise_is_the_same_path(generator):
-    """A posterior that equals the prior has no divergence."""
-    encoded, noise, first = draw(generator, 13)
-    expected, *_ = generator(encoded, noise, first, generator.start(encoded, first))
-    generator.posterior = posterior(torch.zeros(2))
-    found, divergence, memory = generator.reconstruct(encoded, expected, noise)
-    torch.testing.assert_close(found, expected[:, 1:], atol=1e-3, rtol=1e-3)
-    assert divergence.shape == (3, 3) and divergence.abs().max() < 1e-4
-    # 12 steps are reconstructed; the path continues from there
-    more, *_ = generator(encoded[:, 12:], noise[:, 3:], found[:, -1], memory)
-    torch.testing.assert_close(more, expected[:, 12:], atol=1e-3, rtol=1e-3)
+def test_half_beats_on_and_after_the_beat_are_told_apart(generator):
+    """Two beats later the same codes and features give the same prediction, but half a beat later not."""
+    codes, time, given, features, style = inputs(96, count=1)
+    codes, features = 0 * codes, 0 * features
+    given = torch.zeros_like(given)
+    found = generator(codes, time, given, features, style)[0].unflatten(0, (192, STEPS // 2))
+    middle = found[92:100]  # half beats, far from the ends
+    torch.testing.assert_close(middle[:4], middle[4:], atol=1e-3, rtol=1e-3)  # two beats later
+    assert (middle[0] - middle[1]).abs().max() > 0.01
 
 
-def test_the_divergence_of_a_normal_distribution_is_half_its_squared_mean(generator):
-    encoded, noise, first = draw(generator, 13)
-    generator.posterior = posterior(torch.tensor([3.0, -1.0]))
-    _, divergence, _ = generator.reconstruct(encoded, torch.zeros(3, 13, 3), noise)
-    torch.testing.assert_close(divergence, torch.full((3, 3), (9 + 1) / 2), atol=1e-3, rtol=0)
+def test_the_critic_scores_motion_on_each_scale(critic):
+    """Codes that jump to and fro from step to step have another score than codes that stay."""
+    codes, *condition = inputs(8)
+    still, jumping = torch.ones_like(codes), torch.ones_like(codes)
+    jumping[:, ::2] = -1
+    change = critic(still, *condition) - critic(jumping, *condition)
+    assert change.shape == (3, 3) and (change.abs() > 1e-4).all()
 
 
-def test_a_rollout_without_observed_steps_is_a_generated_path(generator):
-    encoded, noise, first = draw(generator, 13)
-    expected, *_ = generator(encoded, noise, first, generator.start(encoded, first))
-    known = torch.zeros(3, 13, dtype=torch.bool)
-    known[:, 0] = True
-    nowhere = torch.full((3, 13, 3), 9.0)
-    nowhere[:, 0] = first
-    torch.testing.assert_close(generator.rollout(encoded, nowhere, known, noise), expected)
+def test_all_parameters_have_gradients(generator, critic):
+    for network in (generator, critic):
+        codes, *condition = inputs(8)
+        network(codes, *condition).square().sum().backward()
+        assert all(parameter.grad.abs().max() > 0 for parameter in network.parameters())
 
 
-def test_a_rollout_continues_from_each_observed_step(generator):
-    """The path is generated with this noise, so a posterior with the same mean predicts it."""
-    encoded, noise, first = draw(generator, 13)
-    noise = torch.full_like(noise, 0.7)
-    expected, *_ = generator(encoded, noise, first, generator.start(encoded, first))
-    generator.posterior, known = posterior(torch.full((2,), 0.7)), torch.ones(3, 13, dtype=torch.bool)
-    torch.testing.assert_close(generator.rollout(encoded, expected, known, 0 * noise), expected)
-    shifted = expected.clone()  # the prediction after a shifted step starts there
-    shifted[:, 6] += 1
-    found = generator.rollout(encoded, shifted, known, 0 * noise)
-    torch.testing.assert_close(found[:, :7], expected[:, :7])
-    assert (found[:, 7] - expected[:, 7]).mean() > 0.5
-
-
-def test_all_parts_have_gradients(generator):
-    encoded, noise, first = draw(generator, 13)
-    path, *_ = generator(encoded, noise, first, generator.start(encoded, first))
-    path[:, -1].square().sum().backward(retain_graph=True)
-    parts = ("style", "music_conv", "begin", "cell", "shift")
-    assert all(p.grad.abs().max() > 0 for part in parts for p in getattr(generator, part).parameters())
-    found, divergence, _ = generator.reconstruct(encoded, path.detach(), noise)
-    (found.square().sum() + divergence.sum()).backward()
-    assert all(p.grad.abs().max() > 0 for p in generator.posterior.parameters())
-
-
-@pytest.mark.parametrize("steps", [2, 20, 50])
-def test_the_critic_depends_on_poses_music_style_and_their_order(steps):
+def test_it_learns_to_complete_a_dance_on_the_beat():
+    """A code swings with the bar of four beats, on the side that the style tells; nothing else varies."""
     torch.manual_seed(0)
-    critic = SequenceCritic(SequenceConfig(music=5, steps=steps, channels=4), POSES)
-    poses, music, style = torch.randn(3, steps, 7, 2), torch.randn(3, steps, 5), torch.tensor([0, 1, 5])
-    score = critic(poses, music, style)
-    assert score.shape == (3,)
-    for other in ((poses.flip(1), music, style), (poses, music.flip(1), style), (poses, music, style.flip(0))):
-        assert (critic(*other) - score)[0].abs() > 1e-6
+    networks = SequenceGenerator(CONFIG, POSES), SequenceCritic(CONFIG, POSES)
+    gan = adversarial.DenoisingGan(*networks, decay=0.9)
+    optimisers, rng = adversarial.Optimisers(gan), np.random.default_rng(0)
 
+    def drawn(count):
+        start, style = rng.integers(4, size=count), rng.integers(1, 3, size=count)
+        beat = (start[:, None] + np.arange(8)) % 4
+        features = np.eye(FEATURES)[beat]
+        phase = start[:, None] + np.arange(8 * STEPS) / STEPS
+        codes = np.stack([np.sin(np.pi / 2 * phase), np.cos(np.pi / 2 * phase), 0 * phase + 2 * style[:, None] - 3], 2)
+        codes, features = (torch.from_numpy(part.astype(np.float32)) for part in (codes, features))
+        given = torch.zeros(codes.shape[:2], dtype=torch.bool)
+        given[: count // 2, : 2 * STEPS] = True
+        return Batch(codes, (~given).float(), given, (given, features, torch.from_numpy(style)))
 
-def test_the_critic_standardises_its_input():
-    torch.manual_seed(0)
-    critic = SequenceCritic(CONFIG, POSES)
-    poses, music, style = torch.randn(3, 20, 7, 2), torch.randn(3, 20, 5), torch.tensor([0, 1, 2])
-    score = critic(poses, music, style)
-    critic.mean.fill_(4.0)
-    critic.deviation.fill_(10.0)
-    critic.speed.fill_(10.0)
-    torch.testing.assert_close(critic(10 * poses + 4, music, style), score, atol=1e-4, rtol=1e-4)
+    for step in range(150):
+        optimisers.begin_step(3e-3, adversarial=False)
+        adversarial.generator_step(gan, optimisers.generator, drawn(16), 0.0, torch.Generator().manual_seed(step))
+    batch = drawn(8)
+    noise = torch.randn(batch.codes.shape, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = denoising.sample(
+            lambda noisy, time: gan.average.module(
+                torch.where(batch.given[..., None], batch.codes, noisy), time, *batch.condition
+            ),
+            noise,
+            8,
+        )
+    error = (found - batch.codes).abs()
+    assert error[batch.wanted > 0].mean() < 0.15 and batch.codes.abs().mean() > 0.5

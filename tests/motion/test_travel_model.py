@@ -38,11 +38,22 @@ def wandering(memory, pull, deviation, seconds, seed):
 
 
 def test_the_fit_finds_the_process_that_made_the_paths():
-    dances = [(standing(300), wandering(0.6, -0.05, 0.4, 300, seed)) for seed in range(8)]
-    found = travel_model.fit(dances, FPS)
+    dances = [(standing(300), wandering(0.6, -0.05, 0.4, 300, seed), FPS) for seed in range(8)]
+    found = travel_model.fit(dances)
     # The smoothing of the paths mixes the seconds a little.
     assert found.memory[0] == pytest.approx(0.6, abs=0.12) and found.pull[0] == pytest.approx(-0.05, abs=0.02)
     assert found.deviation[0] == pytest.approx(0.4, rel=0.25) and found.deviation[1] == 0
+
+
+def test_dances_of_other_frame_rates_give_the_same_fit():
+    """A path that is linear within each second, sampled at two frame rates."""
+    found = []
+    for fps in (FPS, 30.0):
+        seconds, motion = np.arange(3000 * fps / FPS) / fps, wandering(0.6, -0.05, 0.4, 200, 0)
+        path = np.stack([np.interp(seconds, np.arange(len(motion)) / FPS, column) for column in motion.T], axis=1)
+        found.append(travel_model.fit([(np.zeros((len(path), 15, 2), np.float32), path, fps)]))
+    assert found[0].memory[0] == pytest.approx(found[1].memory[0], abs=0.01) and found[0].memory[0] > 0.3
+    assert found[0].deviation[0] == pytest.approx(found[1].deviation[0], rel=0.01)
 
 
 NONE = TravelModel((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
@@ -64,13 +75,13 @@ def test_feet_that_drift_to_one_side_do_not_keep_the_dancer_there():
 
 
 def test_paths_vary_as_those_of_the_fit_and_turn_back():
-    dances = [(standing(200), wandering(0.5, -0.03, 0.4, 200, seed)) for seed in range(8)]
-    found, rng = travel_model.fit(dances, FPS), np.random.default_rng(0)
+    dances = [(standing(200), wandering(0.5, -0.03, 0.4, 200, seed), FPS) for seed in range(8)]
+    found, rng = travel_model.fit(dances), np.random.default_rng(0)
     drawn = {
         stage: [travel_model.path_of(found, standing(200), FPS, stage, rng) for _ in range(8)] for stage in (6, 12)
     }
     spread = {stage: np.mean([path[:, 0].std() for path in paths]) for stage, paths in drawn.items()}
-    assert spread[12] == pytest.approx(np.mean([path[:, 0].std() for _, path in dances]), rel=0.25)
+    assert spread[12] == pytest.approx(np.mean([path[:, 0].std() for _, path, _ in dances]), rel=0.25)
     assert 0.3 < spread[6] / spread[12] < 0.7  # half of the stage
     long = travel_model.path_of(found, standing(3000), FPS, 12, rng)[:, 0]
     assert np.abs(long).max() < 8 * spread[12] and abs(long.mean()) < spread[12]
@@ -80,8 +91,8 @@ def test_paths_do_not_grow_whatever_the_data():
     """One dance is too short for all coefficients, and one runs away ever faster."""
     away = np.zeros((60, 3), np.float32)
     away[:, 0] = np.exp(np.arange(60) / FPS)
-    for dance in ((standing(4), away), (standing(3), away[:45])):
-        found = travel_model.fit([dance], FPS)
+    for dance in ((standing(4), away, FPS), (standing(3), away[:45], FPS)):
+        found = travel_model.fit([dance])
         assert 0 <= found.memory[0] < 1 and found.pull[0] < 0
         across = travel_model.path_of(found, standing(4000), FPS, 12, np.random.default_rng(0))[:, 0]
         assert np.isfinite(across).all() and across[30000:].std() <= 2 * across[:30000].std() + 1e-6
@@ -89,9 +100,8 @@ def test_paths_do_not_grow_whatever_the_data():
 
 def test_unknown_paths_leave_the_feet():
     poses = stepping(20, 0.5)
-    found = travel_model.fit(
-        [(poses, np.full((len(poses), 3), np.nan, np.float32)), (poses[:2], poses[:2, 0:3, 0])], FPS
-    )
+    unknown = np.full((len(poses), 3), np.nan, np.float32)
+    found = travel_model.fit([(poses, unknown, FPS), (poses[:2], poses[:2, 0:3, 0], FPS)])
     assert found == NONE
     path = travel_model.path_of(found, poses, FPS, 12, np.random.default_rng(0))
     feet = travel.from_feet(poses, FPS, travel_model.LEAK)
@@ -101,7 +111,7 @@ def test_unknown_paths_leave_the_feet():
 def test_gaps_and_other_skeletons():
     paths = [wandering(0.5, -0.03, 0.4, 60, seed) for seed in range(4)]
     paths[0][200:260] = np.nan
-    found = travel_model.fit([(standing(60, 9), path) for path in paths], FPS)
+    found = travel_model.fit([(standing(60, 9), path, FPS) for path in paths])
     assert found.deviation[0] > 0.2 and found.gain == (0, 0)
     for count in (1, 2, 40):
         path = travel_model.path_of(found, standing(60, 9)[:count], FPS, 12, np.random.default_rng(0))

@@ -1,0 +1,166 @@
+"""Training of a denoising GAN, of poses or of sequences: losses, optimisers, and the steps of critic and generator.
+
+The generator predicts codes from codes with noise (`denoising`). By the squared error alone it predicts the mean of
+what the noise leaves open, so that poses and motion vary too little. The critic compares predicted with real codes, as
+in denoising diffusion GANs (Xiao, Kreis and Vahdat, ICLR 2022). Its loss is relativistic, with gradient penalties on
+real and generated codes, with which training converges without further tricks (Huang et al., "The GAN is dead; long
+live the GAN! A modern GAN baseline", NeurIPS 2024).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.swa_utils import AveragedModel
+
+from learn2dance.gan import denoising
+from learn2dance.gan.pose_networks import draw_noise
+
+DIVERGED = 1e3  # a larger mean gap between the scores of real and generated codes means divergence
+DIVERGED_ERROR = 1e5  # so does a larger denoising loss; predicting the mean of all codes costs 40 at most on average
+MAX_GRADIENT_NORM = 1.0  # the generator's gradient is clipped to this norm
+
+
+WARM_UP = 200  # steps in which the learning rate rises
+ADVERSARIAL_RATE = 0.2  # factor of the learning rate once the critic takes part
+
+
+class Batch(NamedTuple):
+    """Real codes and their conditions.
+
+    ``given`` codes are shown to the generator without noise. Those where ``wanted`` is 0, which are given or unknown,
+    count in no loss.
+    """
+
+    codes: Tensor  # (N, …, latent)
+    wanted: Tensor  # float (N, …)
+    given: Tensor  # bool (N, …)
+    condition: tuple[Tensor, ...]  # further arguments of generator and critic, each (N, …)
+
+    def with_noise(self, noise: Tensor, time: Tensor) -> Tensor:
+        """Return the codes with noise (N, …, latent) of times (N,), but for those that are given."""
+        return torch.where(self.given[..., None], self.codes, denoising.mix(self.codes, noise, time))
+
+    def completed(self, predicted: Tensor) -> Tensor:
+        """Return the codes with the wanted ones replaced by predicted ones."""
+        return torch.where(self.wanted[..., None] > 0, predicted, self.codes)
+
+
+class DenoisingGan(nn.Module):
+    """Generator, critic, and the generator's moving average, which is the result of training.
+
+    ``noise`` is the deviation of the noise that the generator removes.
+    """
+
+    def __init__(self, generator: nn.Module, critic: nn.Module, decay: float, noise: float = 1.0):
+        super().__init__()
+        self.generator, self.critic, self.noise = generator, critic, noise
+        self.average = AveragedModel(generator, multi_avg_fn=_moving_average(decay))
+
+
+def _moving_average(decay: float) -> Callable:
+    """Return the update of an exponential moving average; at first it averages over a ninth of the steps so far."""
+
+    @torch.no_grad()
+    def update(averages: list[Tensor], values: list[Tensor], count: Tensor) -> None:
+        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        for average, value in zip(averages, values, strict=True):
+            average.lerp_(value, share)
+
+    return update
+
+
+class Optimisers:
+    """Adam for generator and critic, with one state."""
+
+    def __init__(self, gan: DenoisingGan):
+        self.both = {name: torch.optim.Adam(getattr(gan, name).parameters()) for name in ("generator", "critic")}
+
+    @property
+    def generator(self) -> torch.optim.Adam:
+        """The generator's optimiser."""
+        return self.both["generator"]
+
+    @property
+    def critic(self) -> torch.optim.Adam:
+        """The critic's optimiser."""
+        return self.both["critic"]
+
+    def begin_step(self, rate: float, adversarial: bool) -> None:
+        """Set the learning rate; without momentum if ``adversarial`` (Huang et al.)."""
+        for optimiser in self.both.values():
+            for group in optimiser.param_groups:
+                group["lr"], group["betas"] = rate, (0.0 if adversarial else 0.9, 0.99)
+
+    def state_dict(self) -> dict:
+        """Return both states."""
+        return {name: optimiser.state_dict() for name, optimiser in self.both.items()}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Load both states."""
+        for name, optimiser in self.both.items():
+            optimiser.load_state_dict(state[name])
+
+
+def learning_rate(step: int, steps: int, pretraining: int, highest: float) -> float:
+    """Return the learning rate at a step, counted from 0, of so many ``steps``, the first of them ``pretraining``.
+
+    In the second half of pretraining it falls to `ADVERSARIAL_RATE` of the highest, and at the end to 0.
+    """
+    if step < pretraining:
+        after_half = max(2 * step / pretraining - 1, 0)
+        return highest * min(1, (step + 1) / WARM_UP) * (1 - (1 - ADVERSARIAL_RATE) * after_half)
+    return highest * ADVERSARIAL_RATE * min(1, 2 * (steps - step) / max(steps - pretraining, 1))
+
+
+def has_diverged(gap: Tensor, error: Tensor) -> bool:
+    """Return whether the gap between the critic's scores, or the generator's error, is too large or not finite."""
+    return not (abs(gap) <= DIVERGED and error <= DIVERGED_ERROR)
+
+
+def critic_step(gan: DenoisingGan, optimiser, batch: Batch, penalty: float, rng: torch.Generator) -> tuple:
+    """Take one step of the critic; return the mean gap between real and generated scores, and the gradient norm²."""
+    time = torch.rand(len(batch.codes), generator=rng)
+    noise, time = gan.noise * draw_noise(batch.codes.shape, rng, batch.codes.device), time.to(batch.codes.device)
+    with torch.no_grad():
+        fake = batch.completed(gan.generator(batch.with_noise(noise, time), time, *batch.condition))
+    both, scores, norms = [batch.codes.detach().clone(), fake], [], []
+    for codes in both:
+        codes.requires_grad_()
+        score = gan.critic(codes, time, *batch.condition)
+        (slope,) = torch.autograd.grad(score.sum(), codes, create_graph=True)
+        scores.append(score)
+        norms.append((slope**2).flatten(1).sum(1).mean())
+    loss = functional.softplus(scores[1] - scores[0]).mean() + penalty / 2 * sum(norms)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return (scores[0] - scores[1]).mean().detach(), sum(norms).detach()
+
+
+def generator_step(gan: DenoisingGan, optimiser, batch: Batch, weight: float, rng: torch.Generator) -> Tensor:
+    """Take one step of the generator and update its average; return the denoising loss.
+
+    ``weight`` is that of the critic's loss, 0 in pretraining.
+    """
+    count, device = len(batch.codes), batch.codes.device
+    time = torch.rand(count, generator=rng) if weight else denoising.draw_times(count, rng)
+    noise, time = gan.noise * draw_noise(batch.codes.shape, rng, device), time.to(device)
+    predicted = gan.generator(batch.with_noise(noise, time), time, *batch.condition)
+    error = denoising.loss(predicted, batch.codes, batch.wanted, time) / gan.noise**2
+    loss = error
+    if weight:
+        gan.critic.requires_grad_(False)
+        with torch.no_grad():
+            real = gan.critic(batch.codes, time, *batch.condition)
+        fake = gan.critic(batch.completed(predicted), time, *batch.condition)
+        loss = loss + weight * functional.softplus(real - fake).mean()
+        gan.critic.requires_grad_(True)
+    optimiser.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(gan.generator.parameters(), MAX_GRADIENT_NORM)
+    optimiser.step()
+    gan.average.update_parameters(gan.generator)
+    return error.detach()

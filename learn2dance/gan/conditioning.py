@@ -61,10 +61,13 @@ class Timeline:
         return sampled.reshape(len(times), *poses.shape[1:]).astype(np.float32), np.isfinite(sampled).all(1)
 
     def to_frames(self, steps: np.ndarray, count: int, fps: float) -> np.ndarray:
-        """Sample poses (steps, J, 2) at frames: float32 (count, J, 2), the first at 0 s."""
+        """Sample poses (steps, J, 2) at frames: float32 (count, J, 2), the first at 0 s.
+
+        From the last step to the end of its beat, motion goes on at the same speed.
+        """
         at = np.interp(np.arange(count) / fps, self.beats, np.arange(len(self.beats))) * STEPS
-        motion = make_interp_spline(np.arange(len(steps)), steps.astype(np.float64), k=3)
-        return motion(np.minimum(at, len(steps) - 1)).astype(np.float32)
+        steps = np.concatenate([steps, 2 * steps[-1:] - steps[-2:-1]]).astype(np.float64)
+        return make_interp_spline(np.arange(len(steps)), steps, k=3)(at).astype(np.float32)
 
 
 def uniform(duration: float) -> Timeline:

@@ -30,12 +30,12 @@ ADVERSARIAL_RATE = 0.2  # factor of the learning rate once the critic takes part
 class Batch(NamedTuple):
     """Real codes and their conditions.
 
-    ``given`` codes are shown to the generator without noise. Those where ``wanted`` is 0, which are given or unknown,
-    count in no loss.
+    Those where ``known`` is 0 count in no loss. ``given`` codes are shown to the generator without noise; it has to
+    return them, so that what it generates beside them continues them.
     """
 
     codes: Tensor  # (N, …, latent)
-    wanted: Tensor  # float (N, …)
+    known: Tensor  # float (N, …)
     given: Tensor  # bool (N, …)
     condition: tuple[Tensor, ...]  # further arguments of generator and critic, each (N, …)
 
@@ -44,8 +44,8 @@ class Batch(NamedTuple):
         return torch.where(self.given[..., None], self.codes, denoising.mix(self.codes, noise, time))
 
     def completed(self, predicted: Tensor) -> Tensor:
-        """Return the codes with the wanted ones replaced by predicted ones."""
-        return torch.where(self.wanted[..., None] > 0, predicted, self.codes)
+        """Return the codes with the known ones replaced by predicted ones."""
+        return torch.where(self.known[..., None] > 0, predicted, self.codes)
 
 
 class DenoisingGan(nn.Module):
@@ -149,7 +149,7 @@ def generator_step(gan: DenoisingGan, optimiser, batch: Batch, weight: float, rn
     time = torch.rand(count, generator=rng) if weight else denoising.draw_times(count, rng)
     noise, time = gan.noise * draw_noise(batch.codes.shape, rng, device), time.to(device)
     predicted = gan.generator(batch.with_noise(noise, time), time, *batch.condition)
-    error = denoising.loss(predicted, batch.codes, batch.wanted, time) / gan.noise**2
+    error = denoising.loss(predicted, batch.codes, batch.known, time) / gan.noise**2
     loss = error
     if weight:
         gan.critic.requires_grad_(False)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import binary_dilation
 
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
@@ -19,7 +20,8 @@ from learn2dance.gan.sequence_networks import NOISE
 from learn2dance.motion import kinematics, skeleton, travel
 
 MAX_SECONDS = 300.0  # seconds: the longest completion
-TEMPERATURE = 0.5  # deviation of the noise relative to that in training: with less, completions are nearer to the mean
+SPREAD = 0.5  # deviation of the noise relative to that in training: with less, completions are nearer to the mean
+FADE = 3.0  # seconds: in them, an error of given joints fades out in generated frames
 STYLE_TIMES = (0.3, 0.5, 0.7)  # times at which the denoising errors of the styles are compared
 
 
@@ -34,12 +36,22 @@ def complete_poses(
     """
     known = np.stack([line.to_steps(poses, fps)[0] for line, poses in zip(timelines, given, strict=True)])
     features = np.stack([line.features for line in timelines])
-    steps = generate.generate_steps(gan, features, style, seed, TEMPERATURE, known, guidance=0.0)
+    steps = generate.generate_steps(gan, features, style, seed, SPREAD, known, guidance=0.0)
     count = given.shape[1]
     poses = np.stack([line.to_frames(part, count, fps) for line, part in zip(timelines, steps, strict=True)])
-    # What is left of the known joints' error is removed, and fades in between, so that motion stays continuous.
-    error = np.stack([kinematics.fill_gaps(part.reshape(count, -1)) for part in given - poses])
+    error = np.stack([fade(part.reshape(count, -1), 1 + round(FADE * fps)) for part in given - poses])
     return np.where(np.isfinite(given), given, poses + error.reshape(poses.shape)).astype(np.float32)
+
+
+def fade(error: np.ndarray, frames: int) -> np.ndarray:
+    """Fill gaps (NaN) in the error of known values (T, D): beside each of them it falls to 0 in so many frames.
+
+    With it, what is generated continues what is given without a jump. In shorter gaps it leads from one end to the
+    other.
+    """
+    error = np.pad(error, ((frames, frames), (0, 0)), constant_values=np.nan)
+    near = binary_dilation(np.isfinite(error), np.ones((3, 1)), iterations=frames - 1)
+    return kinematics.fill_gaps(np.where(near, error, 0))[frames:-frames]
 
 
 @torch.inference_mode()

@@ -21,7 +21,8 @@ from learn2dance.music.styles import Profiles
 
 PARTS = ("space", "pose_generator", "generator")
 DENOISING_STEPS = 16  # steps of `denoising.sample`
-GUIDANCE = 1.0  # predictions move away from those without a style by this factor (Ho and Salimans, 2022)
+GUIDANCE = 1.25  # predictions move away from those without a style by this factor (Ho and Salimans, 2022)
+SPREAD = 1.15  # deviation of the noise relative to that in training: with more, dances differ more
 
 
 @dataclass(frozen=True)
@@ -107,29 +108,28 @@ def generate_steps(
     features: np.ndarray,
     style: np.ndarray,
     seed: int,
-    temperature: float = 1.0,
+    spread: float = SPREAD,
     known: np.ndarray | None = None,
     guidance: float = GUIDANCE,
 ) -> np.ndarray:
     """Generate dances of equal length: poses float32 (N, S, J, 2) at the steps.
 
-    ``features`` float32 (N, B, FEATURES) are those of their timelines, ``style`` int64 (N,) the labels, ``temperature``
+    ``features`` float32 (N, B, FEATURES) are those of their timelines, ``style`` int64 (N,) the labels, ``spread``
     the noise's deviation relative to that in training; ``guidance`` is how far predictions move away from those without
-    a style. ``known`` float32 (N, S, J, 2) are poses to complete, NaN where a joint is to be generated; known joints
-    are approximated.
-
-    Known codes are put in the place of predicted ones at each step of denoising (Lugmayr et al., "RePaint", CVPR 2022).
+    a style. ``known`` float32 (N, S, J, 2) are poses to complete, NaN where a joint is to be generated. Complete poses
+    are given to the generator, which returns them approximately. Of other poses, known joints are put in the place of
+    predicted ones at each step of denoising (Lugmayr et al., "RePaint", CVPR 2022), also approximately.
     """
     space, generator = gan.networks["space"], gan.networks["generator"]
     device, rng = space.mean.device, torch.Generator().manual_seed(seed)
     features, style = torch.from_numpy(features).to(device), torch.from_numpy(style).to(device)
     shape = (len(features), features.shape[1] * conditioning.STEPS, gan.poses.latent)
-    noise = NOISE * temperature * draw_noise(shape, rng, device)
+    noise = NOISE * spread * draw_noise(shape, rng, device)
     given, codes = torch.zeros(shape[:2], dtype=torch.bool, device=device), torch.zeros_like(noise)
     if known is not None:
         known = torch.from_numpy(known).to(device)
-        joints = known.isfinite()
-        given = joints.all(-1).all(-1)
+        given = known.isfinite().all(-1).all(-1)
+        joints = known.isfinite() & ~given[..., None, None]
         codes = space.encode(torch.where(given[..., None, None], known, space.mean.view(-1, 2)))
 
     def predict(noisy: Tensor, time: Tensor) -> Tensor:
@@ -155,8 +155,8 @@ def dance(
 ) -> dict:
     """Generate a dance to a song, or of ``seconds`` without music: the arrays of a ``dance`` file, without tokens.
 
-    ``music`` is a ``music`` file or `features.features`. Each seed gives another dance. ``temperature`` is the
-    deviation of the noise: below 1 gives likelier moves, above 1 more variety. ``stage`` is the width, in torso
+    ``music`` is a ``music`` file or `features.features`. Each seed gives another dance. ``temperature`` scales
+    the noise: below 1 gives likelier moves, above 1 more variety. ``stage`` is the width, in torso
     lengths, that the dance keeps to.
     """
     music, index = gan.choose_style(music, style)
@@ -164,7 +164,7 @@ def dance(
     if music is not None:
         seconds, beats = music["duration"], beat_grid.extend(music["beats"], music["duration"])[0]
     timeline = gan.timeline(music, seconds)
-    steps = generate_steps(gan, timeline.features[None], np.array([index]), seed, temperature)[0]
+    steps = generate_steps(gan, timeline.features[None], np.array([index]), seed, SPREAD * temperature)[0]
     poses = timeline.to_frames(steps, int(np.ceil(seconds * FPS)), FPS)
     path = travel_model.path_of(gan.travel, poses, FPS, stage, np.random.default_rng(seed))
     poses, path = kinematics.limit_speed(poses, gan.top_speed / FPS, path)

@@ -35,7 +35,7 @@ class SequenceSampler:
         """Draw a batch of ``count`` sequences; their conditions are ``given``, the beats' features, and the style."""
         size = STEPS * self.beats
         poses = np.empty((count, size, *self.dances[0].steps.shape[1:]), np.float32)
-        wanted, given = np.zeros((count, size), np.float32), np.zeros((count, size), bool)
+        known, given = np.zeros((count, size), np.float32), np.zeros((count, size), bool)
         features, style = np.zeros((count, self.beats, FEATURES), np.float32), np.zeros(count, np.int64)
         for i, index in enumerate(rng.choice(len(self.dances), size=count, p=self.shares)):
             dance = self.dances[index]
@@ -44,17 +44,16 @@ class SequenceSampler:
             steps = STEPS * beat + np.arange(size)
             inside = (steps >= 0) & (steps < len(dance.steps))
             steps = steps.clip(0, len(dance.steps) - 1)
-            known = inside & dance.known[steps]
+            known[i] = inside & dance.known[steps]
             poses[i], style[i] = dance.steps[steps], dance.style * (rng.random() >= NO_STYLE_SHARE)
             if self.mirrored and rng.random() < 0.5:
                 poses[i] = skeleton.mirror(poses[i])
                 style[i] += self.mirrored
             if rng.random() >= NO_MUSIC_SHARE:
                 features[i] = dance.timeline.features[np.arange(beat, beat + self.beats).clip(0, count_beats - 1)]
-            given[i] = known & draw_given(size, rng)
-            wanted[i] = known & ~given[i]
+            given[i] = (known[i] > 0) & draw_given(size, rng)
         codes = space.encode(torch.from_numpy(poses).to(device))
-        rest = [torch.from_numpy(part).to(device) for part in (wanted, given, features, style)]
+        rest = [torch.from_numpy(part).to(device) for part in (known, given, features, style)]
         return Batch(codes, rest[0], rest[1], tuple(rest[1:]))
 
 

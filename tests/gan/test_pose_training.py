@@ -83,7 +83,7 @@ def test_half_of_a_batch_is_mirrored():
     np.testing.assert_allclose(real[~mirrored][0], poses[0], atol=0.1)
     x, y = poses[0, 5]
     np.testing.assert_allclose(real[mirrored][0, 2], [-x, y], atol=0.1)  # right shoulder from the left
-    assert batch.codes.shape == (400, space.latent) and (batch.wanted == 1).all() and not batch.given.any()
+    assert batch.codes.shape == (400, space.latent) and (batch.known == 1).all() and not batch.given.any()
 
 
 def test_poses_are_drawn_with_their_styles_and_stay_as_they_are():

@@ -182,7 +182,7 @@ def test_generator_and_critic_learn_from_dances(networks):
 
     @torch.no_grad()
     def error():
-        return float(denoising.loss(gan.generator(noisy, time, *unseen.condition), unseen.codes, unseen.wanted, time))
+        return float(denoising.loss(gan.generator(noisy, time, *unseen.condition), unseen.codes, unseen.known, time))
 
     before = error()
     for step in range(150):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from learn2dance import cli
 from learn2dance.cli import log
+from learn2dance.gan import options
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -26,7 +27,6 @@ def main(argv: list[str] | None = None) -> None:
     import numpy as np
     import torch
 
-    from learn2dance import threads
     from learn2dance.data.training_run import TrainingRun
     from learn2dance.gan import adversarial, dataset, generate, pose_folder, sampler, sequence_training
     from learn2dance.gan.sequence_networks import NOISE, SequenceConfig, SequenceCritic, SequenceGenerator
@@ -49,8 +49,8 @@ def main(argv: list[str] | None = None) -> None:
     config = SequenceConfig(reader.music, args.beats, args.width, args.channels)
     networks = SequenceGenerator(config, poses.config), SequenceCritic(config, poses.config)
     gan = adversarial.DenoisingGan(*networks, args.decay, NOISE).to(device)
-    optimisers = adversarial.Optimisers(gan)
-    run.begin(gan, optimisers)
+    training = adversarial.Training(gan, args)
+    run.begin(gan, training.optimisers)
     model = sequence_training.ModelBuilder(space, poses, reader.profiles, train.data)
     log.info("%d dances for training%s, %d for validation, with%s music, on %s", len(train.data),
              "" if train.everything else " at a time", len(val), "" if reader.music else "out", device)  # fmt: skip
@@ -58,22 +58,12 @@ def main(argv: list[str] | None = None) -> None:
     log.info("the path over the floor is known in %d of %d training dances", known, len(train.data))
     log.info("training dances: %s", sequence_training.score_training_dances(train.data, val))
 
-    gap = norm = torch.zeros(())
     for step in run.steps():
-        if args.threads == 0 and step % 50 == 0:
-            threads.limit(0)  # the number of idle cores changes
         if train.advance(step):
             batches = sampler.SequenceSampler(train.data, args.beats, mirrored)
-        weight = args.critic_weight if step >= args.pretrain_steps else 0.0
-        rate = adversarial.learning_rate(step, args.steps, args.pretrain_steps, args.lr)
-        optimisers.begin_step(rate, bool(weight))
-        rng = torch.Generator().manual_seed(args.seed * 2**32 + step)  # for noise and times
-        batch = batches.draw(args.batch, space, run.rng, device)
-        if weight:
-            gap, norm = adversarial.critic_step(gan, optimisers.critic, batch, args.penalty, rng)
-        error = adversarial.generator_step(gan, optimisers.generator, batch, weight, rng)
-        if adversarial.has_diverged(gap, error):
-            run.diverged(f"critic score gap {gap:.3g}, denoising loss {error:.3g}")
+        losses = training.step(step, partial(batches.draw, args.batch, space, run.rng, device))
+        if problem := adversarial.divergence(losses):
+            run.diverged(problem)
         if run.is_validation_step():
             trained = model(config, gan.average.module)
             fake = sequence_training.generate_dances(trained, val, args.seed)
@@ -81,7 +71,6 @@ def main(argv: list[str] | None = None) -> None:
             scores |= sequence_training.bar_locking(val, fake)
             if not args.no_video:
                 sequence_training.render_comparison(val[0], fake[0], run.folder / f"step_{run.step:06d}.mp4")
-            losses = {"denoising loss": error, "critic gap": gap, "gradient norm²": norm}
             run.validated(scores["FID"], partial(generate.save, gan=trained), scores, losses)
     run.finish("FID")
     log.info("next: python eval.py --model %s --audio song.mp3", run.out)
@@ -97,25 +86,11 @@ def arguments(argv: list[str] | None):
     group = parser.add_argument_group("networks")
     group.add_argument("--width", type=cli.multiple_of(32), default=128, help="of the generator (%(default)s)")
     group.add_argument("--channels", type=number, default=96, help="of the critic (%(default)s)")
-    group = parser.add_argument_group("training")
+    group = options.add_training(parser, "sequence")
     group.add_argument("--beats", type=number, default=16, help="beats per sequence (%(default)s)")
-    group.add_argument("--steps", type=number, default=7000, help="of the generator (%(default)s)")
-    hint = "first steps, in which the generator trains without the critic (%(default)s)"
-    group.add_argument("--pretrain-steps", type=cli.whole_number, default=6000, help=hint)
-    group.add_argument("--batch", type=number, default=64, help="sequences per step (%(default)s)")
-    hint = "learning rate in pretraining, of which a fifth remains later (%(default)s)"
-    group.add_argument("--lr", type=cli.positive(float), default=1e-3, help=hint)
-    hint = "loss weight of the critic's score (%(default)s)"
-    group.add_argument("--critic-weight", type=cli.positive(float), default=0.5, help=hint)
-    hint = "weight of the critic's gradient penalties (%(default)s)"
-    group.add_argument("--penalty", type=cli.positive(float), default=10.0, help=hint)
-    fraction = cli.number_between(0, 1)
-    group.add_argument("--decay", type=fraction, default=0.999, help="of the moving average (%(default)s)")
-    group.add_argument("--no-mirror", action="store_true", help="do not train on mirrored copies of the dances")
-    group.add_argument("--every", type=number, default=500, help="steps between validations (%(default)s)")
     group.add_argument("--no-video", action="store_true", help="write no videos of real and generated dances")
-    hint = "steps between new samples of the dances, if not all fit into memory (%(default)s)"
-    group.add_argument("--resample-every", type=number, default=500, help=hint)
+    parser.set_defaults(steps=10500, pretrain_steps=9000, batch=64, critic_weight=0.5, penalty=10.0)
+    parser.set_defaults(every=500, resample_every=500)
     args = parser.parse_args(argv)
     if args.beats < 4:
         parser.error("--beats: the critic needs four or more, since it scores bars")

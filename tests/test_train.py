@@ -4,8 +4,8 @@ import sys
 import time
 
 import pytest
-import torch
 from conftest import QUICK, ROOT
+from interruption import interrupt, same
 
 from learn2dance.data import checkpoint, data_root, npz
 from learn2dance.music2pose import training
@@ -31,14 +31,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, run_stage):
     whole = models(root)
     for name in whole:
         (root / "models" / name).unlink()
-    command = [sys.executable, "train.py", str(root), *LONGER]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith("step 15"):
-            break
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and said.startswith("interrupted") and said.count("\n") == 1
+    interrupt(["train.py", root, *LONGER], "step 15")
     assert not [p.name for p in (root / "models").iterdir() if p.name.startswith(".")]
     assert 15 <= checkpoint.load(root / "models" / "music2pose.last.pt", "music2pose training")["step"] < 100
     ended = run_stage("train.py", root, *LONGER, "--resume")
@@ -49,17 +42,6 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, run_stage):
         checkpoint.load(root / "models" / name, "music2pose training") for name in ("music2pose.last.pt", "whole.pt")
     )
     assert same(*states)  # bit for bit; their pickles may share strings differently
-
-
-def same(a, b):
-    """Compare nested containers of tensors and values for equality."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b
 
 
 def test_one_style_alone(root, run_stage):

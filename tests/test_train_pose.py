@@ -1,33 +1,15 @@
-import signal
-import subprocess
-import sys
-
 import numpy as np
 import pytest
-from conftest import ROOT
-from test_train import same
+from interruption import interrupt, same, stop_at
 
 import train_pose
 from learn2dance.data import checkpoint, npz
 from learn2dance.errors import UserError
-from learn2dance.gan import adversarial, pose_folder, pose_space, pose_training
+from learn2dance.gan import pose_folder, pose_space, pose_training
 from learn2dance.motion import travel
 from learn2dance.music2pose import training
 
 QUICK = "--steps 40 --every 10 --width 16 --layers 1 --batch 16 --pretrain-steps 20".split()
-
-
-def stop_at(step, monkeypatch):
-    """Let training be interrupted in this step of the generator, counted from 0."""
-    take_step, steps = adversarial.generator_step, []
-
-    def counted(*given):
-        steps.append(1)
-        if len(steps) > step:
-            raise KeyboardInterrupt
-        return take_step(*given)
-
-    monkeypatch.setattr(adversarial, "generator_step", counted)
 
 
 def test_the_poses_of_a_data_root(root, run_stage):
@@ -37,8 +19,8 @@ def test_the_poses_of_a_data_root(root, run_stage):
     assert [p.name for p in sorted(runs.glob("*.png"))] == [f"step_{step:06d}.png" for step in (10, 20, 30, 40)]
     assert (runs / "step_000040.png").read_bytes()[:4] == b"\x89PNG"
     curve = training.history(runs)
-    assert {"val/FID", "val/FID_g", "val/precision", "train/critic gap", "train/gradient norm²"} <= set(curve)
-    assert (curve["train/critic gap"][:2, 1] == 0).all() and (curve["train/critic gap"][2:, 1] != 0).all()
+    assert {"val/FID", "val/FID_g", "val/precision", "train/critic score gap", "train/gradient norm²"} <= set(curve)
+    assert (curve["train/critic score gap"][:2, 1] == 0).all() and (curve["train/critic score gap"][2:, 1] != 0).all()
     space, generator = pose_training.load_poses(root / "models" / "pose_gan.pt")
     poses = npz.load_poses(next((root / "poses").glob("*.npz")))
     poses, *_ = travel.split(poses["poses"], poses["fps"], poses["y_up"], poses["nearer"], poses["travel"])
@@ -66,13 +48,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root):
     whole, parts = root / "models" / "whole.pt", root / "models" / "parts.pt"
     asked = [str(root / "poses"), *QUICK, "--steps", "120", "--every", "15", "--pretrain-steps", "60"]
     train_pose.main([*asked, "--quiet", "--out", str(whole)])
-    command = [sys.executable, "train_pose.py", *asked, "--out", str(parts)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith("step 30"):
-            break
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60)[1].startswith("interrupted") and process.returncode == 130
+    interrupt(["train_pose.py", *asked, "--out", parts], "step 30:")
     assert 30 <= checkpoint.load(parts.with_suffix(".last.pt"), "pose_gan training")["step"] < 120
     train_pose.main([*asked, "--quiet", "--out", str(parts), "--resume"])
     assert parts.read_bytes() == whole.read_bytes()

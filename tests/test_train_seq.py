@@ -1,14 +1,11 @@
 import shutil
-import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
-from conftest import QUICK_PATHS, QUICK_POSES, ROOT
+from conftest import QUICK_PATHS, QUICK_POSES
 from format_samples import TRUTH
-from test_train import same
+from interruption import interrupt, same, stop_at
 
 import train_pose
 import train_seq
@@ -42,11 +39,13 @@ def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
     runs = models / "runs" / "seq_gan"
     assert [p.name for p in sorted(runs.glob("*.mp4"))] == ["step_000004.mp4", "step_000008.mp4"]
     curve = training.history(runs)
-    assert {"val/FID_k", "val/FID_g", "val/jerk", "val/bar_locking", "train/critic gap"} <= set(curve)
+    assert {"val/FID_k", "val/FID_g", "val/jerk", "val/bar_locking", "train/critic score gap"} <= set(curve)
     best = checkpoint.load(models / "seq_gan.pt", "seq_gan")
     assert best["loss"] == pytest.approx(curve["val/FID"][:, 1].min(), rel=1e-5)
     np.testing.assert_allclose(curve["val/FID"][:, 1], curve["val/FID_k"][:, 1] + curve["val/FID_g"][:, 1], rtol=1e-5)
-    assert curve["train/critic gap"][0, 1] == 0 != curve["train/critic gap"][1, 1]  # the critic joins after step 4
+    assert (
+        curve["train/critic score gap"][0, 1] == 0 != curve["train/critic score gap"][1, 1]
+    )  # the critic joins after step 4
     model = generate.load(models / "seq_gan.pt")
     assert model.config.music and model.styles == ("chacha", "disco", "waltz") and len(model.profiles.style) == 3
     before = (models / "seq_gan.pt").stat().st_mtime_ns
@@ -59,30 +58,11 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, gan, pose_gan, 
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
     train(root, pose_gan, whole, *longer)
     asked = [root / "poses", "--pose-gan", pose_gan, "--out", parts, "--no-video", *QUICK_PATHS, *longer]
-    command = [sys.executable, "train_seq.py", *map(str, asked)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith("step 12:"):
-            break
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60)[1].startswith("interrupted") and process.returncode == 130
+    interrupt(["train_seq.py", *asked], "step 12:")
     assert 12 <= checkpoint.load(tmp_path / "parts.last.pt", "seq_gan training")["step"] < 30
     train(root, pose_gan, parts, *longer, "--resume")
     assert parts.read_bytes() == whole.read_bytes()
     assert same(*(checkpoint.load(path.with_suffix(".last.pt"), "seq_gan training") for path in (whole, parts)))
-
-
-def stop_at(step, monkeypatch):
-    """Let training be interrupted in this step of the generator, counted from 0."""
-    take_step, steps = adversarial.generator_step, []
-
-    def counted(*given):
-        steps.append(1)
-        if len(steps) > step:
-            raise KeyboardInterrupt
-        return take_step(*given)
-
-    monkeypatch.setattr(adversarial, "generator_step", counted)
 
 
 def test_of_dances_that_do_not_fit_it_resumes_exactly_too(root, pose_gan, tmp_path, monkeypatch):

@@ -15,14 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
+from learn2dance import threads
 from learn2dance.gan import denoising
 from learn2dance.gan.pose_networks import draw_noise
 
 DIVERGED = 1e3  # a larger mean gap between the scores of real and generated codes means divergence
 DIVERGED_ERROR = 1e5  # so does a larger denoising loss; predicting the mean of all codes costs 40 at most on average
 MAX_GRADIENT_NORM = 1.0  # the generator's gradient is clipped to this norm
-
-
 WARM_UP = 200  # steps in which the learning rate rises
 ADVERSARIAL_RATE = 0.2  # factor of the learning rate once the critic takes part
 
@@ -115,11 +114,6 @@ def learning_rate(step: int, steps: int, pretraining: int, highest: float) -> fl
     return highest * ADVERSARIAL_RATE * min(1, 2 * (steps - step) / max(steps - pretraining, 1))
 
 
-def has_diverged(gap: Tensor, error: Tensor) -> bool:
-    """Return whether the gap between the critic's scores, or the generator's error, is too large or not finite."""
-    return not (abs(gap) <= DIVERGED and error <= DIVERGED_ERROR)
-
-
 def critic_step(gan: DenoisingGan, optimiser, batch: Batch, penalty: float, rng: torch.Generator) -> tuple:
     """Take one step of the critic; return the mean gap between real and generated scores, and the gradient norm²."""
     time = torch.rand(len(batch.codes), generator=rng)
@@ -164,3 +158,31 @@ def generator_step(gan: DenoisingGan, optimiser, batch: Batch, weight: float, rn
     optimiser.step()
     gan.average.update_parameters(gan.generator)
     return error.detach()
+
+
+class Training:
+    """Trains a GAN by the options of `options.add_training`."""
+
+    def __init__(self, gan: DenoisingGan, args):
+        self.gan, self.args, self.optimisers = gan, args, Optimisers(gan)
+        self.gap = self.norm = torch.zeros(())
+
+    def step(self, step: int, draw: Callable[[], Batch]) -> dict[str, Tensor]:
+        """Take a step, counted from 0, on a batch that is drawn; return the losses of critic and generator."""
+        args, optimisers = self.args, self.optimisers
+        if args.threads == 0 and step % 50 == 0:
+            threads.limit(0)  # the number of idle cores changes
+        weight = args.critic_weight if step >= args.pretrain_steps else 0.0
+        optimisers.begin_step(learning_rate(step, args.steps, args.pretrain_steps, args.lr), bool(weight))
+        rng, batch = torch.Generator().manual_seed(args.seed * 2**32 + step), draw()  # for noise and times
+        if weight:
+            self.gap, self.norm = critic_step(self.gan, optimisers.critic, batch, args.penalty, rng)
+        error = generator_step(self.gan, optimisers.generator, batch, weight, rng)
+        return {"denoising loss": error, "critic score gap": self.gap, "gradient norm²": self.norm}
+
+
+def divergence(losses: dict[str, Tensor]) -> str:
+    """Return what is wrong, as text, if the critic's or the generator's loss is too large or not finite; else ""."""
+    gap, error = losses["critic score gap"], losses["denoising loss"]
+    fine = abs(gap) <= DIVERGED and error <= DIVERGED_ERROR
+    return "" if fine else f"critic score gap {gap:.3g}, denoising loss {error:.3g}"

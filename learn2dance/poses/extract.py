@@ -20,7 +20,7 @@ from pathlib import Path
 
 from learn2dance import cli
 from learn2dance.cli import log
-from learn2dance.data import clips_table, data_root
+from learn2dance.data import clips_table, data_root, openpose_files
 from learn2dance.data.clip_names import VIDEO, ignored
 from learn2dance.data.temporary import atomic_folder, temporary_folder
 from learn2dance.errors import UserError
@@ -141,8 +141,9 @@ def _detect(footage, target: Path, clip: str, backend: str, image: str, python: 
         with contextlib.closing(mediapipe.detect(footage, python)) as found:
             for t, joints in enumerate(cli.progress(found, clip, footage.frames)):
                 seen += joints is not None
-                file = target / f"{clip}_{t:012}_keypoints.json"
-                file.write_text(mediapipe.openpose_json(joints), encoding="ascii")
+                file = target / openpose_files.name(clip, t)
+                people = [] if joints is None else [joints]
+                file.write_text(openpose_files.text(people), encoding="ascii")
         return seen
 
     with temporary_folder(target.parent) as folder:

@@ -28,7 +28,6 @@ _LANDMARKS = {
     "RKnee": [26], "LAnkle": [27], "RAnkle": [28], "LHeel": [29], "RHeel": [30], "LBigToe": [31], "RBigToe": [32],
     "Neck": [11, 12], "MidHip": [23, 24],
 }  # fmt: skip
-_EMPTY = [f"{part}_keypoints_{d}d" for d in (2, 3) for part in ("pose", "face", "hand_left", "hand_right")][1:]
 
 
 def detect(footage: video_reader.Footage, python: str) -> Iterator[np.ndarray | None]:
@@ -70,12 +69,3 @@ def body_25(landmarks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         joint = [*points[numbers, :2].mean(0), points[numbers, 2].min()]
         joints[BODY_25.index(name)] = joint if joint[2] > 0 else 0
     return joints
-
-
-def openpose_json(joints: np.ndarray | None) -> str:
-    """Return one frame as OpenPose's JSON: one person with these joints (25, 3), or nobody if None."""
-    if joints is None:
-        return '{"version":1.3,"people":[]}'
-    numbers = ",".join(f"{value:.6g}" for value in np.ravel(joints))
-    empty = ",".join(f'"{key}":[]' for key in _EMPTY)
-    return f'{{"version":1.3,"people":[{{"person_id":[-1],"pose_keypoints_2d":[{numbers}],{empty}}}]}}'

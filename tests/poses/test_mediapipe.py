@@ -1,8 +1,7 @@
-import json
-
 import numpy as np
 import pytest
 
+from learn2dance.data import openpose_files
 from learn2dance.motion.skeleton import BODY_25
 from learn2dance.poses import mediapipe
 from learn2dance.poses.formats import openpose_json
@@ -51,25 +50,11 @@ def test_what_is_outside_the_picture_is_not_seen(place):
     assert (joints[:, 2] > 0).sum() == 20
 
 
-def test_the_file_is_openposes():
-    joints = mediapipe.body_25(person(), (640, 480))
-    frame = json.loads(mediapipe.openpose_json(joints))
-    assert frame["version"] == 1.3
-    (one,) = frame["people"]
-    # the keys of OpenPose 1.7's own files
-    assert list(one) == ["person_id"] + [
-        f"{part}_keypoints_{d}d" for d in (2, 3) for part in ("pose", "face", "hand_left", "hand_right")
-    ]
-    assert one["person_id"] == [-1]
-    np.testing.assert_allclose(np.reshape(one["pose_keypoints_2d"], (25, 3)), joints, rtol=1e-5)
-    assert json.loads(mediapipe.openpose_json(None)) == {"version": 1.3, "people": []}
-
-
 def test_parse_reads_it(tmp_path):
     joints = mediapipe.body_25(person(), (640, 480))
     files = [
-        ("a_000000000000_keypoints.json", mediapipe.openpose_json(None).encode()),
-        ("a_000000000001_keypoints.json", mediapipe.openpose_json(joints).encode()),
+        ("a_000000000000_keypoints.json", openpose_files.text([]).encode()),
+        ("a_000000000001_keypoints.json", openpose_files.text([joints]).encode()),
     ]
     found = openpose_json.read(tmp_path, files)
     assert (found.frames, found.missing, found.impossible, found.frame.tolist()) == (2, 0, 0, [1])

@@ -1,4 +1,4 @@
-"""Write raw frames as mp4 or gif by ffmpeg, and show videos in notebooks."""
+"""Write raw frames as mp4, gif or PNG files by ffmpeg, and show videos in notebooks."""
 
 import contextlib
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from learn2dance.cli import existing_path, progress
-from learn2dance.data.temporary import atomic, temporary_folder
+from learn2dance.data.temporary import atomic, atomic_folder, temporary_folder
 from learn2dance.errors import UserError
 from learn2dance.media import ffmpeg, sound_file
 
@@ -31,20 +31,28 @@ def write(
     audio: str | Path | None = None,
     start: float = 0.0,
 ) -> None:
-    """Encode ``count`` frames as they are drawn, as .mp4 (H.264 and AAC) or .gif (without sound).
+    """Encode ``count`` frames as they are drawn, as .mp4 (H.264 and AAC), or without sound as .gif or PNG files.
+
+    A ``path`` without an ending is a folder, for 000001.png and so on; if there is one, it is replaced.
 
     ``draw(t)`` returns frame t as RGBA bytes, rows from top to bottom; it may reuse the buffer. ``size`` is width and
     height in pixels, even for .mp4. ``audio`` is any file with sound: ``start`` seconds of it are skipped, and the rest
-    is cut, or padded with silence, to the length of the video. The file appears only when it is complete.
+    is cut, or padded with silence, to the length of the video. The file or folder appears only when it is complete.
 
     Raises a UserError if the suffix is unknown, the audio file has no sound, or ffmpeg fails.
     """
     path = Path(path)
     ending = path.suffix.lower()
-    if ending not in (".mp4", ".gif"):
-        raise UserError(f"{path}: expected a name that ends in .mp4 or .gif")
+    if ending not in (".mp4", ".gif", ""):
+        raise UserError(f"{path}: expected a name that ends in .mp4 or .gif, or a folder's without an ending")
     rate = str(Fraction(fps).limit_denominator(100_000))
     video_in = f"-f rawvideo -pix_fmt rgb0 -video_size {size[0]}x{size[1]} -framerate {rate} -i pipe:0".split()
+    if not ending:
+        with atomic_folder(path) as folder:
+            files = ffmpeg.url(folder).replace("%", "%%") + "/%06d.png"
+            command = [*video_in, "-pix_fmt", "rgb24", *_BITEXACT, files]
+            ffmpeg.write(ffmpeg.encoder(), command, path, map(draw, progress(range(count), path.name)))
+        return
     with contextlib.ExitStack() as stack:
         sound = []
         if audio is not None and ending == ".mp4":

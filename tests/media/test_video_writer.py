@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import image
 
 from learn2dance import cli
 from learn2dance.errors import UserError
@@ -143,6 +144,17 @@ def test_colours_come_through(tmp_path):
     assert np.abs(decoded[2, 24, [10, 50]] - [[240, 137, 43], [20, 23, 31]]).max() <= 4
 
 
+def test_a_name_without_an_ending_is_a_folder_of_exact_pixels(tmp_path):
+    frames = np.random.default_rng(0).integers(0, 255, (12, 48, 64, 4), np.uint8)
+    for name in ("a", "b"):
+        video_writer.write(tmp_path / name, lambda t: frames[t].data, 12, SIZE, 25)
+    files = sorted((tmp_path / "a").iterdir())
+    assert [file.name for file in files] == [f"{n:06}.png" for n in range(1, 13)]
+    for drawn, file in zip(frames, files, strict=True):
+        np.testing.assert_array_equal(np.round(image.imread(file) * 255), drawn[..., :3])
+        assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
 def test_a_gif_has_all_frames_in_time(tmp_path):
     video_writer.write(tmp_path / "a.gif", flashing(7, 20), 30, SIZE, 30)
     shown = packets(tmp_path / "a.gif", 0)
@@ -160,7 +172,9 @@ def test_any_file_name_will_do(tmp_path, name, monkeypatch):
     video_writer.write(f"{name}.mp4", flashing(), 25, SIZE, 25, f"{name}.wav")
     video_writer.write(f"{name}.gif", flashing(), 25, SIZE, 25)
     assert np.abs(samples(tmp_path / f"{name}.mp4")).max() > 0.5
-    assert sorted(p.suffix for p in tmp_path.iterdir()) == [".gif", ".mp4", ".wav"]
+    video_writer.write(name.replace(".", ""), flashing(), 25, SIZE, 25)
+    assert sorted(p.suffix for p in tmp_path.iterdir()) == ["", ".gif", ".mp4", ".wav"]
+    assert len(list(Path(name.replace(".", "")).absolute().glob("*.png"))) == 25
 
 
 def test_frames_are_not_kept(tmp_path):
@@ -212,8 +226,9 @@ def test_when_drawing_stops_so_does_ffmpeg_and_nothing_is_left(tmp_path, monkeyp
 
     (tmp_path / "a.mp4").write_bytes(b"the one before")
     monkeypatch.setattr(subprocess, "Popen", remember)
-    with pytest.raises(KeyboardInterrupt):
-        video_writer.write(tmp_path / "a.mp4", interrupted, 80, SIZE, 25)
+    for name in ("a.mp4", "frames"):
+        with pytest.raises(KeyboardInterrupt):
+            video_writer.write(tmp_path / name, interrupted, 80, SIZE, 25)
     assert started and all(process.poll() is not None for process in started)
     assert [p.name for p in tmp_path.iterdir()] == ["a.mp4"]
     assert (tmp_path / "a.mp4").read_bytes() == b"the one before"

@@ -2,13 +2,17 @@
 
 Reads   any .npz with poses (T, J, 2): DATA/poses/<clip>.npz, DATA/dances/…/<song>.npz, or your own; several are drawn
         side by side. --audio: the song, in any format. --over: the video that the poses are of.
-Writes  --out (by default <first file>.mp4 beside that file): .mp4 (with sound), .gif (without) or .png (contact sheet)
+Writes  --out (by default <first file>.mp4 beside that file): .mp4 (with sound), .gif (without) or .png (contact sheet);
+        or a folder, a name without an ending, of one file a frame: 000001.png, or with --format json OpenPose's files
 
     python animate.py out/song.npz --audio song.mp3 --trail --beats
     python animate.py DATA/poses/C_2.npz DATA/dances/music2pose/C_2.npz --titles real generated --out both.mp4
     python animate.py DATA/poses/me.npz --over videos/me.mov --out over.mp4
+    python animate.py out/song.npz --look openpose --size 512x768 --fps 24 --out frames/
+    python animate.py out/song.npz --look openpose --format json --size 512x768 --fps 24 --out keypoints/song/
 
 Bones are drawn for 15, 17, 18 and 25 joints; other skeletons are drawn as points. NaN joints are not drawn.
+--look openpose draws these four as ControlNet's OpenPose annotator does, for image and video models driven by poses.
 """
 
 from pathlib import Path
@@ -41,9 +45,13 @@ def main(argv: list[str] | None = None) -> None:
     add("--audio", type=Path, help="the song: wav, flac, ogg, mp3, m4a …, or a video with sound")
     over = "draw over the video that the poses are of; its sound, if no --audio"
     add("--over", type=Path, metavar="VIDEO", help=over)
-    add("--out", type=Path, help="output file: .mp4, .gif or .png (<first file>.mp4)")
+    add("--out", type=Path, help="output: .mp4, .gif, .png or a folder (<first file>.mp4)")
+    add("--look", choices=("stage", "openpose"), default="stage", help="openpose: on black, for pose-driven models")
+    one_a_frame = "files in a folder: pictures, or OpenPose's JSON of --look openpose, in its pixels (png)"
+    add("--format", choices=("png", "json"), default="png", help=one_a_frame)
     add("--fps", type=positive(float), help="frames per second (the highest of the files')")
-    add("--size", type=size, metavar="WxH|N", help="pixels (640 high; a .png 1600 wide; --over: the video's)")
+    sizes = "pixels (640 high, or openpose: 512 or more; a .png 1600 wide; --over: the video's)"
+    add("--size", type=size, metavar="WxH|N", help=sizes)
     add("--start", type=cli.number_between(0, 86400), default=0.0, metavar="S", help="seconds to skip (0)")
     add("--length", type=cli.number_between(0.001, 86400), metavar="S", help="seconds to draw (all)")
     add("--titles", nargs="+", metavar="TITLE", help="one per file (the files' names, if there are several)")
@@ -75,8 +83,8 @@ def main(argv: list[str] | None = None) -> None:
     if ending == ".gif" and fps > GIF_FPS:
         log.warning("%s: a gif shows at most %g frames a second, not %g", out, GIF_FPS, fps)
         fps = GIF_FPS
-    if arguments.audio and ending == ".gif":
-        log.warning("%s: a gif has no sound, %s is left out", out, arguments.audio)
+    if arguments.audio and ending != ".mp4":
+        log.warning("%s: has no sound, %s is left out", out, arguments.audio)
     first = round(arguments.start * fps)
     last = None if arguments.length is None else first + max(1, round(arguments.length * fps))
     for file, dance in zip(files, loaded, strict=True):
@@ -107,6 +115,12 @@ def main(argv: list[str] | None = None) -> None:
     seconds = max(map(len, dances)) / fps
     if arguments.follow:
         dances = [viewport.follow(viewport.upright(poses, True), fps) for poses in dances]
+    if arguments.look == "openpose":
+        from learn2dance.render import openpose
+
+        clip = files[0].stem if arguments.format == "json" else None
+        openpose.export(dances, fps, out, arguments.size, arguments.audio, first / fps, clip)
+        return
     drawn = {"titles": titles, "y_up": True, "size": arguments.size, "start": first / fps}
     if ending == ".png":
         animation.contact_sheet(dances, fps, out, **drawn)
@@ -119,16 +133,25 @@ def main(argv: list[str] | None = None) -> None:
 def _check(arguments, out: Path, ending: str) -> None:
     """Raise a UserError if the output cannot be written, or options do not go together."""
     files, titles = len(arguments.poses), arguments.titles
-    endings = (".mp4", ".gif") if arguments.over else (".mp4", ".gif", ".png")
+    endings = (".mp4", ".gif", "") if arguments.over else (".mp4", ".gif", ".png", "")
     if ending not in endings:
         over = " with --over" if arguments.over else ""
-        raise UserError(f"{out}: expected a name that ends in {' or '.join(endings)}{over}, found '{out.suffix}'")
+        expected = " or ".join(filter(None, endings))
+        raise UserError(
+            f"{out}: expected a name that ends in {expected}{over}, or a folder's without a dot, found '{out.suffix}'"
+        )
+    if not ending and out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise UserError(f"{out}: exists and is not an empty folder; give another --out, or remove it")
     for source in (arguments.audio, arguments.over):
         if source and out.resolve() == source.resolve():
             raise UserError(f"{out}: is an input and would be overwritten; give another --out")
-    for name in ("titles", "trail", "beats", "follow") if arguments.over else ():
+    openpose = arguments.look == "openpose"
+    if arguments.format == "json" and (ending or not openpose):
+        raise UserError("--format json: needs --look openpose, and a folder as --out")
+    unused = ["titles", "trail", "beats", "over" if openpose else "follow"] if openpose or arguments.over else []
+    for name in unused:
         if getattr(arguments, name):
-            raise UserError(f"--{name}: cannot be used with --over")
+            raise UserError(f"--{name}: cannot be used with {'--look openpose' if openpose else '--over'}")
     if titles and len(titles) != files:
         raise UserError(f"--titles: {len(titles)} titles for {files} files; put quotes around those with spaces")
 

@@ -147,6 +147,19 @@ def test_a_gif_says_that_it_has_no_sound_and_how_fast_it_is(run_stage, tmp_path)
     assert len(pictures(tmp_path / "d.gif")) == 50
 
 
+def test_a_folder_has_the_frames_of_the_film_and_is_never_replaced(run_stage, fails, tmp_path):
+    file, frames = dance(tmp_path / "d.npz", 30, 25.0), tmp_path / "frames"
+    frames.mkdir()
+    wanted = ["--out", f"{frames}/", "--size", "128x96", "--fps", 10]
+    done = run_stage("animate.py", file, *wanted, "--audio", song(tmp_path / "s.wav"))
+    assert done.returncode == 0 and "no sound" in done.stderr, done.stderr
+    assert sorted(path.name for path in frames.iterdir()) == [f"{n:06}.png" for n in range(1, 13)]
+    assert image.imread(frames / "000012.png").shape == (96, 128, 3)
+    assert "frames: exists and is not an empty folder" in fails(file, *wanted)
+    (tmp_path / "a file").touch()
+    assert "a file: exists and is not an empty folder" in fails(file, "--out", tmp_path / "a file")
+
+
 def test_real_dances_are_drawn(run_stage, shared, tmp_path):
     file = shared / "ballroom" / "truth" / "W_1.npz"  # with joints that were never captured
     audio = shared / "ballroom" / "audio" / "W_1.ogg"
@@ -180,7 +193,9 @@ def test_faults_of_the_poses(fails, tmp_path):
 
 def test_faults_of_the_arguments(fails, tmp_path):
     good = dance(tmp_path / "good.npz")
-    assert "ends in .mp4 or .gif or .png, found '.avi'" in fails(good, "--out", tmp_path / "x.avi")
+    assert "ends in .mp4 or .gif or .png, or a folder's without a dot, found '.avi'" in fails(
+        good, "--out", tmp_path / "x.avi"
+    )
     assert "past its end at 2.00 s" in fails(good, "--start", 2)
     assert "expected 0.1 to 1000" in fails(good, "--fps", 1e9)
     assert "2 titles for 1 files" in fails(good, "--titles", "one", "two")
@@ -207,16 +222,16 @@ def test_a_folder_that_is_not_ours(fails, tmp_path):
     assert "Permission denied" in fails(good, "--out", folder / "x.mp4")
 
 
-@pytest.mark.parametrize("ending", ["mp4", "gif", "png"])
+@pytest.mark.parametrize("ending", [".mp4", ".gif", ".png", ""])
 def test_a_full_disk_leaves_nothing(fails, tmp_path, ending):
     resource = pytest.importorskip("resource")
     rng = np.random.default_rng(0)
     file = save(tmp_path / "busy.npz", 300 * rng.random((60, 40, 2)), fps=25)
-    out = tmp_path / f"x.{ending}"
+    out = tmp_path / f"x{ending}"
     line = fails(
         file, "--out", out, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
     )  # no file may grow beyond 8 kB
-    assert f"x.{ending}" in line
+    assert f"x{ending}: " in line
 
 
 def running(mark: str) -> list[int]:

@@ -72,6 +72,18 @@ def to_order(poses: np.ndarray, names: list[str]) -> np.ndarray:
     return poses[..., [names.index(name) for name in order], :]
 
 
+def named_joints(poses: np.ndarray, wanted: list[str]) -> np.ndarray:
+    """Return the joints of these names (T, len(wanted), 2) of poses (T, J, 2), J being a number in `JOINTS`.
+
+    Neck and MidHip are midpoints as in `to_order`; other joints that the poses lack are NaN.
+    """
+    names = names_of(poses.shape[1])
+    missing = np.full_like(poses[:, :1], np.nan)
+    joints = np.concatenate([poses, to_order(poses, names)[:, : len(BODY_15)], missing], axis=1)
+    names = [*names, *BODY_15]
+    return joints[:, [names.index(name) if name in names else -1 for name in wanted]]
+
+
 def never_seen(poses: np.ndarray) -> str:
     """List the joints of poses (T, J, 2) that are NaN in every frame, by name, or by number if the order is unknown.
 

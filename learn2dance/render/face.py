@@ -5,9 +5,8 @@ import numpy as np
 from learn2dance.motion import skeleton
 from learn2dance.motion.skeleton import BODY_15, COCO_18, MID_HIP, NECK, gaussian_mean
 
-# From the nose's tip, in torso lengths (Neck to MidHip) of 49 cm: to the dancer's left, up, forward. Half the distance
-# of the pupils (6.4 cm) and half the breadth at the ears (14 cm) are means of Gordon et al., "1988 Anthropometric
-# Survey of U.S. Army Personnel"; the other values are estimates for an adult of 1.7 m.
+# From the nose's tip, in torso lengths (Neck to MidHip) of 49 cm: to the dancer's left, up, forward. Estimates for an
+# adult of 1.7 m: the pupils 6.4 cm apart, the ears 14 cm.
 _EYE, _EAR = (0.065, 0.08, -0.06), (0.145, 0.035, -0.23)
 _FACE = {"REye": (-1, _EYE), "LEye": (1, _EYE), "REar": (-1, _EAR), "LEar": (1, _EAR)}
 # Measured on train dances: 90% to 95% of the distances between the shoulders are below the first, in torso lengths. In

@@ -11,7 +11,7 @@ from learn2dance.music2pose import model as music2pose_model
 from learn2dance.music2pose.model import Music2Pose
 
 Model = Music2Pose | GanModel
-VERSION = 3  # raised when the same model and options give another dance: existing ones are then stale
+VERSION = 4  # raised when the same model and options give another dance: existing ones are then stale
 
 
 def load(path: Path, device: str = "cpu", root: DataRoot | None = None) -> Model:

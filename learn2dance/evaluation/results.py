@@ -1,7 +1,7 @@
-"""Make the published tables: run the reports, and rewrite the tables of docs/results.md and README.md.
+"""Make the published tables: run the reports, and rewrite the tables of the pages in `PAGES`.
 
 Reads   what eval.py --report reads, or docs/scores/<report>.json of the reports that are not run
-Writes  docs/scores/<report>.json, and in both files the tables between <!-- table NAME --> and <!-- end -->
+Writes  docs/scores/<report>.json, and in docs/results.md, README.md and weights/README.md the tables between <!-- table NAME --> and <!-- end -->
 
 Examples: python -m learn2dance.evaluation.results DATA             # runs all reports
           python -m learn2dance.evaluation.results DATA test gan    # runs these two
@@ -23,7 +23,8 @@ from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-SCORES, PAGES = ROOT / "docs" / "scores", (ROOT / "docs" / "results.md", ROOT / "README.md")
+SCORES = ROOT / "docs" / "scores"
+PAGES = tuple(ROOT / page for page in ("docs/results.md", "README.md", "weights/README.md"))
 _BALLROOM, _GAN = "--songs '[CRTW]_*'", "--model DATA/models/seq_gan.pt"
 REPORTS = {  # name -> options of eval.py DATA --report; clips of ballroom begin with C_, R_, T_ or W_, of street with A
     "test": f"--split test {_BALLROOM}",
@@ -32,6 +33,9 @@ REPORTS = {  # name -> options of eval.py DATA --report; clips of ballroom begin
     "gan": f"--split test {_BALLROOM} {_GAN}",
     "gan_val": f"--split val {_BALLROOM} {_GAN}",
 }
+# Models that train.py --style trained on one style: style -> report, of the test songs of this style.
+ONE_STYLE = {"cha-cha": "C_*", "rumba": "R_*", "waltz": "W_*"}
+REPORTS |= {style: f"--split test --songs '{songs}' --model DATA/models/{style}.pt" for style, songs in ONE_STYLE.items()}
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its ``rows`` (label -> report and name of its row), and its ``columns`` (heading -> `Column`).
+    """A table: its ``rows`` (label -> report, name of its row, and style if of one only), and its ``columns``.
 
-    ``group``: ``by_song`` or ``by_style``, for a row of each song or style in place of each of the rows.
+    ``columns``: heading -> `Column`. ``group``: ``by_song`` or ``by_style``, for a row of each song or style in place of each of the rows.
     """
 
-    rows: dict[str, tuple[str, str]]
+    rows: dict[str, tuple[str, ...]]
     columns: dict[str, Column]
     group: str | None = None
 
@@ -99,6 +103,24 @@ TABLES = {
     "val": Table({label: ("val", row) for label, row in _SHORT.items()}, _MAIN),
     "street": Table({label: ("street", row) for label, row in _SHORT.items()}, _MAIN),
     "street_styles": Table({"real": ("street", "real"), "music2pose": ("street", "model")}, _DETAILS, "by_style"),
+    "one_style": Table(
+        {
+            f"{style}, {label}": (report, row, style)
+            for style in ONE_STYLE
+            for label, report, row in (("real", "test", "real"), ("one model", "test", "model"), ("own", style, "model"))
+        },
+        _DETAILS,
+    ),
+    "card": Table(
+        {
+            "ballroom, real dances": ("test", "real"),
+            "ballroom, music2pose": ("test", "model"),
+            "ballroom, GAN": ("gan", "model"),
+            "street, real dances": ("street", "real"),
+            "street, music2pose": ("street", "model"),
+        },
+        _N | _FID | _PRECISION | _RECALL | _LOCKING | _STYLE | _JERK,
+    ),
     "summary": Table(
         {label: _ALL[label] for label in (_REAL, _SPLICED, _NOISE, _NO_NETWORK, *_MODEL, "**GAN**")},
         _N | {"FID_k ↓": _FID["FID_k"]} | _LOCKING | _OWN | _PRECISION | _COPY,
@@ -176,7 +198,7 @@ def render(name: str, cards: dict[str, dict]) -> str:
 
     Raises a UserError if the scores of a report are missing.
     """
-    reports = [COMPLETION[name]] if name in COMPLETION else [report for report, _ in TABLES[name].rows.values()]
+    reports = [COMPLETION[name]] if name in COMPLETION else [report for report, *_ in TABLES[name].rows.values()]
     reports = list(dict.fromkeys(reports))
     if missing := [report for report in reports if report not in cards]:
         raise UserError(f"{SCORES}: no {missing[0]}.json for the table {name}; make results DATA=… writes it")
@@ -189,12 +211,18 @@ def render(name: str, cards: dict[str, dict]) -> str:
 
 def _lines(table: Table, cards: dict) -> list[list[str]]:
     """Return the cells of each line of a table, its heading first."""
-    rows = {label: cards[report]["rows"][row] for label, (report, row) in table.rows.items()}
+    rows = {label: _row(cards, *found) for label, found in table.rows.items()}
     if table.group:
         parts = next(iter(rows.values()))[table.group]
         rows = {f"{part}, {label}": row[table.group][part] for part in parts for label, row in rows.items()}
     cells = [[label, *(_cell(row, column) for column in table.columns.values())] for label, row in rows.items()]
     return [["", *table.columns], *cells]
+
+
+def _row(cards: dict, report: str, row: str, style: str | None = None) -> dict:
+    """Return a row of a report, or its part that is of one style."""
+    found = cards[report]["rows"][row]
+    return found["by_style"][style] if style else found
 
 
 def _cell(row: dict, column: Column) -> str:

@@ -14,6 +14,7 @@ LOCK = requirements.lock
 # Where torch comes from, if not from PyPI: https://download.pytorch.org/whl/cpu has builds without CUDA.
 TORCH_INDEX ?=
 DEMO = out/demo
+PAGE = learn2dance/render/page
 jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
@@ -47,12 +48,12 @@ lock: venv  ## renew requirements.lock: the newest versions that requirements.tx
 	   | grep -vE '^(nvidia|cuda|triton)(-|=)'; } > requirements.lock.new
 	@mv requirements.lock.new requirements.lock
 
-demo: venv  ## from nothing to dancing skeletons: toy data, the stages of music2pose, out/demo/*.mp4
+demo: venv  ## from nothing to dancing skeletons: toy data, the stages of music2pose, out/demo/*.mp4, *.html
 	$(PY) -m learn2dance.synthetic $(DEMO)/data --jobs 2
 	$(MAKE) --no-print-directory DATA=$(DEMO)/data CLUSTERS="-p LEVELS 4 -p CODES 64" poses music clusters train
-	$(PY) eval.py $(DEMO)/data --split test --out $(DEMO)
+	$(PY) eval.py $(DEMO)/data --split test --out $(DEMO) --html
 	@for dance in $(DEMO)/*.npz; do $(PY) animate.py "$$dance" --out "$${dance%.npz}.png" --quiet || exit; done
-	@echo "look:"; ls $(DEMO)/*.mp4 $(DEMO)/*.png
+	@echo "look:"; ls $(DEMO)/*.mp4 $(DEMO)/*.png; echo "and play in a browser:"; ls $(DEMO)/*.html
 
 video-demo: keypoints poses music films  ## from DATA/videos (music: theirs, or in DATA/audio) to features and films
 
@@ -92,11 +93,12 @@ results: venv  ## the published tables: all reports on DATA (or REPORTS="test ga
 test: venv  ## run the tests, a file in each process, as many as there are cores
 	$(PY) -m pytest -n auto --dist loadfile
 
-lint: venv  ## ruff, import-linter and shellcheck
+lint: venv  ## ruff, import-linter, shellcheck and oxlint
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/shellcheck extract_poses.sh .ci/run
+	$(VENV)/bin/oxlint --config $(PAGE)/.oxlintrc.json --deny-warnings $(PAGE)
 
 bench: venv  ## speeds, measured in one run
 	$(PY) tests/bench_parse.py

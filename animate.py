@@ -2,12 +2,14 @@
 
 Reads   any .npz with poses (T, J, 2): DATA/poses/<clip>.npz, DATA/dances/…/<song>.npz, or your own; several are drawn
         side by side. --audio: the song, in any format. --over: the video that the poses are of.
-Writes  --out (by default <first file>.mp4 beside that file): .mp4 (with sound), .gif (without) or .png (contact sheet);
-        or a folder, a name without an ending, of one file a frame: 000001.png, or with --format json OpenPose's files
+Writes  --out (by default <first file>.mp4 beside that file): .mp4 (with sound), .gif (without), .png (contact sheet);
+        .html (a page that plays up to four dances with their song in a browser); or a folder, a name without an
+        ending, of one file a frame: 000001.png, or with --format json OpenPose's files
 
     python animate.py out/song.npz --audio song.mp3 --trail --beats
     python animate.py DATA/poses/C_2.npz DATA/dances/music2pose/C_2.npz --titles real generated --out both.mp4
     python animate.py DATA/poses/me.npz --over videos/me.mov --out over.mp4
+    python animate.py out/song.npz --audio song.mp3 --out song.html
     python animate.py out/song.npz --look openpose --size 512x768 --fps 24 --out frames/
     python animate.py out/song.npz --look openpose --format json --size 512x768 --fps 24 --out keypoints/song/
 
@@ -45,7 +47,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--audio", type=Path, help="the song: wav, flac, ogg, mp3, m4a …, or a video with sound")
     over = "draw over the video that the poses are of; its sound, if no --audio"
     add("--over", type=Path, metavar="VIDEO", help=over)
-    add("--out", type=Path, help="output: .mp4, .gif, .png or a folder (<first file>.mp4)")
+    add("--out", type=Path, help="output: .mp4, .gif, .png, .html or a folder (<first file>.mp4)")
     add("--look", choices=("stage", "openpose"), default="stage", help="openpose: on black, for pose-driven models")
     one_a_frame = "files in a folder: pictures, or OpenPose's JSON of --look openpose, in its pixels (png)"
     add("--format", choices=("png", "json"), default="png", help=one_a_frame)
@@ -121,6 +123,14 @@ def main(argv: list[str] | None = None) -> None:
         clip = files[0].stem if arguments.format == "json" else None
         openpose.export(dances, fps, out, arguments.size, arguments.audio, first / fps, clip)
         return
+    if ending == ".html":
+        from learn2dance.render import player
+
+        marks = [player.marks(dance, first / fps) for dance in loaded]
+        switches = {"trail": arguments.trail, "beats": arguments.beats}
+        player.write(out, dances, fps, titles, arguments.audio, marks, y_up=True, start=first / fps, **switches)
+        log.info("%s: %.1f s at %g poses a second; open it in a browser", out, seconds, fps)
+        return
     drawn = {"titles": titles, "y_up": True, "size": arguments.size, "start": first / fps}
     if ending == ".png":
         animation.contact_sheet(dances, fps, out, **drawn)
@@ -133,7 +143,7 @@ def main(argv: list[str] | None = None) -> None:
 def _check(arguments, out: Path, ending: str) -> None:
     """Raise a UserError if the output cannot be written, or options do not go together."""
     files, titles = len(arguments.poses), arguments.titles
-    endings = (".mp4", ".gif", "") if arguments.over else (".mp4", ".gif", ".png", "")
+    endings = (".mp4", ".gif", "") if arguments.over else (".mp4", ".gif", ".png", ".html", "")
     if ending not in endings:
         over = " with --over" if arguments.over else ""
         expected = " or ".join(filter(None, endings))
@@ -152,6 +162,10 @@ def _check(arguments, out: Path, ending: str) -> None:
     for name in unused:
         if getattr(arguments, name):
             raise UserError(f"--{name}: cannot be used with {'--look openpose' if openpose else '--over'}")
+    if ending == ".html" and (arguments.size or openpose):
+        raise UserError(
+            f"{'--look openpose' if openpose else '--size'}: cannot be used with .html, which fits its window"
+        )
     if titles and len(titles) != files:
         raise UserError(f"--titles: {len(titles)} titles for {files} files; put quotes around those with spaces")
 

@@ -4,7 +4,7 @@ Reads   the model (--model), and FILE… (--audio), or DATA/music/<song>.npz wit
         DATA/audio/, or POSES.npz (--given, --prefix); for --report also DATA/poses/, DATA/clusters.npz and the
         baseline's model, if it exists
 Writes  <song>.npz, or <song>_<seed>.npz for several seeds (poses, nearer, tokens, beats, seed, fps), and .mp4 with the
-        music, in out/ or DATA/dances/<model>/; with --report scores.json and report.png, and no .mp4
+        music (--html: also a page), in out/ or DATA/dances/<model>/; with --report scores.json and report.png instead
 
 Examples: python eval.py --audio song.mp3 --style waltz --n 3
           python eval.py data/ballroom --split test --report
@@ -158,22 +158,28 @@ def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Pat
     from learn2dance import generation
     from learn2dance.data import npz
     from learn2dance.motion import travel
-    from learn2dance.render import animation
+    from learn2dance.render import animation, player
 
     target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{how['seed']}.npz")
     video = target.with_suffix(".mp4")
     for source in filter(None, (sound, args.prefix, args.given)):
-        if Path(source).resolve() in (target.resolve(), video.resolve()):
+        if Path(source).resolve() in (target.resolve(), video.resolve(), target.with_suffix(".html").resolve()):
             raise UserError(f"{source}: would be overwritten by the dance; give another --out")
     parents |= {key: npz.digest(file) for key in ("prefix", "given") if (file := getattr(args, key))}
     how = {key: value for key, value in how.items() if key != "prefix"} | {"version": generation.VERSION}
     if not npz.is_up_to_date(target, "dance", how, parents):
         npz.save(target, "dance", "eval.py", how, parents, **make())
-    if not args.no_video and not (video.exists() and video.stat().st_mtime >= target.stat().st_mtime):
+    shown = ([] if args.no_video else [video]) + ([target.with_suffix(".html")] if args.html else [])
+    stale = [path for path in shown if not path.exists() or path.stat().st_mtime < target.stat().st_mtime]
+    if stale:
         dance = npz.load(target, "dance")
         poses = travel.perspective(dance["poses"], dance["nearer"])
-        animation.animate([poses], dance["fps"], video, audio=sound, y_up=True)
-    log.info("%s", target if args.no_video else video)
+        if video in stale:
+            animation.animate([poses], dance["fps"], video, audio=sound, y_up=True)
+        if stale[-1] != video:
+            marks = [player.marks(dance)]
+            player.write(stale[-1], [poses], dance["fps"], audio=sound, marks=marks, y_up=True)
+    log.info("%s", ", ".join(map(str, shown or [target])))
     return target
 
 
@@ -211,6 +217,7 @@ def arguments(argv: list[str] | None):
         metavar="FILE",
         help="(DATA/models/music2pose.pt; else weights/music2pose.pt, with --given or --seconds weights/seq_gan.pt)",
     )
+    parser.add_argument("--html", action="store_true", help="also write a page that plays the dance in a browser")
     parser.add_argument("--out", metavar="DIR", help="output folder (DATA/dances/<model>/; without DATA out/)")
     group = parser.add_argument_group("generation")
     hint = (
@@ -265,9 +272,9 @@ def arguments(argv: list[str] | None):
         parser.error("--known and --known-joints need --given POSES.npz")
     args.known = args.known or ["0:"]
     if args.report and (
-        not args.data or args.audio or args.prefix or args.given or args.style or args.split == "train"
+        not args.data or args.audio or args.prefix or args.given or args.style or args.html or args.split == "train"
     ):
-        parser.error("--report needs DATA and its val or test split; it takes no --prefix, --given or --style")
+        parser.error("--report needs DATA and its val or test split; it takes no --prefix, --given, --style or --html")
     args.n = args.n or (5 if args.report else 1)
     if args.n > 1 and (args.temperature == 0 or args.top_k == 1):
         parser.error("--n above 1 with --temperature 0 or --top-k 1 would repeat the likeliest dance")

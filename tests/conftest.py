@@ -53,6 +53,56 @@ def shared() -> Path:
     return path
 
 
+# Headless, without a sound card or a network of its own, and with sound that a page may start without a click.
+CHROMIUM = (
+    "--headless --no-sandbox --disable-gpu --disable-background-networking --autoplay-policy=no-user-gesture-required"
+).split()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Return a running Chromium; skip where there is none, but fail in CI."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if not program and not os.environ.get("CI"):
+        pytest.skip("no chromium found; apt-get install chromium")
+    assert program, "no chromium found; .ci/run installs it as root"
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Return a function that opens a .html file in a window of its own; it must log no error and request nothing."""
+    contexts, faults = [], []
+
+    def open_page(file: Path, width: int = 1280, height: int = 800, **options):
+        context = chromium.new_context(viewport={"width": width, "height": height}, **options)
+        contexts.append(context)
+
+        def route(route):
+            if route.request.url == file.as_uri():
+                route.continue_()
+                return
+            faults.append(f"request of {route.request.url}")
+            route.abort()
+
+        context.route("**/*", route)
+        page = context.new_page()
+        page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(file.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not faults
+
+
 @pytest.fixture
 def run_stage():
     """Run a stage as its user does: ``run_stage("parse.py", DATA, "--fps", 25)`` -> CompletedProcess with text."""

@@ -160,6 +160,17 @@ def test_a_folder_has_the_frames_of_the_film_and_is_never_replaced(run_stage, fa
     assert "a file: exists and is not an empty folder" in fails(file, "--out", tmp_path / "a file")
 
 
+def test_a_page_has_the_song_and_the_beats_from_the_start(run_stage, visit, tmp_path):
+    file = dance(tmp_path / "d.npz", 100, 25.0, beats=[0.5, 1.5, 2.5])
+    options = ["--start", 1, "--audio", song(tmp_path / "s.wav"), "--out", tmp_path / "d.html", "--beats"]
+    done = run_stage("animate.py", file, *options)
+    assert done.returncode == 0 and "3.0 s at 25 poses a second" in done.stdout, done.stderr
+    page = visit(tmp_path / "d.html")
+    page.wait_for_selector("#flash[aria-pressed=true]:visible")
+    assert page.text_content("#time") == "0:00.0 / 0:03.0"
+    assert page.evaluate("document.querySelector('audio').duration") == pytest.approx(3, abs=0.05)
+
+
 def test_real_dances_are_drawn(run_stage, shared, tmp_path):
     file = shared / "ballroom" / "truth" / "W_1.npz"  # with joints that were never captured
     audio = shared / "ballroom" / "audio" / "W_1.ogg"
@@ -193,11 +204,13 @@ def test_faults_of_the_poses(fails, tmp_path):
 
 def test_faults_of_the_arguments(fails, tmp_path):
     good = dance(tmp_path / "good.npz")
-    assert "ends in .mp4 or .gif or .png, or a folder's without a dot, found '.avi'" in fails(
+    assert "ends in .mp4 or .gif or .png or .html, or a folder's without a dot, found '.avi'" in fails(
         good, "--out", tmp_path / "x.avi"
     )
     assert "past its end at 2.00 s" in fails(good, "--start", 2)
     assert "expected 0.1 to 1000" in fails(good, "--fps", 1e9)
+    assert "--size: cannot be used with .html" in fails(good, "--size", 64, "--out", tmp_path / "x.html")
+    assert "5 dances, expected at most 4" in fails(*[good] * 5, "--out", tmp_path / "x.html")
     assert "2 titles for 1 files" in fails(good, "--titles", "one", "two")
     (tmp_path / "text.mp3").write_text("la la la\n" * 100)
     assert "text.mp3" in fails(good, "--audio", tmp_path / "text.mp3")

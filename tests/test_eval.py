@@ -26,6 +26,19 @@ def test_a_dance_to_any_file(run_on_song, tmp_path):
     assert str(tmp_path / "out" / "my 'söng' -1.npz") in ended.stdout
 
 
+def test_a_page_beside_the_film(run_on_song, visit, tmp_path):
+    assert run_on_song("--out", tmp_path, "--no-video", "--quiet").returncode == 0
+    ended = run_on_song("--out", tmp_path, "--no-video", "--html")  # of the dance that exists
+    html = tmp_path / "my 'söng' -1.html"
+    assert ended.returncode == 0 and str(html) in ended.stdout, ended.stderr
+    page = visit(html)
+    page.wait_for_selector("#flash:visible")  # a switch that is there if the page has beats
+    assert page.text_content("#time").endswith("0:08.0")
+    written = html.stat().st_mtime_ns
+    assert run_on_song("--out", tmp_path, "--no-video", "--html").returncode == 0
+    assert html.stat().st_mtime_ns == written
+
+
 def test_the_included_weights_need_no_options(run_stage, song, tmp_path):
     options = ["--style", "waltz", "--out", tmp_path, "--no-video", "--quiet"]
     ended = run_stage("eval.py", "--audio", song, *options)

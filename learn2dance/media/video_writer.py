@@ -10,7 +10,7 @@ import numpy as np
 from learn2dance.cli import existing_path, progress
 from learn2dance.data.temporary import atomic, atomic_folder, temporary_folder
 from learn2dance.errors import UserError
-from learn2dance.media import ffmpeg, sound_file
+from learn2dance.media import audio_writer, ffmpeg
 
 # No B-frames, so that all players agree on the time of the first frame. The number of threads is fixed, so that the
 # bytes are always the same. A finer motion search takes 20% more time and makes the file 15% smaller.
@@ -19,7 +19,6 @@ _X264 = (
     "-c:v libx264 -preset veryfast -x264-params subme=1:me=dia -crf 20 -bf 0 -threads 2 "
     "-colorspace bt709 -color_primaries bt709 -color_trc bt709 -movflags +faststart"
 ).split()
-_BITEXACT = "-map_metadata -1 -fflags +bitexact -flags:v +bitexact -flags:a +bitexact".split()  # no dates, no versions
 
 
 def write(
@@ -56,14 +55,8 @@ def write(
     with contextlib.ExitStack() as stack:
         sound = []
         if audio is not None and ending == ".mp4":
-            audio = stack.enter_context(sound_file.readable(ffmpeg.media_file(audio, "audio or video file")))
-            if not ffmpeg.probe(audio).sound:
-                raise UserError(f"{audio}: found no sound, expected a song (wav, flac, mp3 …) or a video with sound")
-            seconds = count / fps
-            cut = (  # fill gaps, so that sound keeps the file's timestamps; then cut or pad it to the video's length
-                f"aresample=async=1:first_pts=0,atrim=start={start:.6f},asetpts=PTS-STARTPTS,"
-                f"apad=whole_dur={seconds:.6f},atrim=end={seconds:.6f}"
-            )
+            audio = stack.enter_context(audio_writer.readable_song(audio))
+            cut = audio_writer.cut(start, count / fps)
             sound = ["-i", ffmpeg.url(audio), "-map", "0:v", "-map", "1:a:0", "-af", cut, *"-c:a aac -b:a 160k".split()]
         folder, temporary = stack.enter_context(temporary_folder()), stack.enter_context(atomic(path))
         options = [*sound, *_X264]
@@ -73,7 +66,7 @@ def write(
             command = [*video_in, "-vf", "palettegen", "-update", "1", palette]
             ffmpeg.write(ffmpeg.encoder(), command, path, map(draw, few))
             options = ["-i", palette, "-lavfi", "paletteuse=dither=none:diff_mode=rectangle"]
-        command = [*video_in, *options, *_BITEXACT, ffmpeg.url(temporary)]
+        command = [*video_in, *options, *audio_writer.BITEXACT, ffmpeg.url(temporary)]
         ffmpeg.write(ffmpeg.encoder(), command, path, map(draw, progress(range(count), path.name)))
 
 

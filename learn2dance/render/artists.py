@@ -22,6 +22,7 @@ from learn2dance.motion.skeleton import joints_ending
 ON_STAGE = {"ground": "#14171f", "left": "#f0892b", "right": "#3ea6e6", "middle": "#e9e5dc"}
 ON_STAGE |= {"floor": "#1f2430", "edge": "#3d4454", "text": "#c3cad6"}
 ON_PAPER = {"ground": "#ffffff", "left": "#dd7415", "right": "#2b87c8", "middle": "#5f6673"}
+ON_PAPER |= {"floor": "#eef0f3", "edge": "#c3c9d3", "text": "#2d3440"}
 DPI = 64  # pixels an inch; a power of two, so that pixels / DPI, and with it the size of the image, is exact
 _HEAD = 0.135  # diameter of the head in body heights, the unit of all widths below
 _DOT = 0.035  # joints of an unknown skeleton

@@ -12,6 +12,7 @@ Writes  --out (by default <first file>.mp4 beside that file): .mp4 (with sound),
     python animate.py out/song.npz --audio song.mp3 --out song.html
     python animate.py out/song.npz --look openpose --size 512x768 --fps 24 --out frames/
     python animate.py out/song.npz --look openpose --format json --size 512x768 --fps 24 --out keypoints/song/
+    python animate.py --ab a.npz b.npz --audio song.mp3 --out compare.html   # a blind comparison in pairs
 
 Bones are drawn for 15, 17, 18 and 25 joints; other skeletons are drawn as points. NaN joints are not drawn.
 --look openpose draws these four as ControlNet's OpenPose annotator does, for image and video models driven by poses.
@@ -41,7 +42,7 @@ def size(text: str) -> tuple[int, int]:
 
 def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
-    parser = cli.parser(__doc__, "quiet")
+    parser = cli.parser(__doc__, "seed", "quiet")
     add, positive = parser.add_argument, cli.positive
     add("poses", nargs="+", type=Path, metavar="POSES.npz", help="one file per dancer")
     add("--audio", type=Path, help="the song: wav, flac, ogg, mp3, m4a …, or a video with sound")
@@ -60,6 +61,8 @@ def main(argv: list[str] | None = None) -> None:
     add("--follow", action="store_true", help="move the view with the dancer (by default it shows the whole path)")
     add("--trail", action="store_true", help="draw fading trails of wrists and ankles")
     add("--beats", action="store_true", help="light up the floor on the beats, if the file has them")
+    ab = "write a page on which people compare these dances, whose names it hides; --seed shuffles them"
+    add("--ab", action="store_true", help=f"{ab} (python -m learn2dance.evaluation.preference reads the answers)")
     arguments = parser.parse_args(argv)
     cli.setup(arguments.quiet)
 
@@ -76,6 +79,8 @@ def main(argv: list[str] | None = None) -> None:
             log.warning("%s: no fps in it, %g assumed", file, ASSUMED_FPS)
         if arguments.beats and dance["beats"] is None:
             log.warning("%s: no beats in it, none are shown (eval.py's dances have them)", file)
+        if arguments.ab and dance["beats"] is None:
+            log.warning("%s: no beats in it, so its mismatched excerpts can be on the beat by chance", file)
 
     from learn2dance.motion import kinematics, travel
 
@@ -85,7 +90,7 @@ def main(argv: list[str] | None = None) -> None:
     if ending == ".gif" and fps > GIF_FPS:
         log.warning("%s: a gif shows at most %g frames a second, not %g", out, GIF_FPS, fps)
         fps = GIF_FPS
-    if arguments.audio and ending != ".mp4":
+    if arguments.audio and ending not in (".mp4", ".html"):
         log.warning("%s: has no sound, %s is left out", out, arguments.audio)
     first = round(arguments.start * fps)
     last = None if arguments.length is None else first + max(1, round(arguments.length * fps))
@@ -122,6 +127,14 @@ def main(argv: list[str] | None = None) -> None:
 
         clip = files[0].stem if arguments.format == "json" else None
         openpose.export(dances, fps, out, arguments.size, arguments.audio, first / fps, clip)
+        return
+    if arguments.ab:
+        from learn2dance.render import comparison
+
+        beats = [dance["beats"] - first / fps if dance["beats"] is not None else None for dance in loaded]
+        song = {"audio": arguments.audio, "beats": beats, "start": first / fps}
+        count = comparison.write(out, dances, fps, titles, **song, seed=arguments.seed, y_up=True)
+        log.info("%s: %d pairs to compare", out, count)
         return
     if ending == ".html":
         from learn2dance.render import player
@@ -163,9 +176,15 @@ def _check(arguments, out: Path, ending: str) -> None:
         if getattr(arguments, name):
             raise UserError(f"--{name}: cannot be used with {'--look openpose' if openpose else '--over'}")
     if ending == ".html" and (arguments.size or openpose):
-        raise UserError(
-            f"{'--look openpose' if openpose else '--size'}: cannot be used with .html, which fits its window"
-        )
+        raise UserError(f"--{'look openpose' if openpose else 'size'}: cannot be used with a page (.html)")
+    if arguments.ab:
+        for name in ("trail", "beats", "follow", "over"):
+            if getattr(arguments, name):
+                raise UserError(f"--{name}: cannot be used with --ab")
+        names = titles or [file.stem for file in arguments.poses]
+        if ending != ".html" or not arguments.audio or len(set(names)) < max(2, len(names)):
+            needs = "--audio, --out with a name that ends in .html, and two or more dances with different names"
+            raise UserError(f"--ab: needs {needs} (--titles)")
     if titles and len(titles) != files:
         raise UserError(f"--titles: {len(titles)} titles for {files} files; put quotes around those with spaces")
 

@@ -209,7 +209,7 @@ def test_faults_of_the_arguments(fails, tmp_path):
     )
     assert "past its end at 2.00 s" in fails(good, "--start", 2)
     assert "expected 0.1 to 1000" in fails(good, "--fps", 1e9)
-    assert "--size: cannot be used with .html" in fails(good, "--size", 64, "--out", tmp_path / "x.html")
+    assert "--size: cannot be used with a page (.html)" in fails(good, "--size", 64, "--out", tmp_path / "x.html")
     assert "5 dances, expected at most 4" in fails(*[good] * 5, "--out", tmp_path / "x.html")
     assert "2 titles for 1 files" in fails(good, "--titles", "one", "two")
     (tmp_path / "text.mp3").write_text("la la la\n" * 100)

@@ -2,6 +2,13 @@
 
 import { poseAt } from "./dance.js";
 
+const CAPTION = 28; // CSS pixels: height of a title, as in page.css
+
+/** Return the element with this id. */
+export function element(id) {
+  return document.getElementById(id);
+}
+
 /** Return the page's colour of this name, as three numbers, or as CSS writes it. */
 export function pageColour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -159,8 +166,26 @@ export class Panel {
   }
 }
 
-/** Arrange panels in the number of columns that shows the dancers largest, in this area (CSS pixels). */
-export function arrange(grid, panels, width, height, heading) {
+/** Add a figure with a canvas, and a title if there is one, to the stage for each dance; return their panels. */
+export function addPanels(stage, dances, constants) {
+  return dances.map((dance) => {
+    const figure = document.createElement("figure");
+    const canvas = document.createElement("canvas");
+    if (dance.title) {
+      const caption = document.createElement("figcaption");
+      caption.textContent = dance.title;
+      figure.append(caption);
+    }
+    figure.append(canvas);
+    stage.append(figure);
+    return new Panel(canvas, dance, constants);
+  });
+}
+
+/** Arrange panels in the number of columns that shows the dancers largest, in this height (CSS pixels). */
+export function arrange(grid, panels, height) {
+  const width = grid.clientWidth;
+  const heading = panels.some(({ dance }) => dance.title) ? CAPTION : 0;
   const gap = parseFloat(getComputedStyle(grid).gap);
   let best = { size: -1 };
   for (let columns = 1; columns <= panels.length; columns++) {

@@ -2,39 +2,17 @@
 
 import { Clock } from "./clock.js";
 import { loadPage } from "./dance.js";
-import { Panel, arrange } from "./drawing.js";
+import { addPanels, arrange, element } from "./drawing.js";
 import { switchTheme } from "./theme.js";
 import { Timeline } from "./timeline.js";
 
 const SPEEDS = [0.25, 0.5, 0.75, 1, 1.25, 1.5];
-const CAPTION = 28; // CSS pixels: height of a title, as in page.css
 const MARGINS = 64; // CSS pixels: above, below and between the dances and the controls
-
-/** Return the element with this id. */
-function element(id) {
-  return document.getElementById(id);
-}
 
 /** Write seconds as minutes and seconds. */
 function clockText(seconds) {
   const tenths = Math.floor(10 * seconds + 1e-6);
   return `${Math.floor(tenths / 600)}:${String(Math.floor(tenths / 10) % 60).padStart(2, "0")}.${tenths % 10}`;
-}
-
-/** Add a figure with a canvas, and a title if there is one, to the stage for each dance; return their panels. */
-function addPanels(stage, dances, constants) {
-  return dances.map((dance) => {
-    const figure = document.createElement("figure");
-    const canvas = document.createElement("canvas");
-    if (dance.title) {
-      const caption = document.createElement("figcaption");
-      caption.textContent = dance.title;
-      figure.append(caption);
-    }
-    figure.append(canvas);
-    stage.append(figure);
-    return new Panel(canvas, dance, constants);
-  });
 }
 
 class Player {
@@ -181,10 +159,9 @@ class Player {
 
   layout() {
     const stage = element("stage");
-    const heading = this.page.dances.some((dance) => dance.title) ? CAPTION : 0;
     const below = element("timeline").offsetHeight + document.querySelector(".controls").offsetHeight;
     const height = Math.max(window.innerHeight - below - MARGINS, 240);
-    arrange(stage, this.panels, stage.clientWidth, height, heading);
+    arrange(stage, this.panels, height);
     this.timeline.resize();
     this.changed = true;
   }

@@ -3,8 +3,9 @@
 Reads   the model (--model), and FILE… (--audio), or DATA/music/<song>.npz with DATA/splits/, DATA/clips.csv and
         DATA/audio/, or POSES.npz (--given, --prefix); for --report also DATA/poses/, DATA/clusters.npz and the
         baseline's model, if it exists
-Writes  <song>.npz, or <song>_<seed>.npz for several seeds (poses, nearer, tokens, beats, seed, fps), and .mp4 with the
-        music (--html: also a page), in out/ or DATA/dances/<model>/; with --report scores.json and report.png instead
+Writes  <song>.npz, or <song>_<seed>.npz for several seeds (poses, nearer, tokens, beats, bars and phrases, seed,
+        fps), and .mp4 with the music (--html: also a page), in out/ or DATA/dances/<model>/; with --report scores.json
+        and report.png, and no .mp4
 
 Examples: python eval.py --audio song.mp3 --style waltz --n 3
           python eval.py data/ballroom --split test --report

@@ -59,7 +59,7 @@ CHROMIUM = (
 ).split()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not longer: Playwright's event loop would be in the way of the notebooks'
 def chromium():
     """Return a running Chromium; skip where there is none, but fail in CI."""
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -199,6 +199,8 @@ def test_faults_of_the_poses(fails, tmp_path):
     save(tmp_path / "speed.npz", STAND[None], fps=np.array("fast"))
     assert "'fps' is fast" in fails(tmp_path / "speed.npz")
     save(tmp_path / "beats.npz", STAND[None], fps=25, beats=np.array(["one", "two"]))
+    save(tmp_path / "bars.npz", STAND[None], fps=25, beats=np.arange(3.0), downbeats=np.ones(2, bool))
+    assert "'downbeats' is bool (2,), expected bool, one for each" in fails(tmp_path / "bars.npz")
     assert "'beats' is <U3 (2,)" in fails(tmp_path / "beats.npz", "--beats")
 
 

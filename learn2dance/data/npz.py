@@ -75,10 +75,10 @@ def load_poses(path: str | Path) -> dict:
     """Load the poses of any .npz, written by a stage or by any other ``np.savez(poses=…)``.
 
     Returns ``poses`` float32 (T, J, 2), NaN where missing; ``y_up``, whether y points up; ``fps``, ``beats`` (B,) in
-    seconds and a dance's ``nearer`` (T,), or None if the file has none; and ``travel``, False if the camera moved.
-    Poses that no stage wrote go through `plausibility.mark_missing` and `plausibility.checked`. Raises a UserError if
-    there are no poses of that shape, or infinite ones, if they are not plausible, or if fps or beats are not valid
-    numbers.
+    seconds, ``downbeats`` and ``phrases``, bool (B,), and a dance's ``nearer`` (T,), or None if the file has none; and
+    ``travel``, False if the camera moved. Poses that no stage wrote go through `plausibility.mark_missing` and
+    `plausibility.checked`. Raises a UserError if there are no poses of that shape, or infinite ones, if they are not
+    plausible, or if fps, beats, downbeats or phrases are not valid.
     """
     arrays = read_npz(path)
     poses, beats, fps = (arrays.get(key) for key in ("poses", "beats", "fps"))
@@ -98,6 +98,10 @@ def load_poses(path: str | Path) -> dict:
         raise UserError(f"{path}: 'fps' is {fps}, expected frames per second")
     if beats is not None and (beats.ndim != 1 or beats.dtype.kind not in "fiu"):
         raise UserError(f"{path}: 'beats' is {beats.dtype} {beats.shape}, expected seconds (beats,)")
+    marks = {key: arrays.get(key) for key in ("downbeats", "phrases")}
+    for key, mark in marks.items():
+        if mark is not None and (mark.dtype != bool or beats is None or mark.shape != beats.shape):
+            raise UserError(f"{path}: '{key}' is {mark.dtype} {mark.shape}, expected bool, one for each of 'beats'")
     fps = None if fps is None else float(fps)
     if not (meta := _meta(arrays)):
         poses = plausibility.mark_missing(poses)
@@ -108,7 +112,7 @@ def load_poses(path: str | Path) -> dict:
             warn_once(f"{path}: {note}")
     found = {"poses": poses.astype(np.float32), "fps": fps, "y_up": meta.get("kind") == "dance", "beats": beats}
     found["travel"] = bool(np.all(arrays.get("travel", True)))
-    return found | {"nearer": arrays.get("nearer") if found["y_up"] else None}
+    return found | marks | {"nearer": arrays.get("nearer") if found["y_up"] else None}
 
 
 # Exceptions that zipfile and numpy raise for damaged files and damaged arrays in them.

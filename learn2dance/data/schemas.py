@@ -70,6 +70,8 @@ SCHEMAS: dict[str, dict[str, Array]] = {
         "nearer": Array("float32", ("T",), "log of the dancer's size in the picture, 0 in the first frame"),
         "tokens": Array("int64", ("W", "C"), "token"),
         "beats": Array("float64", ("B",), "seconds"),
+        "downbeats": Array("bool", ("B",), "the beat begins a bar", default=False),
+        "phrases": Array("bool", ("B",), "the beat begins a phrase of the music", default=False),
         "seed": Array("int64", (), ""),
         "fps": Array("float64", (), "frames per second"),
     },

@@ -15,8 +15,9 @@ from learn2dance.gan.pose_space import PoseSpace
 from learn2dance.gan.sequence_networks import NOISE, SequenceConfig, SequenceGenerator
 from learn2dance.motion import kinematics, travel, travel_model
 from learn2dance.motion.travel_model import TravelModel
-from learn2dance.music import beat_grid, styles
+from learn2dance.music import styles
 from learn2dance.music.features import FPS
+from learn2dance.music.marks import marks
 from learn2dance.music.styles import Profiles
 
 PARTS = ("space", "pose_generator", "generator")
@@ -160,13 +161,13 @@ def dance(
     lengths, that the dance keeps to.
     """
     music, index = gan.choose_style(music, style)
-    beats = np.zeros(0)
+    heard = {"beats": np.zeros(0)}
     if music is not None:
-        seconds, beats = music["duration"], beat_grid.extend(music["beats"], music["duration"])[0]
+        seconds, heard = music["duration"], marks(music)
     timeline = gan.timeline(music, seconds)
     steps = generate_steps(gan, timeline.features[None], np.array([index]), seed, SPREAD * temperature)[0]
     poses = timeline.to_frames(steps, int(np.ceil(seconds * FPS)), FPS)
     path = travel_model.path_of(gan.travel, poses, FPS, stage, np.random.default_rng(seed))
     poses, path = kinematics.limit_speed(poses, gan.top_speed / FPS, path)
     placed = travel.on_stage(poses, path, FPS, stage)
-    return placed | {"tokens": np.zeros((0, 0), np.int64), "beats": beats, "seed": seed, "fps": FPS}
+    return placed | {"tokens": np.zeros((0, 0), np.int64), "seed": seed, "fps": FPS} | heard

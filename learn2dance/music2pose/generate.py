@@ -10,6 +10,7 @@ from learn2dance.errors import UserError
 from learn2dance.motion import skeleton, travel, windows
 from learn2dance.music import beat_grid
 from learn2dance.music.features import FPS
+from learn2dance.music.marks import marks
 from learn2dance.music2pose.model import Music2Pose
 from learn2dance.music2pose.plan import Plan, plan_song
 from learn2dance.music2pose.selection import Selection
@@ -126,7 +127,7 @@ def dance(
 
     ``music`` is a ``music`` file or `features.features`; each ``seed`` gives another dance; ``prefix`` is a file of
     poses to continue; ``stage`` is the width, in torso lengths, that the dance keeps to. ``variation`` and ``energy``
-    are those of `plan_song`. Return the arrays of a ``dance`` file: ``poses, nearer, tokens, beats, seed, fps``.
+    are those of `plan_song`. Return the arrays of a ``dance`` file.
     """
     music, index = model.choose_style(music, style)
     given = None if prefix is None else cut_prefix(model.codebook, prefix, music)
@@ -134,5 +135,5 @@ def dance(
     plan = plan_song(model.graph, music, index, rng, variation, energy)
     tokens, motion = select_units(model, plan, rng, temperature, top_k, given, stage)
     poses, path = play_units(model.codebook, motion, music)
-    beats, _ = beat_grid.extend(music["beats"], music["duration"])
-    return travel.on_stage(poses, path, FPS, stage) | {"tokens": tokens, "beats": beats, "seed": seed, "fps": FPS}
+    placed = travel.on_stage(poses, path, FPS, stage)
+    return placed | {"tokens": tokens, "seed": seed, "fps": FPS} | marks(music)

@@ -177,6 +177,8 @@ def _check(arguments, out: Path, ending: str) -> None:
             raise UserError(f"--{name}: cannot be used with {'--look openpose' if openpose else '--over'}")
     if ending == ".html" and (arguments.size or openpose):
         raise UserError(f"--{'look openpose' if openpose else 'size'}: cannot be used with a page (.html)")
+    if titles and len(titles) != files:
+        raise UserError(f"--titles: {len(titles)} titles for {files} files; put quotes around those with spaces")
     if arguments.ab:
         for name in ("trail", "beats", "follow", "over"):
             if getattr(arguments, name):
@@ -185,8 +187,6 @@ def _check(arguments, out: Path, ending: str) -> None:
         if ending != ".html" or not arguments.audio or len(set(names)) < max(2, len(names)):
             needs = "--audio, --out with a name that ends in .html, and two or more dances with different names"
             raise UserError(f"--ab: needs {needs} (--titles)")
-    if titles and len(titles) != files:
-        raise UserError(f"--titles: {len(titles)} titles for {files} files; put quotes around those with spaces")
 
 
 if __name__ == "__main__":

@@ -162,24 +162,23 @@ def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Pat
     from learn2dance.render import animation, player
 
     target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{how['seed']}.npz")
-    video = target.with_suffix(".mp4")
+    video, page = target.with_suffix(".mp4"), target.with_suffix(".html")
     for source in filter(None, (sound, args.prefix, args.given)):
-        if Path(source).resolve() in (target.resolve(), video.resolve(), target.with_suffix(".html").resolve()):
+        if Path(source).resolve() in (target.resolve(), video.resolve(), page.resolve()):
             raise UserError(f"{source}: would be overwritten by the dance; give another --out")
     parents |= {key: npz.digest(file) for key in ("prefix", "given") if (file := getattr(args, key))}
     how = {key: value for key, value in how.items() if key != "prefix"} | {"version": generation.VERSION}
     if not npz.is_up_to_date(target, "dance", how, parents):
         npz.save(target, "dance", "eval.py", how, parents, **make())
-    shown = ([] if args.no_video else [video]) + ([target.with_suffix(".html")] if args.html else [])
+    shown = ([] if args.no_video else [video]) + ([page] if args.html else [])
     stale = [path for path in shown if not path.exists() or path.stat().st_mtime < target.stat().st_mtime]
     if stale:
         dance = npz.load(target, "dance")
         poses = travel.perspective(dance["poses"], dance["nearer"])
         if video in stale:
             animation.animate([poses], dance["fps"], video, audio=sound, y_up=True)
-        if stale[-1] != video:
-            marks = [player.marks(dance)]
-            player.write(stale[-1], [poses], dance["fps"], audio=sound, marks=marks, y_up=True)
+        if page in stale:
+            player.write(page, [poses], dance["fps"], audio=sound, marks=[player.marks(dance)], y_up=True)
     log.info("%s", ", ".join(map(str, shown or [target])))
     return target
 

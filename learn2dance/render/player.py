@@ -1,7 +1,7 @@
 """Write dances and their song as one HTML page that plays them in a browser.
 
 The page makes no network request: poses, song, script and style are in it. The poses are quantised to int16, stored as
-differences from frame to frame, and compressed by zlib.
+differences from frame to frame, and compressed by zlib. It needs Chrome 97, Firefox 113, Safari 16.4, or newer.
 """
 
 import base64

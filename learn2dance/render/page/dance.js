@@ -15,6 +15,9 @@ async function inflate(bytes) {
 
 /** Read the page's data: a JSON header, and after it the poses as int16 differences from frame to frame. */
 export async function loadPage() {
+  if (!window.DecompressionStream) {
+    document.getElementById("message").textContent = "This page needs a newer browser.";
+  }
   const element = document.getElementById("data");
   const bytes = await inflate(bytesOf(element.textContent));
   let start = Number(element.dataset.header);

@@ -20,28 +20,78 @@ Bones are drawn for 15, 17, 18 and 25 joints; other skeletons are drawn as point
 
 from pathlib import Path
 
-import numpy as np
-
 from learn2dance import cli
 from learn2dance.cli import log
-from learn2dance.data.npz import load_poses
 from learn2dance.errors import UserError
-
-ASSUMED_FPS = 30.0  # frames per second of files without ``fps``
-GIF_FPS = 50.0  # frames per second: delays in a gif are in 1/100 s, and viewers slow down those below 2
-
-
-def size(text: str) -> tuple[int, int]:
-    """Parse ``WxH`` or ``N``, in pixels."""
-    width, _, height = text.lower().partition("x")
-    pixels = (int(width), int(height or width))
-    if not 64 <= min(pixels) <= max(pixels) <= 8192:
-        raise ValueError
-    return pixels
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
+    arguments = _arguments(argv)
+    cli.setup(arguments.quiet)
+    _check(arguments)
+    files, out, ending, audio = arguments.poses, arguments.out, arguments.ending, arguments.audio
+    titles = arguments.titles or ([file.stem for file in files] if len(files) > 1 else None)
+    from learn2dance.render import inputs, viewport
+
+    most = inputs.GIF_FPS if ending == ".gif" else None
+    loaded = inputs.read(files, arguments.fps, arguments.start, arguments.length, most)
+    for file, dance in zip(files, loaded.dances, strict=True):
+        if arguments.over and dance["y_up"]:
+            raise UserError(f"{file}: found y up (a generated dance), expected poses in pixels of a video (parse.py)")
+        if dance["beats"] is None and arguments.beats:
+            log.warning("%s: no beats in it, none are shown (eval.py's dances have them)", file)
+        if dance["beats"] is None and arguments.ab:
+            log.warning("%s: no beats in it, so its mismatched excerpts can be on the beat by chance", file)
+    if audio and ending not in (".mp4", ".html"):
+        log.warning("%s: has no sound, %s is left out", out, audio)
+    fps, start = loaded.fps, loaded.start
+    if arguments.over:
+        from learn2dance.media import video_reader
+        from learn2dance.render import overlay
+
+        video, dances = video_reader.look(arguments.over), [dance["poses"] for dance in loaded.dances]
+        overlay.over(video, dances, fps, out, audio, arguments.size, loaded.first)
+        log.info("%s: poses over %s, %g frames a second", out, arguments.over.name, fps)
+        return
+
+    dances = loaded.poses(files)
+    seconds = max(map(len, dances)) / fps
+    if arguments.follow:
+        dances = [viewport.follow(viewport.upright(poses, True), fps) for poses in dances]
+    if arguments.look == "openpose":
+        from learn2dance.render import openpose
+
+        clip = files[0].stem if arguments.format == "json" else None
+        openpose.export(dances, fps, out, arguments.size, audio, start, clip)
+    elif arguments.ab:
+        from learn2dance.render import comparison
+
+        song = {"audio": audio, "beats": loaded.beats(), "start": start}
+        count = comparison.write(out, dances, fps, titles, **song, seed=arguments.seed, y_up=True)
+        log.info("%s: %d pairs to compare", out, count)
+    elif ending == ".html":
+        from learn2dance.render import player
+
+        marks = [player.marks(dance, start) for dance in loaded.dances]
+        switches = {"trail": arguments.trail, "beats": arguments.beats}
+        player.write(out, dances, fps, titles, audio, marks, y_up=True, start=start, **switches)
+        log.info("%s: %.1f s at %g poses a second; open it in a browser", out, seconds, fps)
+    else:
+        from learn2dance.render import animation
+
+        drawn = {"titles": titles, "y_up": True, "size": arguments.size, "start": start}
+        if ending == ".png":
+            animation.contact_sheet(dances, fps, out, **drawn)
+            log.info("%s: %d moments of %.1f s", out, animation.MOMENTS * len(dances), seconds)
+            return
+        beats = loaded.beats() if arguments.beats else None
+        animation.animate(dances, fps, out, audio=audio, beats=beats, trail=arguments.trail, **drawn)
+        log.info("%s: %.1f s at %g frames a second", out, seconds, fps)
+
+
+def _arguments(argv: list[str] | None):
+    """Parse the command line; the output is ``out``, and its ending, in lower case, ``ending``."""
     parser = cli.parser(__doc__, "seed", "quiet")
     add, positive = parser.add_argument, cli.positive
     add("poses", nargs="+", type=Path, metavar="POSES.npz", help="one file per dancer")
@@ -54,7 +104,7 @@ def main(argv: list[str] | None = None) -> None:
     add("--format", choices=("png", "json"), default="png", help=one_a_frame)
     add("--fps", type=positive(float), help="frames per second (the highest of the files')")
     sizes = "pixels (640 high, or openpose: 512 or more; a .png 1600 wide; --over: the video's)"
-    add("--size", type=size, metavar="WxH|N", help=sizes)
+    add("--size", type=cli.size, metavar="WxH|N", help=sizes)
     add("--start", type=cli.number_between(0, 86400), default=0.0, metavar="S", help="seconds to skip (0)")
     add("--length", type=cli.number_between(0.001, 86400), metavar="S", help="seconds to draw (all)")
     add("--titles", nargs="+", metavar="TITLE", help="one per file (the files' names, if there are several)")
@@ -64,98 +114,14 @@ def main(argv: list[str] | None = None) -> None:
     ab = "write a page on which people compare these dances, whose names it hides; --seed shuffles them"
     add("--ab", action="store_true", help=f"{ab} (python -m learn2dance.evaluation.preference reads the answers)")
     arguments = parser.parse_args(argv)
-    cli.setup(arguments.quiet)
-
-    files, out = arguments.poses, arguments.out or arguments.poses[0].with_suffix(".mp4")
-    ending = out.suffix.lower()
-    _check(arguments, out, ending)
-    titles = arguments.titles or ([file.stem for file in files] if len(files) > 1 else None)
-    loaded = [load_poses(file) for file in files]
-    for file, dance in zip(files, loaded, strict=True):
-        if arguments.over and dance["y_up"]:
-            raise UserError(f"{file}: found y up (a generated dance), expected poses in pixels of a video (parse.py)")
-        if dance["fps"] is None:
-            dance["fps"] = ASSUMED_FPS
-            log.warning("%s: no fps in it, %g assumed", file, ASSUMED_FPS)
-        if arguments.beats and dance["beats"] is None:
-            log.warning("%s: no beats in it, none are shown (eval.py's dances have them)", file)
-        if arguments.ab and dance["beats"] is None:
-            log.warning("%s: no beats in it, so its mismatched excerpts can be on the beat by chance", file)
-
-    from learn2dance.motion import kinematics, travel
-
-    fps = arguments.fps or max(dance["fps"] for dance in loaded)
-    if not 0.1 <= fps <= 1000:
-        raise UserError(f"{out}: {fps:g} frames a second, expected 0.1 to 1000; give another --fps")
-    if ending == ".gif" and fps > GIF_FPS:
-        log.warning("%s: a gif shows at most %g frames a second, not %g", out, GIF_FPS, fps)
-        fps = GIF_FPS
-    if arguments.audio and ending not in (".mp4", ".html"):
-        log.warning("%s: has no sound, %s is left out", out, arguments.audio)
-    first = round(arguments.start * fps)
-    last = None if arguments.length is None else first + max(1, round(arguments.length * fps))
-    for file, dance in zip(files, loaded, strict=True):
-        poses = dance["poses"] if dance["nearer"] is None else travel.perspective(dance["poses"], dance["nearer"])
-        poses = kinematics.resample(poses, dance["fps"], fps)
-        if first >= len(poses):
-            raise UserError(f"{file}: --start {arguments.start:g} is past its end at {len(poses) / fps:.2f} s")
-        dance["poses"] = poses[:last]
-
-    if arguments.over:
-        from learn2dance.media import video_reader
-        from learn2dance.render import overlay
-
-        video, dances = video_reader.look(arguments.over), [dance["poses"] for dance in loaded]
-        overlay.over(video, dances, fps, out, arguments.audio, arguments.size, first)
-        log.info("%s: poses over %s, %g frames a second", out, arguments.over.name, fps)
-        return
-
-    from learn2dance.render import animation, viewport
-
-    dances, beats = [], []
-    for file, dance in zip(files, loaded, strict=True):
-        poses = dance["poses"][first:] * (1 if dance["y_up"] else (1, -1))
-        if not np.isfinite(poses).all(-1).any():
-            raise UserError(f"{file}: no joint is known in any of these {len(poses)} frames; was nobody detected?")
-        dances.append(poses)
-        beats.append(dance["beats"] - first / fps if arguments.beats and dance["beats"] is not None else None)
-    seconds = max(map(len, dances)) / fps
-    if arguments.follow:
-        dances = [viewport.follow(viewport.upright(poses, True), fps) for poses in dances]
-    if arguments.look == "openpose":
-        from learn2dance.render import openpose
-
-        clip = files[0].stem if arguments.format == "json" else None
-        openpose.export(dances, fps, out, arguments.size, arguments.audio, first / fps, clip)
-        return
-    if arguments.ab:
-        from learn2dance.render import comparison
-
-        beats = [dance["beats"] - first / fps if dance["beats"] is not None else None for dance in loaded]
-        song = {"audio": arguments.audio, "beats": beats, "start": first / fps}
-        count = comparison.write(out, dances, fps, titles, **song, seed=arguments.seed, y_up=True)
-        log.info("%s: %d pairs to compare", out, count)
-        return
-    if ending == ".html":
-        from learn2dance.render import player
-
-        marks = [player.marks(dance, first / fps) for dance in loaded]
-        switches = {"trail": arguments.trail, "beats": arguments.beats}
-        player.write(out, dances, fps, titles, arguments.audio, marks, y_up=True, start=first / fps, **switches)
-        log.info("%s: %.1f s at %g poses a second; open it in a browser", out, seconds, fps)
-        return
-    drawn = {"titles": titles, "y_up": True, "size": arguments.size, "start": first / fps}
-    if ending == ".png":
-        animation.contact_sheet(dances, fps, out, **drawn)
-        log.info("%s: %d moments of %.1f s", out, animation.MOMENTS * len(dances), seconds)
-        return
-    animation.animate(dances, fps, out, audio=arguments.audio, beats=beats, trail=arguments.trail, **drawn)
-    log.info("%s: %.1f s at %g frames a second", out, seconds, fps)
+    arguments.out = arguments.out or arguments.poses[0].with_suffix(".mp4")
+    arguments.ending = arguments.out.suffix.lower()
+    return arguments
 
 
-def _check(arguments, out: Path, ending: str) -> None:
+def _check(arguments) -> None:
     """Raise a UserError if the output cannot be written, or options do not go together."""
-    files, titles = len(arguments.poses), arguments.titles
+    files, titles, out, ending = len(arguments.poses), arguments.titles, arguments.out, arguments.ending
     endings = (".mp4", ".gif", "") if arguments.over else (".mp4", ".gif", ".png", ".html", "")
     if ending not in endings:
         over = " with --over" if arguments.over else ""
@@ -171,18 +137,18 @@ def _check(arguments, out: Path, ending: str) -> None:
     openpose = arguments.look == "openpose"
     if arguments.format == "json" and (ending or not openpose):
         raise UserError("--format json: needs --look openpose, and a folder as --out")
-    unused = ["titles", "trail", "beats", "over" if openpose else "follow"] if openpose or arguments.over else []
-    for name in unused:
-        if getattr(arguments, name):
-            raise UserError(f"--{name}: cannot be used with {'--look openpose' if openpose else '--over'}")
-    if ending == ".html" and (arguments.size or openpose):
-        raise UserError(f"--{'look openpose' if openpose else 'size'}: cannot be used with a page (.html)")
+    for used, found, refused in (
+        ("--over", arguments.over, "titles trail beats follow"),
+        ("--look openpose", openpose, "titles trail beats over"),
+        ("--ab", arguments.ab, "trail beats follow over"),
+        ("a page (.html)", ending == ".html", "size look"),
+    ):
+        for name in refused.split() if found else ():
+            if getattr(arguments, name) not in (None, False, "stage"):
+                raise UserError(f"--{name}: cannot be used with {used}")
     if titles and len(titles) != files:
         raise UserError(f"--titles: {len(titles)} titles for {files} files; put quotes around those with spaces")
     if arguments.ab:
-        for name in ("trail", "beats", "follow", "over"):
-            if getattr(arguments, name):
-                raise UserError(f"--{name}: cannot be used with --ab")
         names = titles or [file.stem for file in arguments.poses]
         if ending != ".html" or not arguments.audio or len(set(names)) < max(2, len(names)):
             needs = "--audio, --out with a name that ends in .html, and two or more dances with different names"

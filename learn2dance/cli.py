@@ -61,6 +61,15 @@ def positive(kind: type) -> Callable:
     return _number(kind, lambda value: 0 < value < float("inf"), f"positive {kind.__name__}")
 
 
+def size(text: str) -> tuple[int, int]:
+    """Parse ``WxH`` or ``N``, in pixels."""
+    width, _, height = text.lower().partition("x")
+    pixels = (int(width), int(height or width))
+    if not 64 <= min(pixels) <= max(pixels) <= 8192:
+        raise ValueError
+    return pixels
+
+
 def multiple_of(unit: int) -> Callable[[str], int]:
     """Return an argparse type: a multiple of ``unit`` above zero."""
     return _number(int, lambda value: value > 0 and value % unit == 0, f"multiple of {unit}")

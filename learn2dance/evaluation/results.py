@@ -1,7 +1,8 @@
 """Make the published tables: run the reports, and rewrite the tables of the pages in `PAGES`.
 
 Reads   what eval.py --report reads, or docs/scores/<report>.json of the reports that are not run
-Writes  docs/scores/<report>.json, and in docs/results.md, README.md and weights/README.md the tables between <!-- table NAME --> and <!-- end -->
+Writes  docs/scores/<report>.json, and in docs/results.md, README.md and weights/README.md the tables between
+        <!-- table NAME --> and <!-- end -->
 
 Examples: python -m learn2dance.evaluation.results DATA             # runs all reports
           python -m learn2dance.evaluation.results DATA test gan    # runs these two
@@ -35,7 +36,9 @@ REPORTS = {  # name -> options of eval.py DATA --report; clips of ballroom begin
 }
 # Models that train.py --style trained on one style: style -> report, of the test songs of this style.
 ONE_STYLE = {"cha-cha": "C_*", "rumba": "R_*", "waltz": "W_*"}
-REPORTS |= {style: f"--split test --songs '{songs}' --model DATA/models/{style}.pt" for style, songs in ONE_STYLE.items()}
+REPORTS |= {
+    style: f"--split test --songs '{songs}' --model DATA/models/{style}.pt" for style, songs in ONE_STYLE.items()
+}
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: its ``rows`` (label -> report, name of its row, and style if of one only), and its ``columns``.
+    """A table: its ``rows`` and ``columns``.
 
-    ``columns``: heading -> `Column`. ``group``: ``by_song`` or ``by_style``, for a row of each song or style in place of each of the rows.
+    ``rows``: label -> report, name of its row, and the style if it is of one only. ``columns``: heading -> `Column`.
+    ``group``: ``by_song`` or ``by_style``, for a row of each song or style in place of each of the rows.
     """
 
     rows: dict[str, tuple[str, ...]]
@@ -107,7 +111,11 @@ TABLES = {
         {
             f"{style}, {label}": (report, row, style)
             for style in ONE_STYLE
-            for label, report, row in (("real", "test", "real"), ("one model", "test", "model"), ("own", style, "model"))
+            for label, report, row in (
+                ("real", "test", "real"),
+                ("one model", "test", "model"),
+                ("own", style, "model"),
+            )
         },
         _DETAILS,
     ),

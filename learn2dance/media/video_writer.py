@@ -49,7 +49,7 @@ def write(
     if not ending:
         with atomic_folder(path) as folder:
             files = ffmpeg.url(folder).replace("%", "%%") + "/%06d.png"
-            command = [*video_in, "-pix_fmt", "rgb24", *_BITEXACT, files]
+            command = [*video_in, "-pix_fmt", "rgb24", *audio_writer.BITEXACT, files]
             ffmpeg.write(ffmpeg.encoder(), command, path, map(draw, progress(range(count), path.name)))
         return
     with contextlib.ExitStack() as stack:

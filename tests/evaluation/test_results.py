@@ -24,7 +24,8 @@ def test_every_table_is_published_once():
 def test_published_commands_are_those_of_the_stage(name):
     args = stage.arguments(results.command(name, "/my data"))
     assert args.report and args.data == "/my data" and args.songs and args.n == 5 and args.seed == 0
-    assert args.model in (None, "/my data/models/seq_gan.pt")
+    models = {"gan": "seq_gan", "gan_val": "seq_gan"} | {style: style for style in results.ONE_STYLE}
+    assert args.model == (f"/my data/models/{models[name]}.pt" if name in models else None)
 
 
 CARD = {"rows": {row: {} for row in ("real", "model")}}

@@ -18,6 +18,7 @@ from learn2dance.gan.generate import GanModel
 from learn2dance.gan.pose_networks import draw_noise
 from learn2dance.gan.sequence_networks import NOISE
 from learn2dance.motion import kinematics, skeleton, travel
+from learn2dance.music.marks import marks
 
 MAX_SECONDS = 300.0  # seconds: the longest completion
 SPREAD = 0.5  # deviation of the noise relative to that in training: with less, completions are nearer to the mean
@@ -154,8 +155,8 @@ def complete(
     if music is None and not style:
         index = likeliest_style(gan, poses, fps, timeline)
     poses = complete_poses(gan, poses[None], fps, [timeline], np.array([index]), seed)[0]
-    beats = np.zeros(0) if music is None else music["beats"]
+    heard = {"beats": np.zeros(0)} if music is None else marks(music)
     travelled = continue_path(travelled, travel.from_feet(poses, fps, leak=np.inf))
     nearer = (travelled - travelled[0])[:, travel.NEARER].astype(np.float32)
     dance = {"poses": travel.place(poses, travelled), "nearer": nearer, "tokens": np.zeros((0, 0), np.int64)}
-    return dance | {"beats": beats, "seed": seed, "fps": fps}
+    return dance | {"seed": seed, "fps": fps} | heard

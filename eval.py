@@ -130,7 +130,9 @@ def log_choice(name: str, music: dict | None, model, style: str | None) -> None:
     """
     from learn2dance.music import styles
 
-    if music is not None and len(model.profiles.style):
+    if music is not None and not getattr(model.config, "music", True):
+        log.warning("%s: the model was trained without music, and does not follow it", name)
+    elif music is not None and len(model.profiles.style):
         known = style in model.styles
         unknown = f"; the model does not know its style in clips.csv, {style}" if style and not known else ""
         hint = "" if known or len(model.styles) < 2 else "; --style NAME chooses another, --style list lists them"

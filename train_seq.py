@@ -46,6 +46,8 @@ def main(argv: list[str] | None = None) -> None:
     train = pose_folder.Resampled(partial(dataset.read_pool, reader, folder.train), args.seed, args.resample_every)
     val, _ = dataset.read_pool(reader, folder.val, np.random.default_rng([args.seed, 1]), dataset.SCORED_BYTES)
     batches = sampler.SequenceSampler(train.data, args.beats, mirrored)
+    if left := len(train.data) - len(batches.dances):
+        log.warning("%d dances have less than %g beats with all joints, and are left out", left, args.beats / 2)
     config = SequenceConfig(reader.music, args.beats, args.width, args.channels)
     networks = SequenceGenerator(config, poses.config), SequenceCritic(config, poses.config)
     gan = adversarial.DenoisingGan(*networks, args.decay, NOISE).to(device)
@@ -73,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
                 sequence_training.render_comparison(val[0], fake[0], run.folder / f"step_{run.step:06d}.mp4")
             run.validated(scores["FID"], partial(generate.save, gan=trained), scores, losses)
     run.finish("FID")
-    log.info("next: python eval.py --model %s --audio song.mp3", run.out)
+    log.info("next: python eval.py --model %s %s", run.out, "--audio song.mp3" if reader.music else "--seconds 20")
 
 
 def arguments(argv: list[str] | None):

@@ -112,6 +112,7 @@ def test_a_strangers_folder(tmp_path, run_stage):
     ended = run_stage("train_seq.py", "--datadir", mine, "--no-video", *QUICK_PATHS)
     assert ended.returncode == 0, ended.stderr
     assert "30 frames a second assumed" in ended.stdout and "without music" in ended.stdout
+    assert "seq_gan.pt --seconds 20" in ended.stdout
     dancer = generate.load(tmp_path / "models" / "seq_gan.pt")
     assert not dancer.config.music and not len(dancer.profiles.style)
     assert dancer.styles == () and dancer.poses.joints == 9
@@ -156,6 +157,17 @@ def test_a_critic_that_runs_away_is_stopped(root, pose_gan, tmp_path, monkeypatc
         "train_seq.py", root / "poses", "--pose-gan", pose_gan, "--out", tmp_path / "t.pt", "--lr", "1e7", *QUICK_PATHS
     )
     assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "diverged" in ended.stderr
+
+
+def test_dances_that_are_left_out_are_counted_and_a_missing_score_is_said(tmp_path, capsys):
+    mine = stranger(tmp_path / "mine")
+    for name in ("short 1", "short 2"):  # of 1.5 s, where 2 s are needed
+        np.savez(mine / f"{name}.npz", poses=100 + 40 * np.random.default_rng(0).normal(size=(45, 9, 2)).cumsum(0))
+    train_pose.main([str(mine), "--quiet", *QUICK_POSES, "--steps", "1"])
+    train_seq.main([str(mine), "--no-video", *QUICK_PATHS, "--no-mirror"])
+    said = capsys.readouterr().err
+    assert "1 dances have less than 4 beats with all joints, and are left out" in said  # the other is for validation
+    assert said.count("too little data for validation: there is no score, and the last model is kept") == 1
 
 
 def test_dances_too_short(tmp_path):

@@ -124,6 +124,8 @@ class TrainingRun:
         scores |= {f"train {name}": value for name, value in train.items()}
         for name, value in scores.items():
             self.board.add_scalar(name.replace(" ", "/", 1), value, self.step)
+        if np.isnan(loss) and self.step == min(self.args.every, self.args.steps):
+            log.warning("too little data for validation: there is no score, and the last model is kept")
         if better := loss < self.best or not np.isfinite(self.best):
             self.best, self.best_step, self.waited = loss, self.step, 0
             save(self.out, step=self.step, loss=loss, arguments=self.hyperparameters, parents=self.parents)

@@ -16,6 +16,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
 from learn2dance import threads
+from learn2dance.cli import log
 from learn2dance.gan import denoising
 from learn2dance.gan.pose_networks import draw_noise
 
@@ -166,6 +167,8 @@ class Training:
     def __init__(self, gan: DenoisingGan, args):
         self.gan, self.args, self.optimisers = gan, args, Optimisers(gan)
         self.gap = self.norm = torch.zeros(())
+        if args.steps <= args.pretrain_steps:
+            log.warning("--pretrain-steps %d of --steps %d: the critic takes no part", args.pretrain_steps, args.steps)
 
     def step(self, step: int, draw: Callable[[], Batch]) -> dict[str, Tensor]:
         """Take a step, counted from 0, on a batch that is drawn; return the losses of critic and generator."""

@@ -1,19 +1,19 @@
 """Motion prediction and completion: part of a dance is given, and the GAN generates the rest.
 
-The generator was trained on sequences that are partly given. Where only some joints of a pose are given, they are put
-in the place of predicted ones at each step of denoising (`generate.generate_steps`).
+The generator was trained on sequences of which some poses are given. How joints of other poses are kept, and how what
+is generated continues what is given, says `generate.generate_steps`.
 """
 
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import binary_dilation
 
+from learn2dance.cli import log
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
 from learn2dance.gan import denoising, generate, pose_folder
-from learn2dance.gan.conditioning import Timeline
+from learn2dance.gan.conditioning import STEPS, Timeline
 from learn2dance.gan.generate import GanModel
 from learn2dance.gan.pose_networks import draw_noise
 from learn2dance.gan.sequence_networks import NOISE
@@ -21,9 +21,11 @@ from learn2dance.motion import kinematics, skeleton, travel
 from learn2dance.music.marks import marks
 
 MAX_SECONDS = 300.0  # seconds: the longest completion
-SPREAD = 0.5  # deviation of the noise relative to that in training: with less, completions are nearer to the mean
 FADE = 3.0  # seconds: in them, an error of given joints fades out in generated frames
 STYLE_TIMES = (0.3, 0.5, 0.7)  # times at which the denoising errors of the styles are compared
+STYLE_DRAWS = 8  # of noise for each time
+LEAST_JOINTS = 0.4  # fraction of the joints that a pose must have to tell its style
+STYLE_BEATS = 16  # the longest passage that is compared
 
 
 def complete_poses(
@@ -37,49 +39,53 @@ def complete_poses(
     """
     known = np.stack([line.to_steps(poses, fps)[0] for line, poses in zip(timelines, given, strict=True)])
     features = np.stack([line.features for line in timelines])
-    steps = generate.generate_steps(gan, features, style, seed, SPREAD, known, guidance=0.0)
+    steps = generate.generate_steps(gan, features, style, seed, known=known)
     count = given.shape[1]
     poses = np.stack([line.to_frames(part, count, fps) for line, part in zip(timelines, steps, strict=True)])
-    error = np.stack([fade(part.reshape(count, -1), 1 + round(FADE * fps)) for part in given - poses])
+    error = kinematics.fade((given - poses).reshape(*given.shape[:2], -1), FADE * fps)
     return np.where(np.isfinite(given), given, poses + error.reshape(poses.shape)).astype(np.float32)
-
-
-def fade(error: np.ndarray, frames: int) -> np.ndarray:
-    """Fill gaps (NaN) in the error of known values (T, D): beside each of them it falls to 0 in so many frames.
-
-    With it, what is generated continues what is given without a jump. In shorter gaps it leads from one end to the
-    other.
-    """
-    error = np.pad(error, ((frames, frames), (0, 0)), constant_values=np.nan)
-    near = binary_dilation(np.isfinite(error), np.ones((3, 1)), iterations=frames - 1)
-    return kinematics.fill_gaps(np.where(near, error, 0))[frames:-frames]
 
 
 @torch.inference_mode()
 def likeliest_style(gan: GanModel, given: np.ndarray, fps: float, timeline: Timeline) -> int:
-    """Return the style (index plus one) of poses (T, J, 2); 0 without styles, or if no pose is complete.
+    """Return the style (index plus one) of poses (T, J, 2); 0 without styles, or if all poses lack too many joints.
 
     It is the one with which the generator removes noise best (Li et al., "Your diffusion model is secretly a zero-shot
-    classifier", ICCV 2023).
+    classifier", ICCV 2023) from the longest passage of such poses.
     """
-    steps, known = timeline.to_steps(given, fps)
-    if not gan.styles or not known.any():
+    steps, _ = timeline.to_steps(given, fps)
+    usable = np.isfinite(steps).all(-1).mean(-1) >= LEAST_JOINTS
+    if not gan.styles or not usable.any():
         return 0
+    first, last = longest_run(usable)
+    beats = slice(first // STEPS, min(-(-last // STEPS), first // STEPS + STYLE_BEATS))
+    inside = slice(STEPS * beats.start, STEPS * beats.stop)
     space, generator = gan.networks["space"], gan.networks["generator"]
-    device, count, times = space.mean.device, len(gan.styles), len(STYLE_TIMES)
-    poses = kinematics.fill_gaps(steps.reshape(len(steps), -1)).reshape(steps.shape)
-    codes = space.encode(torch.from_numpy(poses).to(device)).expand(times, -1, -1)
-    time = torch.tensor(STYLE_TIMES, device=device)
+    device, count = space.mean.device, len(STYLE_TIMES) * STYLE_DRAWS
+    poses, usable = steps[inside], usable[inside]
+    poses[usable] = space.complete(poses[usable])
+    poses[~usable] = np.nan
+    poses = kinematics.fill_gaps(poses.reshape(len(poses), -1)).reshape(poses.shape)
+    codes = space.encode(torch.from_numpy(poses).to(device)).expand(count, -1, -1)
+    time = torch.tensor(STYLE_TIMES, device=device).repeat(STYLE_DRAWS)
     noise = NOISE * draw_noise(codes.shape, torch.Generator().manual_seed(0), device)
     noisy = denoising.mix(codes, noise, time)
-    features = torch.from_numpy(timeline.features).to(device).expand(times, -1, -1)
-    weight = torch.from_numpy(known.astype(np.float32)).to(device).expand(times, -1)
+    features = torch.from_numpy(timeline.features[beats]).to(device).expand(count, -1, -1)
+    weight = torch.from_numpy(usable.astype(np.float32)).to(device).expand(count, -1)
     errors = []
-    for style in range(1, 1 + count):
-        label = torch.full((times,), style, device=device)
+    for style in range(1, 1 + len(gan.styles)):
+        label = torch.full((count,), style, device=device)
         predicted = generator(noisy, time, torch.zeros_like(weight, dtype=torch.bool), features, label)
         errors.append(float(denoising.loss(predicted, codes, weight, time)))
     return int(np.argmin(errors)) + 1
+
+
+def longest_run(which: np.ndarray) -> tuple[int, int]:
+    """Return where the longest run of True in bool (S,) begins, and where it has ended."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], which.astype(int), [0]])))
+    runs = edges.reshape(-1, 2)
+    first, last = runs[np.diff(runs, axis=1)[:, 0].argmax()]
+    return int(first), int(last)
 
 
 def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[int] | None, seconds: float) -> tuple:
@@ -96,6 +102,8 @@ def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[
     given = np.full(poses.shape, np.nan, np.float32)  # without the others, which normalisation must not use
     for part in frames:
         first, _, last = part.partition(":")
+        if int(first or 0) >= len(poses):
+            raise UserError(f"{path}: known frames {part} begin after its end; it has {len(poses)} frames")
         part = slice(int(first or 0), int(last) if last else None)
         given[part] = poses[part]
     poses, travelled = travel.split(given, fps, found["y_up"], found["nearer"], found["travel"])
@@ -103,14 +111,15 @@ def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[
         if max(joints) >= wanted:
             raise UserError(f"{path}: no joint {max(joints)}; there are {wanted}, counted from 0")
         poses[:, [j for j in range(wanted) if j not in joints]] = np.nan
-    if not np.isfinite(poses).all(-1).any():
-        if np.isfinite(given).all(-1).any() and (unseen := skeleton.never_seen(given)):
-            needed = "at least MidHip and Neck are" if wanted in (15, 25) else "all joints are"
-            raise UserError(f"{path}: not known in the given frames: {unseen}; {needed} needed")
-        raise UserError(f"{path}: no observed joint in what is given; count from 0, there are {len(poses)} frames")
     count = int(np.ceil(seconds * fps)) or len(poses)
     if count > MAX_SECONDS * fps:
-        raise UserError(f"{path}: {count / fps:.0f} s to complete, expected {MAX_SECONDS:g} at most; give a part of it")
+        raise UserError(f"{path}: {count / fps:.1f} s to complete, expected {MAX_SECONDS:g} at most; give a part of it")
+    if not np.isfinite(poses[:count]).all(-1).any():
+        if np.isfinite(given[:count]).all(-1).any() and (unseen := skeleton.never_seen(given)):
+            needed = "at least MidHip and Neck are" if wanted in (15, 25) else "all joints are"
+            raise UserError(f"{path}: not known in the given frames: {unseen}; {needed} needed")
+        frames = min(count, len(poses))
+        raise UserError(f"{path}: no observed joint in what is given; count from 0, there are {frames} frames")
     added = (0, max(count - len(poses), 0))
     poses = np.pad(poses, (added, (0, 0), (0, 0)), constant_values=np.nan)
     travelled = np.pad(travelled, (added, (0, 0)), constant_values=np.nan)
@@ -152,8 +161,9 @@ def complete(
     if music is not None:
         music, index = gan.choose_style(music, style)
     timeline = gan.timeline(music, len(poses) / fps)
-    if music is None and not style:
+    if music is None and not style and gan.styles:
         index = likeliest_style(gan, poses, fps, timeline)
+        log.info("%s: style %s, by the given poses", path, gan.styles[index - 1] if index else "unknown")
     poses = complete_poses(gan, poses[None], fps, [timeline], np.array([index]), seed)[0]
     heard = {"beats": np.zeros(0)} if music is None else marks(music)
     travelled = continue_path(travelled, travel.from_feet(poses, fps, leak=np.inf))

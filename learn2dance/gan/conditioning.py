@@ -15,9 +15,8 @@ from learn2dance.music.beat_grid import BAR_POSITIONS
 
 STEPS = 8  # poses per beat
 UNIFORM = 0.5  # seconds per beat without music
-FEATURES = (
-    BAR_POSITIONS + 3
-)  # of a beat: its position in the bar (one of 7), its length, the energy, that there is music
+# Of a beat: its position in the bar (one of 7), the median length of the song's beats, the energy, that there is music.
+FEATURES = BAR_POSITIONS + 3
 
 
 @dataclass(frozen=True)

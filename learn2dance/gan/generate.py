@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import distance_transform_edt
 from torch import Tensor, nn
 
 from learn2dance.data import checkpoint, data_root
@@ -24,6 +25,10 @@ PARTS = ("space", "pose_generator", "generator")
 DENOISING_STEPS = 16  # steps of `denoising.sample`
 GUIDANCE = 1.25  # predictions move away from those without a style by this factor (Ho and Salimans, 2022)
 SPREAD = 1.15  # deviation of the noise relative to that in training: with more, dances differ more
+GIVEN_SPREAD = 0.5  # the same beside given poses, without guidance: completions are then nearer to the mean
+NEAR, FAR = 2.0, 4.0  # beats from given poses: what is further than FAR is generated as if nothing were given
+MISSING = 0.2  # largest fraction of joints that may be missing in a pose that is given to the generator
+FADE = 2.0  # beats: in them, an offset to known joints fades out
 
 
 @dataclass(frozen=True)
@@ -111,38 +116,55 @@ def generate_steps(
     seed: int,
     spread: float = SPREAD,
     known: np.ndarray | None = None,
-    guidance: float = GUIDANCE,
 ) -> np.ndarray:
     """Generate dances of equal length: poses float32 (N, S, J, 2) at the steps.
 
     ``features`` float32 (N, B, FEATURES) are those of their timelines, ``style`` int64 (N,) the labels, ``spread``
-    the noise's deviation relative to that in training; ``guidance`` is how far predictions move away from those without
-    a style. ``known`` float32 (N, S, J, 2) are poses to complete, NaN where a joint is to be generated. Complete poses
-    are given to the generator, which returns them approximately. Of other poses, known joints are put in the place of
-    predicted ones at each step of denoising (Lugmayr et al., "RePaint", CVPR 2022), also approximately.
+    the noise's deviation relative to that in training. ``known`` float32 (N, S, J, 2) are poses to complete, NaN where
+    a joint is to be generated.
+
+    Poses that lack few joints are given to the generator. At each step of denoising, predictions are moved to the known
+    joints (after Lugmayr et al., "RePaint", CVPR 2022), and beside them by an offset that fades out.
     """
     space, generator = gan.networks["space"], gan.networks["generator"]
     device, rng = space.mean.device, torch.Generator().manual_seed(seed)
     features, style = torch.from_numpy(features).to(device), torch.from_numpy(style).to(device)
     shape = (len(features), features.shape[1] * conditioning.STEPS, gan.poses.latent)
-    noise = NOISE * spread * draw_noise(shape, rng, device)
-    given, codes = torch.zeros(shape[:2], dtype=torch.bool, device=device), torch.zeros_like(noise)
+    given, free = np.zeros(shape[:2], bool), np.ones(shape[:2], np.float32)
+    codes = torch.zeros(shape, device=device)
     if known is not None:
-        known = torch.from_numpy(known).to(device)
-        given = known.isfinite().all(-1).all(-1)
-        joints = known.isfinite() & ~given[..., None, None]
-        codes = space.encode(torch.where(given[..., None, None], known, space.mean.view(-1, 2)))
+        given = np.isnan(known).any(-1).mean(-1) <= MISSING
+        known = known.copy()
+        known[given] = space.complete(known[given])
+        codes[torch.from_numpy(given)] = space.encode(torch.from_numpy(known[given]).to(device))
+        free = np.stack([freedom(row) for row in given])
+    given, free = torch.from_numpy(given).to(device), torch.from_numpy(free).to(device)[..., None]
+    noise = NOISE * (GIVEN_SPREAD + free * (spread - GIVEN_SPREAD)) * draw_noise(shape, rng, device)
 
     def predict(noisy: Tensor, time: Tensor) -> Tensor:
         noisy = torch.where(given[..., None], codes, noisy)
         predicted = generator(noisy, time, given, features, style)
-        if gan.styles and guidance:
-            predicted = predicted + guidance * (predicted - generator(noisy, time, given, features, 0 * style))
-        if known is not None:
-            predicted = space.encode(torch.where(joints, known, space.decode(predicted)))
-        return predicted
+        if gan.styles:
+            plain = generator(noisy, time, given, features, 0 * style)
+            predicted = predicted + GUIDANCE * free * (predicted - plain)
+        return predicted if known is None else move_to(predicted, known, space)
 
     return space.decode(denoising.sample(predict, noise, DENOISING_STEPS)).cpu().numpy()
+
+
+def freedom(given: np.ndarray) -> np.ndarray:
+    """Return how freely each step is generated, float32 (S,), from 0 beside ``given`` steps, bool (S,), to 1."""
+    if not given.any():
+        return np.ones(len(given), np.float32)
+    beats = distance_transform_edt(~given) / conditioning.STEPS
+    return ((beats - NEAR) / (FAR - NEAR)).clip(0, 1).astype(np.float32)
+
+
+def move_to(codes: Tensor, known: np.ndarray, space: PoseSpace) -> Tensor:
+    """Move codes (N, S, latent) to known joints (N, S, J, 2), NaN where not known, and less so beside them."""
+    poses = space.decode(codes).cpu().numpy()
+    offset = kinematics.fade((known - poses).reshape(*poses.shape[:2], -1), FADE * conditioning.STEPS)
+    return space.encode(torch.from_numpy((poses + offset.reshape(poses.shape)).astype(np.float32)).to(codes.device))
 
 
 def dance(

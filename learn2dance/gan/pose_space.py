@@ -35,6 +35,24 @@ class PoseSpace(nn.Module):
         """Return the poses (…, J, 2) of codes (…, latent)."""
         return ((codes * self.scale) @ self.components + self.mean).unflatten(-1, (-1, 2))
 
+    def complete(self, poses: np.ndarray) -> np.ndarray:
+        """Return poses float32 (N, J, 2) with missing joints (NaN) where they are on average, given the known ones.
+
+        It is the conditional mean of a normal distribution with the mean and covariance of real poses.
+        """
+        mean, components, scale = (part.double().cpu().numpy() for part in (self.mean, self.components, self.scale))
+        variance = scale**4 / (scale**2).mean()  # of the components (`fit`)
+        covariance = components.T * variance @ components
+        covariance += RESIDUAL * variance.sum() / len(mean) * np.eye(len(mean))
+        flat = poses.reshape(len(poses), len(mean)).astype(np.float64)
+        patterns, which = np.unique(np.isfinite(flat), axis=0, return_inverse=True)
+        for number, known in enumerate(patterns):
+            if not known.all():
+                chosen = np.flatnonzero(which.ravel() == number)[:, None]
+                weights = np.linalg.solve(covariance[np.ix_(known, known)], covariance[np.ix_(known, ~known)])
+                flat[chosen, ~known] = mean[~known] + (flat[chosen, known] - mean[known]) @ weights
+        return flat.reshape(poses.shape).astype(np.float32)
+
 
 def fit(poses: np.ndarray, mirrored: bool) -> PoseSpace:
     """Fit the space to real poses (N, J, 2), and to their mirror images if ``mirrored``: as many components as needed.

@@ -134,7 +134,10 @@ class SequenceCritic(nn.Module):
         self.scores = nn.ModuleList([nn.Linear(64, 2 * c + 1) for _ in range(3)])
 
     def forward(self, codes: Tensor, time: Tensor, given: Tensor, features: Tensor, style: Tensor) -> Tensor:
-        """Return scores (N, 3), for the arguments of the generator; ``time`` is that before denoising."""
+        """Return scores (N, 3), for the arguments of the generator; ``time`` is that before denoising.
+
+        ``given`` is not used: given and generated poses should look alike.
+        """
         label = self.label(time, style)
         velocity = functional.pad(STEPS / 2 * codes.diff(dim=1), (0, 0, 0, 1))
         values = self.enter(torch.cat([codes, velocity], -1).transpose(1, 2))

@@ -105,3 +105,21 @@ def fill_gaps(values: np.ndarray) -> np.ndarray:
         known = np.isfinite(column)
         column[~known] = np.interp(frames[~known], frames[known], column[known]) if known.any() else 0
     return filled
+
+
+def fade(error: np.ndarray, frames: float) -> np.ndarray:
+    """Fill gaps (NaN) of an error (…, T, D): beside each known value it falls to 0 in so many frames, or to the next.
+
+    Added to a prediction of what is missing, it makes the prediction continue what is known without a jump.
+    """
+    index = np.arange(error.shape[-2])[:, None]
+    known = np.isfinite(error)
+    before = np.maximum.accumulate(np.where(known, index, -1), axis=-2)
+    after = np.minimum.accumulate(np.where(known, index, len(index))[..., ::-1, :], axis=-2)[..., ::-1, :]
+    reach = np.where((before < 0) | (after == len(index)), frames, np.minimum(after - before, frames)).clip(min=1)
+    filled = np.zeros_like(error)
+    for nearest, inside in ((before, before >= 0), (after, after < len(index))):
+        value = np.take_along_axis(error, nearest.clip(0, len(index) - 1), axis=-2)
+        weight = (1 - np.abs(index - nearest) / reach).clip(min=0)
+        filled += np.where(inside, value, 0) * weight
+    return np.where(known, error, filled)

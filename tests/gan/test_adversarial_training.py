@@ -67,7 +67,7 @@ def test_divergence_is_a_gap_or_an_error_that_is_large_or_not_finite():
     assert problem(torch.tensor(math.nan), fine) == "critic score gap nan, denoising loss 1"
 
 
-def test_the_critic_takes_part_after_pretraining_and_each_step_has_its_own_noise():
+def test_the_critic_takes_part_after_pretraining_and_each_step_has_its_own_noise(caplog):
     gan, shown = network(value=(0.3, 0.3)), []
     args = argparse.Namespace(threads=1, steps=4, pretrain_steps=2, lr=0.1, critic_weight=1.0, penalty=1.0, seed=5)
     training = adversarial.Training(gan, args)
@@ -78,6 +78,11 @@ def test_the_critic_takes_part_after_pretraining_and_each_step_has_its_own_noise
         shown.append(gan.generator.shown[1])
         assert training.optimisers.generator.param_groups[0]["lr"] == adversarial.learning_rate(step, 4, 2, 0.1)
     assert all((shown[0] != other).all() for other in shown[1:])
+    assert not caplog.records
+    adversarial.Training(gan, argparse.Namespace(**vars(args) | {"pretrain_steps": 4}))
+    assert [record.message for record in caplog.records] == [
+        "--pretrain-steps 4 of --steps 4: the critic takes no part"
+    ]
     again = adversarial.Training(network(value=(0.3, 0.3)), args)
     again.step(2, batch)
     torch.testing.assert_close(again.gan.generator.shown[1], shown[2])

@@ -118,11 +118,13 @@ def test_unusable_given_poses_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", poses=pixels(), fps=25.0)
     with pytest.raises(UserError, match="9 joints, expected 15"):
         complete(untaught(15), tmp_path / "a.npz", ["0:"])
-    with pytest.raises(UserError, match=r"no observed joint in what is given; .*there are 100 frames"):
-        complete(untaught(), tmp_path / "a.npz", ["200:"])
+    with pytest.raises(UserError, match="known frames 200:210 begin after its end; it has 100 frames"):
+        complete(untaught(), tmp_path / "a.npz", ["0:", "200:210"])
+    with pytest.raises(UserError, match=r"no observed joint in what is given; .*there are 50 frames"):
+        complete(untaught(), tmp_path / "a.npz", ["60:"], seconds=2.0)
     with pytest.raises(UserError, match="no joint 40; there are 9, counted from 0"):
         complete(untaught(), tmp_path / "a.npz", ["0:"], [40])
-    with pytest.raises(UserError, match="1000 s to complete, expected 300 at most"):
+    with pytest.raises(UserError, match="1000.0 s to complete, expected 300 at most"):
         complete(untaught(), tmp_path / "a.npz", ["0:"], seconds=1000.0)
 
 

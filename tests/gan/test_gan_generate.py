@@ -179,7 +179,7 @@ def test_predictions_move_away_from_those_without_a_style():
     torch.testing.assert_close(codes, torch.full_like(codes, 1 + 0.5 * generate.GUIDANCE), atol=1e-4, rtol=1e-4)
 
 
-def test_known_steps_are_shown_to_the_generator_without_noise_and_known_joints_of_others_are_kept():
+def test_known_steps_are_shown_without_noise_and_predictions_are_moved_to_known_joints():
     gan, known, seen = untaught(), np.full((1, 3 * STEPS, 9, 2), np.nan, np.float32), []
     known[0, 5:15] = random_poses(10, 9, seed=3)
     known[0, 20, :4] = random_poses(1, 9, seed=4)[0, :4]  # some joints: the step is not given
@@ -195,8 +195,34 @@ def test_known_steps_are_shown_to_the_generator_without_noise_and_known_joints_o
     )
     assert all(steps == list(range(5, 15)) for steps in seen) and seen
     mean = gan.networks["space"].decode(torch.zeros(gan.poses.latent)).numpy()
-    np.testing.assert_allclose(found[0, :20], np.tile(mean, (20, 1, 1)), atol=1e-4)  # as predicted
+    np.testing.assert_allclose(found[0, 5:15], known[0, 5:15], atol=1e-4)
+    share = (1 - (5 - np.arange(5)) / (generate.FADE * STEPS))[:, None, None]  # before them the offset fades out
+    np.testing.assert_allclose(found[0, :5], mean + share * (known[0, 5] - mean), atol=1e-4)
     np.testing.assert_allclose(found[0, 20, :4], known[0, 20, :4], atol=0.3)
+
+
+def test_steps_are_free_away_from_given_ones():
+    given = np.zeros(100, bool)
+    given[40:50] = True
+    free = generate.freedom(given)
+    near, far = int(generate.NEAR * STEPS), int(generate.FAR * STEPS)
+    assert (free[40 - near : 50 + near] == 0).all() and (free[: 40 - far] == 1).all() and (free[49 + far :] == 1).all()
+    assert (np.diff(free[49 + near : 50 + far]) > 0).all() and free.dtype == np.float32
+    assert (generate.freedom(np.zeros(9, bool)) == 1).all() and (generate.freedom(np.ones(9, bool)) == 0).all()
+
+
+def test_a_pose_that_lacks_few_joints_is_given():
+    gan, seen = untaught(15), []
+    known = np.full((1, 2 * STEPS, 15, 2), np.nan, np.float32)
+    known[0, :4] = random_poses(4, 15)
+    known[0, 1, 2:5], known[0, 2, 2:6] = np.nan, np.nan
+
+    def predict(noisy, time, given, beats, label):
+        seen.append(given[0].tolist())
+        return 0 * noisy
+
+    generate.generate_steps(taught(gan, predict), np.zeros((1, 2, FEATURES), np.float32), np.array([0]), 0, known=known)
+    assert all(steps == [True, True, False, True] + [False] * 12 for steps in seen) and seen
 
 
 def test_the_spread_scales_the_noise():

@@ -83,3 +83,24 @@ def test_one_pose_alone_is_reproduced():
     codes = space.encode(torch.from_numpy(poses))
     assert codes.isfinite().all() and codes.abs().max() < 10
     np.testing.assert_allclose(space.decode(codes).numpy(), poses, atol=1e-5)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_missing_joints_are_placed_by_linear_regression_on_the_known_ones(mirrored):
+    """Least squares on the same poses is the conditional mean of a normal distribution."""
+    poses = family(3000, 15, 6)
+    both = np.concatenate([poses, skeleton.mirror(poses)]) if mirrored else poses
+    space, lost = pose_space.fit(poses, mirrored), [3, 4, 11]
+    given = poses[:50].copy()
+    given[:, lost], given[7, :9] = np.nan, np.nan
+    found = space.complete(given)
+    known = np.delete(np.arange(15), lost)
+    inputs, outputs = (both[:, part].reshape(len(both), -1).astype(float) for part in (known, lost))
+    weights, *_ = np.linalg.lstsq(np.insert(inputs, 0, 1, 1), outputs, rcond=None)
+    rows = np.delete(np.arange(50), 7)
+    expected = np.insert(given[rows][:, known].reshape(49, -1), 0, 1, 1) @ weights
+    np.testing.assert_allclose(found[rows][:, lost].reshape(49, -1), expected, atol=0.02)
+    np.testing.assert_array_equal(found[np.isfinite(given)], given[np.isfinite(given)])
+    assert np.isfinite(found).all() and poses[:, lost].std(0).mean() > 0.3 and len(space.complete(given[:0])) == 0
+    nothing = space.complete(np.full((1, 15, 2), np.nan, np.float32))
+    np.testing.assert_allclose(nothing.ravel(), space.mean.numpy(), atol=1e-5)

@@ -55,3 +55,21 @@ def test_gaps_are_interpolated_linearly():
     np.testing.assert_array_equal(found[:, 2:], np.tile([0, 4], (9, 1)))  # never observed; observed once
     assert np.isnan(given[3]).all()  # the input is not changed
     np.testing.assert_array_equal(kinematics.fill_gaps(found), found)
+
+
+def test_an_error_falls_to_zero_beside_each_known_value():
+    """In four frames; the gap is shorter than both, and one column is not known."""
+    nan = np.nan
+    error = np.array([nan, nan, nan, nan, nan, 8, nan, nan, nan, 4, nan, nan, nan, nan, nan, nan])
+    expected = np.array([0, 0, 2, 4, 6, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0])
+    found = kinematics.fade(np.stack([error, error[::-1], np.full(16, nan)], axis=1), 4)
+    np.testing.assert_allclose(found, np.stack([expected, expected[::-1], np.zeros(16)], axis=1), atol=1e-12)
+    both = kinematics.fade(np.stack([error, error[::-1]])[:, :, None], 4)  # of two batches, one value each
+    np.testing.assert_allclose(both[..., 0], [expected, expected[::-1]], atol=1e-12)
+    np.testing.assert_allclose(kinematics.fade(error[5:6, None], 4), [[8]])
+
+
+def test_the_errors_of_a_longer_gap_overlap():
+    """The gap is 6 frames, and each error falls in 4."""
+    error = np.array([[4.0], *[[np.nan]] * 5, [8.0]])
+    np.testing.assert_allclose(kinematics.fade(error, 4)[:, 0], [4, 3, 2, 1 + 2, 4, 6, 8])

@@ -17,6 +17,7 @@ from learn2dance.cli import existing_path
 from learn2dance.errors import UserError
 
 _ERROR = re.compile(r"^(?:\[[^]]+ @ [^]]+\] )*\[(?:error|fatal|panic)\] (.*?)\.?$", re.MULTILINE)
+_PLAYLISTS = (b"#extm3u", b"[playlist]", b"ffconcat")  # how files begin that make ffmpeg open others
 _STREAM = re.compile(r"^ *Stream #.*?: (Audio|Video): (?!none)(.*)", re.MULTILINE)
 
 
@@ -61,12 +62,17 @@ def url(path: str | Path) -> str:
 
 
 def media_file(path: str | Path, what: str) -> Path:
-    """Return ``path`` as a Path; raise a UserError if it is missing, a folder or empty."""
+    """Return ``path`` as a Path; raise a UserError if it is missing, a web address, a folder, empty, or a playlist."""
+    if re.match(r"\w+://|https?:/\w", str(path)):  # as a Path, an address has one slash
+        raise UserError(f"{path}: a web address; download the {what} first, and give the file")
     path = existing_path(path, what)
     if path.is_dir():
-        raise UserError(f"{path}: found a folder, expected a file")
+        raise UserError(f"{path}: found a folder, expected a file; {path}/* stands for all that are in it")
     if not path.stat().st_size:
         raise UserError(f"{path}: empty {what} (0 bytes); was its download or copy cut short?")
+    with path.open("rb") as file:
+        if file.read(16).lstrip(b"\xef\xbb\xbf").lower().startswith(_PLAYLISTS):
+            raise UserError(f"{path}: a playlist; give the files that it lists")
     return path
 
 

@@ -1,6 +1,7 @@
 """Sounds of known times, encoded by ffmpeg itself, are decoded at those times; other files are refused."""
 
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -104,12 +105,22 @@ def test_spectra_do_not_depend_on_the_blocks_and_follow_the_clock():
     assert whole.sum(axis=0).argmax() == 10
 
 
+PLAYLISTS = {
+    "list.m3u8": "#EXTM3U\nsong.wav\n",
+    "bom.m3u": "\ufeff#EXTM3U\nsong.wav\n",
+    "list.pls": "[Playlist]\nFile1=song.wav\n",
+    "list.mp3": "ffconcat version 1.0\nfile song.wav\n",
+}
+
+
 def no_sound(folder, ffmpeg, name):
     path = folder / name
     if name == "text.mp3":
         path.write_text("Not a song, only its name.\n" * 100)
     elif name == "empty.wav":
         path.touch()
+    elif name in PLAYLISTS:
+        path.write_text(PLAYLISTS[name])
     elif name == "folder.wav":
         path.mkdir()
     elif name == "mute.mp4":
@@ -130,6 +141,7 @@ def no_sound(folder, ffmpeg, name):
         ("text.mp3", "neither sound nor picture"),
         ("empty.wav", "empty"),
         ("folder.wav", "a folder"),
+        *((name, "a playlist; give the files that it lists") for name in PLAYLISTS),
         ("mute.mp4", "video without sound"),
         ("short.wav", r"1\.00 s of sound, expected at least 1\.75 s"),
         ("nan.wav", "NaN or infinite samples"),
@@ -141,6 +153,13 @@ def test_what_is_no_sound_is_a_fault_of_one_line_that_names_the_file(tmp_path, f
         audio.load(path)
     assert name in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("address", ["https://example.org/song.mp3", "http://youtu.be/x", "ftp://example.org/a.wav"])
+def test_a_web_address_is_not_opened(address):
+    for given in (address, Path(address)) if address.startswith("http") else (address,):
+        with pytest.raises(UserError, match="a web address; download the .* first"):
+            audio.load(given)
 
 
 def test_what_ffmpeg_cannot_open_is_read_by_libsndfile(tmp_path, clicks, caplog):

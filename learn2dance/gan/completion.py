@@ -103,7 +103,7 @@ def read_given(path: str | Path, gan: GanModel, frames: list[str], joints: list[
     for part in frames:
         first, _, last = part.partition(":")
         if int(first or 0) >= len(poses):
-            raise UserError(f"{path}: known frames {part} begin after its end; it has {len(poses)} frames")
+            raise UserError(f"{path}: known frames {part} begin after its end; there are {len(poses)} frames")
         part = slice(int(first or 0), int(last) if last else None)
         given[part] = poses[part]
     poses, travelled = travel.split(given, fps, found["y_up"], found["nearer"], found["travel"])

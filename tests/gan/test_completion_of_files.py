@@ -118,7 +118,7 @@ def test_unusable_given_poses_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", poses=pixels(), fps=25.0)
     with pytest.raises(UserError, match="9 joints, expected 15"):
         complete(untaught(15), tmp_path / "a.npz", ["0:"])
-    with pytest.raises(UserError, match="known frames 200:210 begin after its end; it has 100 frames"):
+    with pytest.raises(UserError, match="known frames 200:210 begin after its end; there are 100 frames"):
         complete(untaught(), tmp_path / "a.npz", ["0:", "200:210"])
     with pytest.raises(UserError, match=r"no observed joint in what is given; .*there are 50 frames"):
         complete(untaught(), tmp_path / "a.npz", ["60:"], seconds=2.0)

@@ -84,12 +84,13 @@ def generate(args, model, path: Path, how: dict, root, out: Path) -> list[dict[s
     if len({name for name, _ in songs}) < len(songs):
         raise UserError(f"--audio: several songs have the same name, and {out} can hold only one; give one at a time")
     dances: list[dict[str, Path]] = [{} for _ in range(args.n)]
-    for name, sound in cli.progress(songs, "songs"):
+    for name, sound in cli.progress(songs, "songs") if len(songs) > 1 else songs:
         music, parents = None, {"model": npz.digest(path)}
         if root:
             file = root.file("music", name)
             music, parents["music"] = npz.load(file, "music"), npz.digest(file)
         elif sound:
+            log.info("%s: analysing the music", sound)
             music, parents["audio"] = features.features(audio.load(sound), name), npz.digest(sound)
         style = style_of(args, root.styles.get(name) if root else None)
         log_choice(name, music, model, style)
@@ -181,7 +182,7 @@ def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Pat
             animation.animate([poses], dance["fps"], video, audio=sound, y_up=True)
         if page in stale:
             player.write(page, [poses], dance["fps"], audio=sound, marks=[player.marks(dance)], y_up=True)
-    log.info("%s", ", ".join(map(str, shown or [target])))
+    log.info("%s", ", ".join(map(str, [target, *shown])))
     return target
 
 

@@ -30,7 +30,8 @@ def test_a_page_beside_the_film(run_on_song, visit, tmp_path):
     assert run_on_song("--out", tmp_path, "--no-video", "--quiet").returncode == 0
     ended = run_on_song("--out", tmp_path, "--no-video", "--html")  # of the dance that exists
     html = tmp_path / "my 'söng' -1.html"
-    assert ended.returncode == 0 and str(html) in ended.stdout, ended.stderr
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == f"{html.with_suffix('.npz')}, {html}"  # what it wrote
     page = visit(html)
     page.wait_for_selector("#flash:visible")  # a switch that is there if the page has beats
     assert page.text_content("#time").endswith("0:08.0")
@@ -210,6 +211,7 @@ def test_ctrl_c(song, model, tmp_path):
     asked = ["--audio", song, "--model", model, "--out", tmp_path / "out", "--no-video", "--n", 999]
     command = [sys.executable, "eval.py", *map(str, asked)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == f"{song}: analysing the music\n"
     assert ": style " in process.stdout.readline()
     assert process.stdout.readline().endswith("_0.npz\n")
     process.send_signal(signal.SIGINT)

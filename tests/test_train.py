@@ -31,7 +31,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, run_stage):
     whole = models(root)
     for name in whole:
         (root / "models" / name).unlink()
-    interrupt(["train.py", root, *LONGER], "step 15")
+    interrupt(["train.py", root, *LONGER], "step 15 of")
     assert not [p.name for p in (root / "models").iterdir() if p.name.startswith(".")]
     assert 15 <= checkpoint.load(root / "models" / "music2pose.last.pt", "music2pose training")["step"] < 100
     ended = run_stage("train.py", root, *LONGER, "--resume")

@@ -48,7 +48,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root):
     whole, parts = root / "models" / "whole.pt", root / "models" / "parts.pt"
     asked = [str(root / "poses"), *QUICK, "--steps", "120", "--every", "15", "--pretrain-steps", "60"]
     train_pose.main([*asked, "--quiet", "--out", str(whole)])
-    interrupt(["train_pose.py", *asked, "--out", parts], "step 30:")
+    interrupt(["train_pose.py", *asked, "--out", parts], "step 30 of")
     assert 30 <= checkpoint.load(parts.with_suffix(".last.pt"), "pose_gan training")["step"] < 120
     train_pose.main([*asked, "--quiet", "--out", str(parts), "--resume"])
     assert parts.read_bytes() == whole.read_bytes()

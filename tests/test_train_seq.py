@@ -58,7 +58,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, gan, pose_gan, 
     whole, parts = tmp_path / "whole.pt", tmp_path / "parts.pt"
     train(root, pose_gan, whole, *longer)
     asked = [root / "poses", "--pose-gan", pose_gan, "--out", parts, "--no-video", *QUICK_PATHS, *longer]
-    interrupt(["train_seq.py", *asked], "step 12:")
+    interrupt(["train_seq.py", *asked], "step 12 of")
     assert 12 <= checkpoint.load(tmp_path / "parts.last.pt", "seq_gan training")["step"] < 30
     train(root, pose_gan, parts, *longer, "--resume")
     assert parts.read_bytes() == whole.read_bytes()

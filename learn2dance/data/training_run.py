@@ -1,5 +1,6 @@
 """The bookkeeping of a training run: its files, its best model, and a saved state from which it resumes exactly."""
 
+import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -107,6 +108,7 @@ class TrainingRun:
 
     def steps(self) -> Iterator[int]:
         """Yield the remaining steps, counted from 0, with a progress bar."""
+        self.began, self.began_at = time.monotonic(), self.step
         for step in cli.progress(range(self.step, self.args.steps), "train"):
             self.step = step + 1
             yield step
@@ -133,7 +135,14 @@ class TrainingRun:
             self.waited += 1
         self._save_state()
         shown = ", ".join(f"{name} {value:.4g}" for name, value in scores.items())
-        log.info("step %d: %s%s", self.step, shown, ", the best" * better)
+        log.info("step %d of %d%s: %s%s", self.step, self.args.steps, self._time_left(), shown, ", the best" * better)
+
+    def _time_left(self) -> str:
+        """Describe the time until the last step, at the mean speed since `steps` began; early stopping is shorter."""
+        if self.step == self.args.steps:
+            return ""
+        seconds = (time.monotonic() - self.began) / (self.step - self.began_at) * (self.args.steps - self.step)
+        return f" ({seconds:.0f} s left)" if seconds < 90 else f" ({seconds / 60:.0f} min left)"
 
     def diverged(self, found: str) -> NoReturn:
         """Raise a UserError that says what was found, and which model remains."""

@@ -60,9 +60,10 @@ class Choice:
         time = {-1: " (half time)", 0: "", 1: " (double time)"}[self.octave]
         tempo = self.music["tempo"] * 2.0**self.octave
         stretch = f", {self.stretch:.2f} x as danced" if np.isfinite(self.stretch) else ""
-        parts = [f"style {self.style or 'unknown'}, {tempo:.0f} beats a minute{time}{stretch}"]
+        metre = f"bars of {self.music['beats_per_bar']}"
+        parts = [f"style {self.style or 'unknown'}, {tempo:.0f} beats a minute{time}{stretch}, {metre}"]
         if not self.same_metre:
-            parts.append(f"never danced in bars of {self.music['beats_per_bar']}")
+            parts.append(f"never danced in {metre}")
         if self.runner_up:
             parts.append(f"second best {self.runner_up}")
         return "; ".join(parts)

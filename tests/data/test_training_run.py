@@ -55,6 +55,19 @@ def test_it_resumes_where_it_stopped_and_no_validation_is_lost(tmp_path):
     assert history(run.folder)["val/loss"].tolist() == [[1, 3], [2, 2], [3, 1], [4, 4]]
 
 
+def test_the_time_left_counts_the_steps_since_it_resumed(tmp_path, monkeypatch, caplog):
+    """Of 10 steps, each of a minute, two were taken before: after step 3, 7 minutes are left, after step 9 a minute."""
+    train(tmp_path / "m.pt", [1.0] * 10, stop=2)
+    clock = iter(range(0, 6000, 60))
+    monkeypatch.setattr(training_run, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(training_run.log, "propagate", True)
+    caplog.set_level("INFO", training_run.log.name)
+    train(tmp_path / "m.pt", [1.0] * 10, resume=True)
+    lines = [line for line in caplog.messages if line.startswith("step ")]
+    assert lines[0].startswith("step 3 of 10 (7 min left): ") and lines[-2].startswith("step 9 of 10 (60 s left): ")
+    assert lines[-1].startswith("step 10 of 10: ")
+
+
 def test_up_to_date_is_what_was_trained_to_the_end_alike(tmp_path):
     def up_to_date(out, steps=2, parents=(), **more):
         args = SimpleNamespace(**({"seed": 0, "steps": steps, "every": 1, "resume": True} | more))

@@ -119,10 +119,10 @@ def test_of_equal_styles_the_one_with_more_dancing_is_chosen(given):
 def test_the_sentence_says_what_was_chosen_and_what_does_not_fit(given):
     known = profiles(clip("rumba", 80), clip("house", 115), clip("waltz", 90, 3))
     text = str(styles.choose(given(164), known))
-    assert text == "style rumba, 82 beats a minute (half time), 1.02 x as danced; second best house"
-    assert str(styles.choose(given(90, 3), known)) == "style waltz, 90 beats a minute, 1.00 x as danced"
+    assert text == "style rumba, 82 beats a minute (half time), 1.02 x as danced, bars of 4; second best house"
+    assert str(styles.choose(given(90, 3), known)) == "style waltz, 90 beats a minute, 1.00 x as danced, bars of 3"
     text = str(styles.choose(given(90, 4), known, "waltz"))
-    assert text == "style waltz, 90 beats a minute, 1.00 x as danced; never danced in bars of 4"
+    assert text == "style waltz, 90 beats a minute, 1.00 x as danced, bars of 4; never danced in bars of 4"
     assert str(styles.choose(given(100), profiles(clip(None, 100)))).startswith("style unknown, 100")
 
 

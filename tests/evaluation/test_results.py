@@ -5,7 +5,7 @@ import pytest
 
 import eval as stage
 from learn2dance.errors import UserError
-from learn2dance.evaluation import results
+from learn2dance.evaluation import result_tables, results
 
 
 def test_published_tables_are_those_of_the_scores():
@@ -24,7 +24,7 @@ def test_every_table_is_published_once():
 def test_published_commands_are_those_of_the_stage(name):
     args = stage.arguments(results.command(name, "/my data"))
     assert args.report and args.data == "/my data" and args.songs and args.n == 5 and args.seed == 0
-    models = {"gan": "seq_gan", "gan_val": "seq_gan"} | {style: style for style in results.ONE_STYLE}
+    models = {"gan": "seq_gan", "gan_val": "seq_gan"} | {style: style for style in result_tables.ONE_STYLE}
     assert args.model == (f"/my data/models/{models[name]}.pt" if name in models else None)
 
 

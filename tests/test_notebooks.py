@@ -32,6 +32,14 @@ def test_stored_without_outputs_with_a_parameter_cell(name):
     assert ["parameters" in cell["metadata"].get("tags", []) for cell in cells].count(True) == 1
 
 
+def test_each_notebook_links_to_the_next():
+    names = sorted(NOTEBOOKS, key=lambda name: json.loads((ROOT / name).read_text())["cells"][0]["source"][0])
+    assert names == ["Process_Waves.ipynb", "Clustering.ipynb", "Model.ipynb"]  # their titles are numbered
+    for name, following in zip(names, names[1:], strict=False):
+        last = "".join(json.loads((ROOT / name).read_text())["cells"][-1]["source"])
+        assert last.startswith("Next: ") and f"]({following})" in last
+
+
 def test_make_does_only_what_is_missing_or_stale(root):
     def make(*targets):
         command = ["make", "-o", "venv", f"PY={sys.executable}", f"DATA={root}", "CLUSTERS=-p LEVELS 3 -p CODES 16"]
@@ -51,7 +59,7 @@ def test_make_does_only_what_is_missing_or_stale(root):
     images = [
         output for output in outputs(root / "notebooks" / "Clustering.ipynb") if "image/png" in output.get("data", {})
     ]
-    assert len(images) == 4
+    assert len(images) == 6  # windows, levels, errors, tokens, a dance, and synchronisation
 
 
 def test_model_notebook_trains_and_dances(root, run_stage):
@@ -69,7 +77,7 @@ def test_model_notebook_trains_and_dances(root, run_stage):
 
 def test_faults_in_clustering(root, run_stage):
     for wrong, said in (
-        (["-p", "CODES", "4096"], "windows, expected at least 16384 for 4096 codes"),
+        (["-p", "CODES", "1"], "CODES is 1, expected an integer of at least 2"),
         (["-p", "LEVELS", "0"], "LEVELS is 0, expected an integer"),
         (["-p", "CODEs", "64"], "CODEs"),
     ):

@@ -9,12 +9,11 @@ from interruption import interrupt, same, stop_at
 
 import train_pose
 import train_seq
-from learn2dance.data import checkpoint
+from learn2dance.data import checkpoint, training_run
 from learn2dance.errors import UserError
 from learn2dance.gan import adversarial, dataset, generate, pose_folder, pose_training
 from learn2dance.gan.pose_networks import PoseConfig, PoseGenerator
 from learn2dance.gan.pose_space import PoseSpace
-from learn2dance.music2pose import training
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
     models = root / "models"
     runs = models / "runs" / "seq_gan"
     assert [p.name for p in sorted(runs.glob("*.mp4"))] == ["step_000004.mp4", "step_000008.mp4"]
-    curve = training.history(runs)
+    curve = training_run.history(runs)
     assert {"val/FID_k", "val/FID_g", "val/jerk", "val/bar_locking", "train/critic score gap"} <= set(curve)
     best = checkpoint.load(models / "seq_gan.pt", "seq_gan")
     assert best["loss"] == pytest.approx(curve["val/FID"][:, 1].min(), rel=1e-5)

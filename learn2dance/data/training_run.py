@@ -154,3 +154,13 @@ class TrainingRun:
         self.board.close()
         self._save_state(done=True)
         log.info("%s: %s %.3f at step %d of %d", self.out, measure, self.best, self.best_step, self.step)
+
+
+def history(folder: Path) -> dict[str, np.ndarray]:
+    """Read the TensorBoard scalars of a run: for each name an array (n, 2) of steps and values."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(folder))
+    events.Reload()
+    names = events.Tags()["scalars"]
+    return {name: np.array([(scalar.step, scalar.value) for scalar in events.Scalars(name)]) for name in names}

@@ -10,9 +10,11 @@ from learn2dance.data import npz
 from learn2dance.data.data_root import DataRoot
 from learn2dance.media import audio
 from learn2dance.media.audio import SR
+from learn2dance.music import energy, form
 from learn2dance.music.librosa_loader import load_librosa
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 BEAT, DOWNBEAT = "#e07b39", "#7b1e3c"  # colours of the lines on beats and downbeats
@@ -67,6 +69,30 @@ def plot(root: DataRoot, clip: str, start: float = 0.0, length: float = 15.0) ->
             row.axvline(beats[index], color=DOWNBEAT if opens and colour == BEAT else colour, lw=2 if opens else 0.7)
     rows[0].set_title(f"{clip}: {music['tempo']:.1f} beats a minute, {bar}/4", loc="left")
     return figure
+
+
+def plot_form(root: DataRoot, clip: str) -> Figure:
+    """Plot the energy of a clip's music over its beats, where its phrases begin, and the letters of their sections."""
+    import matplotlib.pyplot as plt
+
+    music = npz.load(root.file("music", clip), "music")
+    figure, axes = plt.subplots(figsize=(12, 3), layout="constrained")
+    draw_form(axes, music, np.arange(len(music["beats"])))
+    axes.set(xlabel="beat", title=clip)
+    return figure
+
+
+def draw_form(axes: Axes, music: dict, places: np.ndarray) -> None:
+    """Draw the energy (B,) of music on axes at these places (B,) of the beats, with silences, phrases and sections."""
+    found, beats = form.find(music), np.arange(len(music["beats"]))
+    axes.plot(places, energy.beat_energy(music), color=BEAT)
+    axes.fill_between(places, -3, 3, where=energy.silent_beats(music), color="0.9", label="silent")
+    starts = np.interp(found.phrases, beats, places)  # a phrase that began before the song begins with it
+    axes.vlines(starts, -3, 3, color="0.7", lw=1, label="phrases")
+    for start, section in zip(starts, found.sections, strict=True):
+        axes.text(start, 3.1, "ABCDEFGHIJ"[section % 10])
+    axes.set(ylabel="energy", ylim=(-3, 3.8))
+    axes.legend(loc="lower right")
 
 
 def with_clicks(root: DataRoot, clip: str, length: float = 20.0) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Functions shared by train.py and Model.ipynb: reading a data root, a gradient step, and validation."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -108,16 +107,6 @@ def optimiser(predictor: nn.Module, rate: float, weight_decay: float) -> torch.o
     others = [p for p in predictor.parameters() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
-
-
-def history(folder: Path) -> dict[str, np.ndarray]:
-    """Read the TensorBoard scalars of a run: for each name an array (n, 2) of steps and values."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(str(folder))
-    events.Reload()
-    names = events.Tags()["scalars"]
-    return {name: np.array([(scalar.step, scalar.value) for scalar in events.Scalars(name)]) for name in names}
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ for the whole body. Each of the others has one token per limb, and one for trave
 and Schmid, TPAMI 2011). These levels encode the details, which differ from dance to dance.
 """
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -37,7 +38,11 @@ class Codebook:
     @property
     def columns(self) -> int:
         """Number of tokens per window (C)."""
-        return self.whole + len(PARTS) * (len(self.centroids) - self.whole)
+        return self.columns_of(len(self.centroids))
+
+    def columns_of(self, levels: int) -> int:
+        """Return the number of tokens of the first levels."""
+        return min(levels, self.whole) + len(PARTS) * max(levels - self.whole, 0)
 
     @property
     def frames(self) -> int:
@@ -92,26 +97,31 @@ def fit(
     """Fit residual k-means (`sklearn.cluster.KMeans`, initialised by k-means++ with ``seed``).
 
     ``read`` yields the same windows (W, F) of ``frames`` frames at every call, piece by piece (one clip at a time).
-    There are L levels, ``whole`` of them for the whole body, with K = ``codes`` centroids each. Returns the centroids,
-    float32 (L, K, D), and the mean, float32 (D,). Raises a UserError if there are fewer than `FEWEST` windows per
-    centroid.
+    There are L levels, ``whole`` of them for the whole body, with K = ``codes`` centroids each. With fewer than
+    `FEWEST` windows per centroid, K is the highest power of two for which there are enough, and a warning says so.
+    Returns the centroids, float32 (L, K, D), and the mean, float32 (D,). Raises a UserError if K would be 1.
     """
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
     count, size = 0, 0
     for piece in read():
         count, size = count + len(piece), piece.shape[1] // 2 * 4
-    least = FEWEST * codes
-    if count < least:
-        fewer = f" or set -p CODES {count // FEWEST}" if count >= 2 * FEWEST else ""
-        raise UserError(f"found {count} windows, expected at least {least} for {codes} codes; add dances{fewer}")
+    if count < 2 * FEWEST:
+        raise UserError(f"found {count} windows, expected at least {2 * FEWEST}; add dances")
+    if count < FEWEST * codes:
+        fewer = 2 ** int(np.log2(count // FEWEST))
+        cli.log.warning("found %d windows, too few for %d codes: %d are used", count, codes, fewer)
+        codes = fewer
     every = -(-count * size // IN_MEMORY)  # only every n-th window is used
     residual = np.concatenate([dct_coefficients(piece[::every], frames) for piece in read()])
     mean = residual.mean(0, dtype=np.float64).astype(np.float32)
     residual -= mean
     centroids = np.zeros((levels, codes, len(mean)), np.float32)
     for column, level, part in cli.progress(parts(levels, whole, len(mean)), "k-means"):
-        kmeans = KMeans(codes, n_init=1, max_iter=50, random_state=seed + column).fit(residual[:, part])
+        with warnings.catch_warnings():  # of dances that repeat exactly, a level may need fewer centroids
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            kmeans = KMeans(codes, n_init=1, max_iter=50, random_state=seed + column).fit(residual[:, part])
         centroids[level][:, part] = kmeans.cluster_centers_
         residual[:, part] -= kmeans.cluster_centers_[kmeans.labels_]
     return centroids, mean
@@ -127,6 +137,6 @@ def reconstruction_error(codebook: Codebook, pieces: Iterable[np.ndarray]) -> np
     for windows in pieces:
         tokens = codebook.encode(windows)
         for level in range(levels + 1):
-            columns = min(level, codebook.whole) + len(PARTS) * max(level - codebook.whole, 0)
-            squares[level] += ((windows - codebook.decode(tokens[:, :columns])) ** 2).sum(dtype=np.float64)
+            decoded = codebook.decode(tokens[:, : codebook.columns_of(level)])
+            squares[level] += ((windows - decoded) ** 2).sum(dtype=np.float64)
     return squares[1:] / squares[0] if squares[0] else np.full(levels, np.nan)

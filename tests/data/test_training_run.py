@@ -47,12 +47,10 @@ def test_the_model_with_the_lowest_loss_is_kept(tmp_path):
 
 
 def test_it_resumes_where_it_stopped_and_no_validation_is_lost(tmp_path):
-    from learn2dance.music2pose.training import history
-
     train(tmp_path / "m.pt", [3.0, 2.0, 1.0, 4.0], stop=2)
     run, taken = train(tmp_path / "m.pt", [3.0, 2.0, 1.0, 4.0], resume=True)
     assert taken == [2, 3] and weight(run.out) == 2
-    assert history(run.folder)["val/loss"].tolist() == [[1, 3], [2, 2], [3, 1], [4, 4]]
+    assert training_run.history(run.folder)["val/loss"].tolist() == [[1, 3], [2, 2], [3, 1], [4, 4]]
 
 
 def test_the_time_left_counts_the_steps_since_it_resumed(tmp_path, monkeypatch, caplog):

@@ -94,11 +94,17 @@ def test_errors_fall_level_by_level_down_to_what_is_too_fast():
     )
 
 
-def test_too_few_windows_for_so_many_codes():
-    with pytest.raises(
-        UserError, match="found 15 windows, expected at least 16 for 4 codes; add dances or set -p CODES 3"
-    ):
-        tokens_codebook.fit(lambda: iter([random_windows(15)]), frames=48, levels=1, whole=1, codes=4, seed=0)
+def test_fewer_codes_are_fitted_on_few_windows(caplog, monkeypatch):
+    """There are at least 4 windows for each: of 31, enough for 4 codes but not for 8."""
+    monkeypatch.setattr(tokens_codebook.cli.log, "propagate", True)
+    shape = {"frames": 48, "levels": 1, "whole": 1, "seed": 0}
+    centroids, _ = tokens_codebook.fit(lambda: iter([random_windows(31)]), codes=256, **shape)
+    assert centroids.shape[:2] == (1, 4) and "found 31 windows, too few for 256 codes: 4 are used" in caplog.text
+    caplog.clear()
+    centroids, _ = tokens_codebook.fit(lambda: iter([random_windows(16)]), codes=4, **shape)
+    assert centroids.shape[:2] == (1, 4) and not caplog.text
+    with pytest.raises(UserError, match="found 7 windows, expected at least 8; add dances"):
+        tokens_codebook.fit(lambda: iter([random_windows(7)]), codes=4, **shape)
 
 
 def test_two_levels_find_a_sum_of_clusters():

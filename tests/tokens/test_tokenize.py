@@ -118,7 +118,6 @@ def test_bar_positions_are_those_of_the_music_also_before_its_first_beat(root, f
         (Settings(levels=1), "WHOLE is 2, more than the 1 LEVELS"),
         (Settings(whole=0), "WHOLE is 0, expected an integer of at least 1"),
         (Settings(codes="many"), "CODES is 'many'"),
-        (Settings(codes=4096), "windows, expected at least 16384 for 4096 codes"),
     ],
 )
 def test_invalid_settings(root, settings, said):

@@ -80,8 +80,9 @@ train: venv  ## train.py: DATA/tokens, DATA/music -> DATA/models/music2pose.pt
 dances: venv  ## eval.py: dance to the songs of the test split
 	$(PY) eval.py "$(DATA)" --split test
 
-report: venv  ## eval.py --report: five dances a song, scored beside real dances and baselines
+report: venv  ## eval.py --report: five dances a song, scored beside real dances; then the page DATA/report.html
 	$(PY) eval.py "$(DATA)" --split test --report
+	$(PY) -m learn2dance.report_page "$(DATA)"
 
 gan: venv  ## train_pose.py, train_seq.py: DATA/poses, DATA/music -> DATA/models/pose_gan.pt, seq_gan.pt
 	$(PY) train_pose.py "$(DATA)/poses" --resume

@@ -4,7 +4,8 @@ Reads   DATA/clusters.npz, DATA/tokens/<clip>.npz, DATA/music/<clip>.npz, DATA/s
         DATA/clips.csv
 Writes  DATA/models/music2pose.pt        the network with the least loss on the val split, with codebook and units
         DATA/models/music2pose.last.pt   the state of training, for --resume
-        DATA/models/runs/music2pose/     TensorBoard: tensorboard --logdir DATA/models/runs
+        DATA/models/runs/music2pose/     TensorBoard (tensorboard --logdir DATA/models/runs), and a video of a real
+                                         and a generated dance: step_<n>.mp4
 
 Example: python train.py data/ballroom --steps 3000
 """
@@ -61,10 +62,15 @@ def main(argv: list[str] | None = None) -> None:
             if run.waited >= args.patience:
                 break
     run.finish("validation cross-entropy (nats per whole-body token)")
-    network = load_model(run.out, device).network
+    model = load_model(run.out, device)
+    network = model.network
     log.info("from token frequencies alone: %.3f", training.unigram_loss(train, val, model.config.codes).mean())
     mismatched = training.mismatch_bars(val, np.random.default_rng(args.seed))
     log.info("with other positions in the bar: %.3f", training.validation_loss(network, mismatched).mean())
+    if not args.no_video:
+        video = run.folder / f"step_{run.best_step:06d}.mp4"
+        training.render_sample(root, model, min(data.val), args.seed, video)
+        log.info("%s: a real dance of the val split beside a generated one", video)
     log.info("next: python eval.py %s --split val --model %s", args.data, run.out)
 
 
@@ -95,6 +101,7 @@ def arguments(argv: list[str] | None):
     group.add_argument("--every", type=number, default=25, help="steps between validations (%(default)s)")
     hint = "validations without improvement before it stops (%(default)s)"
     group.add_argument("--patience", type=number, default=8, help=hint)
+    group.add_argument("--no-video", action="store_true", help="write no video of a real and a generated dance")
     return parser.parse_args(argv)
 
 

@@ -7,7 +7,8 @@ Writes  models/seq_gan.pt beside DATADIR (--out): the generator's moving average
         split, and all else that generation needs, such as the pose generator and how
         dancers travel over the floor (learn2dance/motion/travel_model.py)
         models/seq_gan.last.pt            the state of training, for --resume
-        models/runs/seq_gan/              TensorBoard, and videos of a real and a generated dance: step_<n>.mp4
+        models/runs/seq_gan/              TensorBoard, and pictures and videos of a real and a generated dance:
+                                          step_<n>.png, step_<n>.mp4
 
 Example: python train_seq.py data/ballroom/poses
 """
@@ -71,8 +72,11 @@ def main(argv: list[str] | None = None) -> None:
             fake = sequence_training.generate_dances(trained, val, args.seed)
             scores = sequence_training.score_dances([(dance, FPS) for dance in fake], val)
             scores |= sequence_training.bar_locking(val, fake)
+            shown = sequence_training.first_seconds(val[0], fake[0])
+            figure = sequence_training.plot_comparison(*shown, run.folder / f"step_{run.step:06d}.png")
+            run.board.add_figure("dances", figure, run.step)
             if not args.no_video:
-                sequence_training.render_comparison(val[0], fake[0], run.folder / f"step_{run.step:06d}.mp4")
+                sequence_training.render_comparison(*shown, run.folder / f"step_{run.step:06d}.mp4")
             run.validated(scores["FID"], partial(generate.save, gan=trained), scores, losses)
     run.finish("FID")
     log.info("next: python eval.py --model %s %s", run.out, "--audio song.mp3" if reader.music else "--seconds 20")

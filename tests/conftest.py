@@ -134,7 +134,7 @@ def trained(tmp_path_factory) -> Path:
 
 
 # A training so short that a test can wait for it; what it learns is not judged.
-QUICK = "--steps 20 --every 10 --width 32 --batch 16 --warmup 5".split()
+QUICK = "--steps 20 --every 10 --width 32 --batch 16 --warmup 5 --no-video".split()
 
 
 # The same of the GAN's two steps.

@@ -8,6 +8,7 @@ from conftest import QUICK, ROOT
 from interruption import interrupt, same
 
 from learn2dance.data import checkpoint, data_root, npz, training_run
+from learn2dance.media import video_reader
 
 LONGER = [*QUICK, "--steps", "100", "--every", "5", "--patience", "99"]
 
@@ -23,6 +24,9 @@ def test_it_learns_the_songs_by_heart(root, run_stage):
     curve = training_run.history(root / "runs" / "m")["train/loss"]
     assert curve[-1, 1] < 0.1 * curve[0, 1]
     assert "next: python eval.py" in ended.stdout
+    step = checkpoint.load(root / "m.pt", "music2pose")["step"]
+    video = root / "runs" / "m" / f"step_{step:06d}.mp4"  # a real dance beside a generated one, of 8 s
+    assert video_reader.look(video).frames == 8 * 30 and f"{video}: " in ended.stdout
 
 
 def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, run_stage):

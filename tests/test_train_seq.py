@@ -37,6 +37,7 @@ def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
     models = root / "models"
     runs = models / "runs" / "seq_gan"
     assert [p.name for p in sorted(runs.glob("*.mp4"))] == ["step_000004.mp4", "step_000008.mp4"]
+    assert [p.name for p in sorted(runs.glob("*.png"))] == ["step_000004.png", "step_000008.png"]
     curve = training_run.history(runs)
     assert {"val/FID_k", "val/FID_g", "val/jerk", "val/bar_locking", "train/critic score gap"} <= set(curve)
     best = checkpoint.load(models / "seq_gan.pt", "seq_gan")

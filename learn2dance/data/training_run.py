@@ -138,11 +138,12 @@ class TrainingRun:
         log.info("step %d of %d%s: %s%s", self.step, self.args.steps, self._time_left(), shown, ", the best" * better)
 
     def _time_left(self) -> str:
-        """Describe the time until the last step, at the mean speed since `steps` began; early stopping is shorter."""
+        """Describe the time until the last step, at the mean speed since `steps` began."""
         if self.step == self.args.steps:
             return ""
         seconds = (time.monotonic() - self.began) / (self.step - self.began_at) * (self.args.steps - self.step)
-        return f" ({seconds:.0f} s left)" if seconds < 90 else f" ({seconds / 60:.0f} min left)"
+        time_left = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+        return f" ({'at most ' if 'patience' in self.hyperparameters else ''}{time_left} left)"
 
     def diverged(self, found: str) -> NoReturn:
         """Raise a UserError that says what was found, and which model remains."""

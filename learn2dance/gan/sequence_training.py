@@ -1,6 +1,9 @@
 """Training and scoring of the sequence GAN: the functions that train_seq.py's loop calls."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import nn
@@ -17,6 +20,9 @@ from learn2dance.metrics import beat, distribution, motion_features
 from learn2dance.motion import kinematics, skeleton, travel_model
 from learn2dance.music.features import FPS
 from learn2dance.music.styles import Profiles
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def load_pose_gan(path: Path, folder: PoseFolder, device: str) -> tuple[PoseSpace, PoseGenerator]:
@@ -105,10 +111,20 @@ def to_metric_rate(poses: np.ndarray, fps: float) -> np.ndarray:
     return kinematics.resample(poses.astype(np.float64), fps, kinematics.METRIC_FPS)
 
 
-def render_comparison(real: Dance, fake: np.ndarray, path: Path, seconds: float = 10.0) -> None:
-    """Draw the first seconds of a real and of a generated dance, poses (T, J, 2) at `features.FPS`, side by side."""
+def first_seconds(real: Dance, fake: np.ndarray, seconds: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first seconds of a real and of a generated dance, poses (T, J, 2), both at `features.FPS`."""
+    length = int(seconds * FPS)
+    return kinematics.resample(real.poses, real.fps, FPS)[:length], fake[:length]
+
+
+def render_comparison(real: np.ndarray, fake: np.ndarray, path: Path) -> None:
+    """Draw a real and a generated dance (`first_seconds`) side by side as a video."""
     from learn2dance.render import animation
 
-    length = int(seconds * FPS)
-    own = kinematics.resample(real.poses, real.fps, FPS)
-    animation.animate([own[:length], fake[:length]], FPS, path, titles=["real", "generated"], y_up=True)
+    animation.animate([real, fake], FPS, path, titles=["real", "generated"], y_up=True)
+
+
+def plot_comparison(real: np.ndarray, fake: np.ndarray, path: Path, count: int = 12) -> Figure:
+    """Draw moments of a real dance above those of a generated one, save them as a PNG, and return the figure."""
+    moments = np.linspace(0, min(len(real), len(fake)) - 1, count).astype(int)
+    return pose_training.plot_comparison(real[moments], fake[moments], path)

@@ -1,20 +1,22 @@
 """Functions shared by train.py and Model.ipynb: reading a data root, a gradient step, and validation."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from learn2dance.data import npz
+from learn2dance.data import data_root, npz
 from learn2dance.data.data_root import DataRoot
 from learn2dance.errors import UserError
-from learn2dance.motion import projection
+from learn2dance.motion import kinematics, projection, travel
 from learn2dance.music import styles
 from learn2dance.music.styles import Profiles
-from learn2dance.music2pose import dataset, network, units
+from learn2dance.music2pose import dataset, generate, network, units
 from learn2dance.music2pose.model import Music2Pose
 from learn2dance.music2pose.network import Config, TokenPredictor
+from learn2dance.render import animation
 from learn2dance.tokens import tokenize
 from learn2dance.tokens.codebook import Codebook
 
@@ -135,3 +137,14 @@ def mismatch_bars(found: list[Tensor], rng: np.random.Generator) -> list[Tensor]
         here = torch.nonzero(style == one)[:, 0]
         shuffled[here] = bar[here[torch.from_numpy(rng.permutation(len(here)))]]
     return [tokens, before, known, shuffled, style]
+
+
+def render_sample(root: DataRoot, model: Music2Pose, clip: str, seed: int, path: Path, seconds: float = 10.0) -> None:
+    """Draw the first seconds of a clip's real dance, and of one generated to its music, side by side as a video."""
+    music, style = npz.load(root.file("music", clip), "music"), root.styles.get(clip)
+    dance, (real, fps) = generate.dance(model, music, seed, style), data_root.placed(root, clip)
+    both = [kinematics.resample(real, fps, dance["fps"]), travel.perspective(dance["poses"], dance["nearer"])]
+    length = int(seconds * dance["fps"])
+    audio = root.audio.get(clip)
+    titles = [f"{clip}, real", "generated"]
+    animation.animate([poses[:length] for poses in both], dance["fps"], path, titles, audio, y_up=True)

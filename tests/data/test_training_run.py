@@ -64,6 +64,9 @@ def test_the_time_left_counts_the_steps_since_it_resumed(tmp_path, monkeypatch, 
     lines = [line for line in caplog.messages if line.startswith("step ")]
     assert lines[0].startswith("step 3 of 10 (7 min left): ") and lines[-2].startswith("step 9 of 10 (60 s left): ")
     assert lines[-1].startswith("step 10 of 10: ")
+    monkeypatch.setattr(training_run, "time", SimpleNamespace(monotonic=iter([0, 200]).__next__))
+    train(tmp_path / "early.pt", [1.0, 1.0], patience=8, stop=1)
+    assert caplog.messages[-1].startswith("step 1 of 2 (at most 3 min left): ")
 
 
 def test_up_to_date_is_what_was_trained_to_the_end_alike(tmp_path):

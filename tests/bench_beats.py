@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import librosa
 import mir_eval
 import numpy as np
 from scipy.io import wavfile
@@ -29,7 +30,6 @@ from sounds import GROOVES, groove, steady, with_stop, with_tempi
 
 from learn2dance.media import audio
 from learn2dance.music import features
-from learn2dance.music.librosa_loader import load_librosa
 
 COLUMNS = ("beats F", "CMLt", "AMLt", "downbeats F", "tempo", "tempo x2, x3", "metre")
 
@@ -91,12 +91,11 @@ def learn2dance(song: Song) -> tuple[np.ndarray, np.ndarray | None]:
 
 def beat_track(song: Song) -> tuple[np.ndarray, None]:
     """Track by librosa's dynamic programming (Ellis 2007)."""
-    return load_librosa().beat.beat_track(y=song.y, sr=audio.SR, units="time")[1], None
+    return librosa.beat.beat_track(y=song.y, sr=audio.SR, units="time")[1], None
 
 
 def plp(song: Song) -> tuple[np.ndarray, None]:
     """Track by the peaks of librosa's predominant local pulse (Grosche and Müller 2011)."""
-    librosa = load_librosa()
     pulse = librosa.beat.plp(y=song.y, sr=audio.SR)
     return librosa.frames_to_time(np.flatnonzero(librosa.util.localmax(pulse)), sr=audio.SR), None
 

@@ -27,7 +27,7 @@ def main(argv: list[str]) -> None:
     dancer, gan = load_model(model), gan_generate.load(ROOT / "weights" / "seq_gan.pt")
     sound = audio.load(argv[1]) if len(argv) > 1 else clicks()
     sound = np.resize(sound, 60 * features.SR)  # a minute: repeated, or cut short
-    heard = features.features(sound)  # librosa compiles on its first call
+    heard = features.features(sound)
     start = time.perf_counter()
     music2pose_generate.dance(dancer, heard, 0)
     first = time.perf_counter() - start

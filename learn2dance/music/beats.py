@@ -2,8 +2,8 @@
 
 The grid covers the whole song; its tempo is folded by octaves into 70-160 beats a minute, and doubled, up to 190, if
 the half beats are beats too (`metre.double_tempo`). Most dance music has a constant tempo and gets a uniform grid. If
-the tempo drifts, the beats come from librosa's tracker (Ellis, "Beat tracking by dynamic programming", 2007), which is
-given the local tempi of the song, and are smoothed. If a uniform grid fits all but one passage, as after a stop or in a
+the tempo drifts, the beats come from dynamic programming (`rhythm.track_beats`), which is given the local tempi of the
+song, and are smoothed. If a uniform grid fits all but one passage, as after a stop or in a
 slower ending, that passage gets its own grid.
 """
 
@@ -14,8 +14,8 @@ from scipy.ndimage import gaussian_filter1d
 from learn2dance.cli import log
 from learn2dance.media.audio import SR
 from learn2dance.music import metre
-from learn2dance.music.librosa_loader import load_librosa
-from learn2dance.music.spectrogram import spectra
+from learn2dance.music.rhythm import autocorrelate, track_beats
+from learn2dance.music.spectrogram import mel_filters, spectra
 
 SLOWEST, FASTEST = 70.0, 160.0  # beats a minute, before the tempo is doubled
 DOUBLED = 190.0  # beats a minute: the fastest tempo if it is doubled
@@ -33,6 +33,7 @@ _OFF = 0.5  # a beat of less than this fraction of the mean onset strength count
 _PASSAGE = 2.5  # seconds: the shortest passage that may get its own grid
 _GAIN = 3.0  # onset strength, in mean beats, that its own grid must gain in a passage
 _FAINT = 0.01  # onset strength below which there is no onset
+_TIGHTNESS = 300.0  # cost of a distance between beats that is not the period
 _STIFF = 20.0  # weight of second differences in the smoothing of tracked beats
 
 
@@ -65,9 +66,7 @@ def track(y: np.ndarray, chroma: np.ndarray, name: str = "the song") -> dict:
 
 def _log_mel(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the log-mel level (T, 40) at 90 frames a second, and its increase (T, 40) since the frame before."""
-    librosa = load_librosa()
-    basis = librosa.filters.mel(sr=SR, n_fft=_N_FFT, n_mels=40)
-    mel = [basis @ power for power in spectra(y, _N_FFT, _HOP, -(-len(y) // _HOP))]
+    mel = [mel_filters(_N_FFT, 40) @ power for power in spectra(y, _N_FFT, _HOP, -(-len(y) // _HOP))]
     level = np.log1p(1000 * np.concatenate(mel, axis=1)).T
     return level, np.maximum(np.diff(level, axis=0, prepend=np.zeros((1, 40), level.dtype)), 0)
 
@@ -118,7 +117,6 @@ def _periods(groups: np.ndarray) -> np.ndarray:
     penalty for tempi far from 100 beats a minute. The best path through the windows may change its tempo by a few per
     cent from one to the next (Viterbi).
     """
-    librosa = load_librosa()
     size = min(len(groups), int(12 * _RATE))
     starts = np.linspace(0, len(groups) - size, 1 + round((len(groups) - size) / _RATE)).astype(int)
     lags = np.outer(np.arange(1, 5), 60 * _RATE / _TEMPI)  # (4, tempi)
@@ -126,7 +124,7 @@ def _periods(groups: np.ndarray) -> np.ndarray:
     score = -0.2 * np.log2(_TEMPI / 100) ** 2 + np.zeros((len(starts), 1))
     for group in groups.T:
         windows = np.stack([group[start : start + size] for start in starts])
-        corr = librosa.autocorrelate(windows - windows.mean(axis=1, keepdims=True), max_size=below.max() + 2)
+        corr = autocorrelate(windows - windows.mean(axis=1, keepdims=True), below.max() + 2)
         corr = corr / (corr[:, :1] + 1e-9) * size / (size - np.arange(corr.shape[1]))
         corr = np.pad(corr, ((0, 0), (0, below.max() + 2 - corr.shape[1])))  # a clip may be shorter than the lags
         at_lags = corr[:, below] * (1 - part) + corr[:, below + 1] * part  # (windows, 4, tempi)
@@ -150,11 +148,7 @@ def _track_beats(strength: np.ndarray, period: np.ndarray) -> np.ndarray:
     Smoothing is a least-squares fit of the distances to the tracked onsets and of the beats' second differences. Strong
     onsets have more weight; outliers get less by reweighting.
     """
-    librosa = load_librosa()
-    settings = {"sr": SR, "hop_length": _HOP, "bpm": 60 * _RATE / period, "tightness": 300, "trim": False}
-    found = np.zeros(0, np.int64)
-    if strength.max() > _FAINT:  # if no onset is above 0, librosa 0.11 writes beyond the ends of its arrays
-        _, found = librosa.beat.beat_track(onset_envelope=strength, **settings)
+    found = track_beats(strength, period, _TIGHTNESS) if strength.max() > _FAINT else np.zeros(0, int)
     if np.sum(strength[found] > _FAINT) < 4:  # it also places beats in silence, to which nothing can be fitted
         return _uniform(strength, float(np.median(period)))
     near = np.clip(found[:, None] + np.arange(-4, 5), 1, len(strength) - 2)

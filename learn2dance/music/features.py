@@ -13,8 +13,7 @@ from learn2dance.data.data_root import DataRoot
 from learn2dance.errors import UserError
 from learn2dance.media import audio
 from learn2dance.media.audio import SR
-from learn2dance.music import beat_grid, beats, librosa_loader, spectrogram
-from learn2dance.music.librosa_loader import load_librosa
+from learn2dance.music import beat_grid, beats, rhythm, spectrogram
 
 HOP = 735  # samples between frames
 FPS = SR / HOP  # 30 frames a second
@@ -37,24 +36,20 @@ def features(y: np.ndarray, name: str = "the song") -> dict:
     ``rms`` (T,); ``beat_phase`` and ``bar_phase`` (T, 2). Also ``beats``, ``downbeat``, ``beats_per_bar``, ``tempo``,
     ``duration`` (seconds), ``fps``.
     """
-    librosa = load_librosa()
     loudness = np.sqrt(np.mean(np.square(y, dtype=np.float64)))
     if loudness > QUIETEST:
         y = (y * (LOUDNESS / loudness)).astype(np.float32)
     frames = -(-len(y) // HOP)
-    mel_basis = librosa.filters.mel(sr=SR, n_fft=_N_FFT, n_mels=128)
-    chroma_basis = librosa.filters.chroma(sr=SR, n_fft=_N_FFT)
     mel, chroma, rms = [], [], []
     for power in spectrogram.spectra(y, _N_FFT, HOP, frames):
-        mel.append(mel_basis @ power)
-        chroma.append(librosa.util.normalize(chroma_basis @ power, axis=0))
-        rms.append(librosa.feature.rms(S=np.sqrt(power / 0.375), frame_length=_N_FFT)[0])  # 0.375: window's mean square
+        mel.append(spectrogram.mel_filters(_N_FFT, 128) @ power)
+        chroma.append(_normalised(spectrogram.chroma_filters(_N_FFT) @ power))
+        rms.append(_rms(power))
     mel = np.concatenate(mel, axis=1)
-    onset = librosa.onset.onset_strength(S=librosa.power_to_db(mel), sr=SR, hop_length=HOP)
-    tempogram = librosa.feature.tempogram(onset_envelope=onset, sr=SR, hop_length=HOP, win_length=384)
+    onset = rhythm.onset_strength(mel, delay=_N_FFT // (2 * HOP))
     found = {
         "mel": np.log1p(MEL_GAIN * mel).T,
-        "tempogram": np.log1p(tempogram).T,
+        "tempogram": np.log1p(rhythm.tempogram(onset, 384)),
         "chroma": np.concatenate(chroma, axis=1).T,
         "onset": onset,
         "rms": np.concatenate(rms),
@@ -62,6 +57,19 @@ def features(y: np.ndarray, name: str = "the song") -> dict:
     found = {key: np.ascontiguousarray(value, np.float32) for key, value in found.items()}
     grid = beats.track(y, found["chroma"], name)
     return found | grid | beat_grid.phases(np.arange(frames) / FPS, grid) | {"duration": len(y) / SR, "fps": FPS}
+
+
+def _normalised(chroma: np.ndarray) -> np.ndarray:
+    """Divide each column of chroma (12, T) by its maximum, unless it is 0."""
+    highest = chroma.max(axis=0).astype(np.float64)
+    return (chroma / np.where(highest < np.finfo(np.float32).tiny, 1, highest)).astype(np.float32)
+
+
+def _rms(power: np.ndarray) -> np.ndarray:
+    """Return the root mean square (T,) of the samples of a power spectrogram (1 + n/2, T), by Parseval's theorem."""
+    power = np.square(np.sqrt(power / 0.375))  # 0.375: mean square of the Hann window
+    power[[0, -1]] *= 0.5  # all other bins stand for two of the complex spectrum
+    return np.sqrt(2 * np.sum(power, axis=0) / _N_FFT**2)
 
 
 def process(root: DataRoot, processes: int = 1) -> list[str]:
@@ -73,7 +81,6 @@ def process(root: DataRoot, processes: int = 1) -> list[str]:
     twice = list(root.twice["audio"].values())
     if not root.audio and not twice:
         raise UserError(f"{root.path / 'audio'}: found no songs, expected audio/<clip>{', '.join(AUDIO)}")
-    librosa_loader.prepare()  # before the workers start: they would wait for each other
     jobs = {clip: (root, clip) for clip in root.audio}
     results = dict(cli.progress(parallel.run(_write, jobs, processes), "music", len(jobs)))
     total, written = len(twice) + len(jobs), sum(result is True for result in results.values())

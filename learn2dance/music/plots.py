@@ -11,7 +11,6 @@ from learn2dance.data.data_root import DataRoot
 from learn2dance.media import audio
 from learn2dance.media.audio import SR
 from learn2dance.music import energy, form
-from learn2dance.music.librosa_loader import load_librosa
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,13 +96,12 @@ def draw_form(axes: Axes, music: dict, places: np.ndarray) -> None:
 
 def with_clicks(root: DataRoot, clip: str, length: float = 20.0) -> np.ndarray:
     """Return the first seconds of a song with a click on each beat, higher on downbeats: float32 (n,) at 22050 Hz."""
-    librosa = load_librosa()
     music, y = npz.load(root.file("music", clip), "music"), audio.load(root.audio[clip])[: int(length * SR)]
     beats = music["beats"][music["beats"] < len(y) / SR]
-    opens = np.arange(len(beats)) % music["beats_per_bar"] == music["downbeat"] % music["beats_per_bar"]
-    clicks = [
-        librosa.clicks(times=beats[which], sr=SR, click_freq=pitch, click_duration=0.03, length=len(y))
-        for which, pitch in ((opens, 1760), (~opens, 880))
-        if which.any()
-    ]
-    return (0.6 * y / (np.abs(y).max() + 1e-9) + 0.4 * np.sum(clicks, axis=0)).astype(np.float32)
+    time = np.arange(int(0.03 * SR)) / SR
+    clicks = np.zeros(len(y) + len(time))
+    for index, beat in enumerate(beats):
+        opens = (index - music["downbeat"]) % music["beats_per_bar"] == 0
+        start = int(beat * SR)
+        clicks[start : start + len(time)] += np.exp(-time / 0.004) * np.sin(2 * np.pi * (1760 if opens else 880) * time)
+    return (0.6 * y / (np.abs(y).max() + 1e-9) + 0.4 * clicks[: len(y)]).astype(np.float32)

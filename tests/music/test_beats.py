@@ -9,7 +9,6 @@ from sounds import groove, hat, kick, mixed, snare, steady, tick, with_stop, wit
 from learn2dance.media import audio
 from learn2dance.media.audio import SR
 from learn2dance.music import features
-from learn2dance.music.librosa_loader import load_librosa
 
 
 def click_track(bpm, bar, seconds=30.0, start=0.37, first=0):
@@ -198,19 +197,10 @@ def test_waltzes_are_in_three_and_other_dances_in_four(shared):
         assert found["beats_per_bar"] == (3 if row["style"] == "waltz" else 4), row["clip"]
 
 
-def test_beats_go_on_through_digital_silence(monkeypatch):
-    librosa = load_librosa()
-    heard, beat_track = [], librosa.beat.beat_track
-
-    def recorded(onset_envelope, **settings):
-        heard.append(onset_envelope.max())
-        return beat_track(onset_envelope=onset_envelope, **settings)
-
-    monkeypatch.setattr(librosa.beat, "beat_track", recorded)
+def test_beats_go_on_through_digital_silence():
     y = groove("clicks in 4/4", steady(120, 60), 60)
     y[15 * SR : 30 * SR] = 0
     assert largest_distance(steady(120, 60), features.features(y)["beats"]) < 0.03
-    assert min(heard) > 0  # librosa 0.11 writes beyond its arrays if there is no onset
 
 
 def test_a_passage_with_one_onset_does_not_stop_the_tracker(shared):

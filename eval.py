@@ -162,7 +162,6 @@ def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Pat
     from learn2dance import generation
     from learn2dance.data import npz
     from learn2dance.motion import travel
-    from learn2dance.render import animation, player
 
     target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{how['seed']}.npz")
     video, page = target.with_suffix(".mp4"), target.with_suffix(".html")
@@ -179,8 +178,12 @@ def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Pat
         dance = npz.load(target, "dance")
         poses = travel.perspective(dance["poses"], dance["nearer"])
         if video in stale:
+            from learn2dance.render import animation
+
             animation.animate([poses], dance["fps"], video, audio=sound, y_up=True)
         if page in stale:
+            from learn2dance.render import player
+
             player.write(page, [poses], dance["fps"], audio=sound, marks=[player.marks(dance)], y_up=True)
     log.info("%s", ", ".join(map(str, [target, *shown])))
     return target

@@ -8,7 +8,6 @@ with a recording that has echo and no bass by 0.80 or more; at another speed (1%
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import decimate
 
 SAME = 0.75  # correlation above which two sounds are the same
 OVERLAP = 100  # frames, 10 s, that both must have in common, or all of a shorter one
@@ -19,6 +18,8 @@ SPAN = 20  # frames, 2 s: slower changes, as of loudness, are removed
 
 def fingerprint(music: dict) -> np.ndarray:
     """Return the fluctuations (T, `BANDS`) of a ``music`` file's bands, at 10 frames per second."""
+    from scipy.signal import decimate  # takes 1 s
+
     bands = music["mel"][:, :LIMIT].astype(np.float64).reshape(len(music["mel"]), BANDS, -1).mean(2)
     bands = decimate(bands, PER_FRAME, ftype="fir", axis=0)
     bands = bands - uniform_filter1d(bands, SPAN, axis=0, mode="nearest")

@@ -1,7 +1,7 @@
 """How fast and how large motion is."""
 
 import numpy as np
-from scipy.stats import norm, rankdata
+from scipy.special import ndtri
 
 from learn2dance.motion.skeleton import MOVING
 from learn2dance.motion.windows import POSE
@@ -51,4 +51,6 @@ def unit_energy(windows: np.ndarray, style: np.ndarray, frames: int) -> np.ndarr
 
 def _normal_scores(values: np.ndarray) -> np.ndarray:
     """Return the quantiles of the standard normal distribution at the ranks of values (N,); equal values share one."""
-    return norm.ppf((rankdata(values) - 0.5) / len(values))
+    ordered = np.sort(values)
+    below, up_to = np.searchsorted(ordered, values), np.searchsorted(ordered, values, "right")
+    return ndtri((below + up_to) / 2 / len(values))

@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
-from scipy.signal import butter, sosfiltfilt
 
 from learn2dance.motion.skeleton import MOVING, gaussian_mean
 
@@ -17,6 +16,8 @@ def low_pass(poses: np.ndarray, fps: float, to: float = METRIC_FPS) -> np.ndarra
     Frame t is at t / to seconds. If a joint is missing, all joints of the frame are NaN, so that motion is never
     measured on interpolated joints. Raises a ValueError if ``fps`` is not above twice `CUTOFF_HZ`.
     """
+    from scipy.signal import butter, sosfiltfilt  # takes 1 s
+
     if fps <= 2 * CUTOFF_HZ:
         raise ValueError(f"{fps} frames a second do not hold motion up to {CUTOFF_HZ} Hz; record at 25 or more")
     times, flat = np.arange(len(poses)) / fps, poses.reshape(len(poses), -1).astype(np.float64)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor
 
 MOST = 100_000  # maximum number of rows for the PCA; of more rows, every n-th is used
@@ -28,6 +27,8 @@ def fit_projection(rows: np.ndarray, size: int, alike: bool = False) -> Projecti
     All components are scaled to about unit variance, so that small ones, which help to predict the next step, count as
     much as large ones. With ``alike``, the D columns are first scaled to unit variance too.
     """
+    from sklearn.decomposition import PCA  # takes 1 s
+
     rows = rows[:: -(-len(rows) // MOST)]
     spread = np.maximum(rows.std(0), 1e-3) if alike else np.ones(rows.shape[1])  # limits the gain of constant columns
     pca = PCA(min(size, *rows.shape), svd_solver="randomized", random_state=0).fit(rows / spread)

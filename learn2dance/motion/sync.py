@@ -14,7 +14,6 @@ differ by a beat, and a model cannot learn how movement and beat relate. Beat co
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import argrelmax
 from scipy.special import logsumexp
 
 from learn2dance.motion import kinematics
@@ -115,7 +114,8 @@ def best_rate(found: np.ndarray, seconds: float, common: float = 1.0) -> Fit:
     if log_probability[best] < log_probability[usual] + GAIN or not _has_peak(each):
         best = usual
     else:  # the prior decides between peaks, not about the place of the peak
-        peaks = argrelmax(each.sum(axis=0))[0]
+        total = each.sum(axis=0)
+        peaks = 1 + np.flatnonzero((total[1:-1] > total[:-2]) & (total[1:-1] > total[2:]))
         best = int(peaks[np.abs(peaks - best).argmin()])
     p = int(each[:, best].argmax())
     significant = each[p, best] >= SIGNIFICANT and _has_peak(each)

@@ -4,9 +4,10 @@ A path is float32 (T, 3): ``across`` (torso lengths, x right), ``up`` (torso len
 logarithm of the dancer's size in the picture, larger towards the camera). All are relative to the dance's own middle.
 """
 
+from itertools import accumulate
+
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import lfilter
 from scipy.special import expit
 
 from learn2dance.motion.skeleton import BODY_25, MID_HIP, normalise, normalise_any, spread, torso_length
@@ -57,7 +58,8 @@ def from_feet(poses: np.ndarray, fps: float, leak: float = LEAK) -> np.ndarray:
         feet = gaussian_filter1d(feet, 0.05 * fps, axis=0, mode="nearest")
         weight = support(feet)
         step = -(np.diff(feet[..., 0], axis=0) * weight[1:]).sum(1)
-        path[1:, ACROSS] = lfilter([1], [1, -np.exp(-1 / (leak * fps))], step)
+        decay = np.exp(-1 / (leak * fps))
+        path[1:, ACROSS] = list(accumulate(step, lambda total, change: decay * total + change))
         path[:, UP] = -(feet[..., 1] * weight).sum(1)
     return (path - np.median(path, axis=0)).astype(np.float32)
 

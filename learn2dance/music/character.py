@@ -5,7 +5,6 @@ They tell kinds of dance music apart that have the same tempo and metre.
 
 import numpy as np
 from scipy.ndimage import maximum_filter1d, median_filter
-from scipy.signal import find_peaks
 
 NAMES = ("pulse clarity", "onset density", "bass variation", "percussive share")
 
@@ -30,7 +29,9 @@ def character(music: dict) -> np.ndarray:
     correlation = np.expm1(music["tempogram"].astype(np.float64)).mean(axis=0)[_LAGS]
     clarity = (correlation.max() - correlation.mean()) / max(1 - correlation.mean(), 1e-3)
     onset = music["onset"]
-    density = len(find_peaks(onset, height=onset.mean())[0]) / music["duration"]
+    heights = onset[np.diff(onset, prepend=-1) != 0]  # a flat peak counts once
+    peaks = heights[1:-1][(heights[1:-1] > heights[:-2]) & (heights[1:-1] > heights[2:])]
+    density = np.sum(peaks >= onset.mean()) / music["duration"]
     mel = music["mel"].astype(np.float64)
     bass = mel[:, :_BASS].mean(axis=1)
     rises = maximum_filter1d(np.maximum(np.diff(bass, prepend=bass[0]), 0), 3)  # a beat may be one frame off

@@ -1,8 +1,14 @@
-"""A data root: a folder of clips, paired by name across keypoints/, audio/, videos/, clips.csv and splits/."""
+"""A data root: a folder of clips, paired by name across keypoints/, audio/, videos/, clips.csv and splits/.
+
+What computes with poses imports `learn2dance.motion`, which loads much of scipy, only when it is called.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +18,9 @@ from learn2dance.data import clips_table, npz, splits
 from learn2dance.data.clip_names import ARCHIVES, AUDIO, FRAME, SINGLE, VIDEO, ignored
 from learn2dance.data.temporary import atomic_folder
 from learn2dance.errors import UserError
-from learn2dance.motion import skeleton, sync, travel
+
+if TYPE_CHECKING:
+    from learn2dance.motion import sync
 
 
 @dataclass(frozen=True)
@@ -141,6 +149,8 @@ def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], d
 
 def common_timing(root: DataRoot, clips: list[str]) -> sync.Timing:
     """Return what these dances have in common in how they relate to their music (`sync.timing`); log the rate."""
+    from learn2dance.motion import sync
+
     found = (sync.dance_rhythm(*normalised(root, c), npz.load(root.file("music", c), "music")) for c in clips)
     timing = sync.timing([one for one in found if one is not None])
     if timing.rate != 1:
@@ -150,18 +160,24 @@ def common_timing(root: DataRoot, clips: list[str]) -> sync.Timing:
 
 def normalised(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:
     """Return a clip's normalised poses (T, 15, 2) and their frame rate."""
+    from learn2dance.motion import skeleton
+
     poses = npz.load(root.file("poses", clip), "poses")
     return skeleton.normalise(poses["poses"][:, :15], poses["fps"]), poses["fps"]
 
 
 def placed(root: DataRoot, clip: str) -> tuple[np.ndarray, float]:
     """Return a clip's poses (T, 15, 2) in torso lengths, y up, with the dancer's path, and their frame rate."""
+    from learn2dance.motion import travel
+
     poses, fps = normalised(root, clip)
     return travel.place(poses, path(root, clip)), fps
 
 
 def path(root: DataRoot, clip: str) -> np.ndarray:
     """Return the path (T, 3) of a clip's dancer (`travel`), from the feet if the camera moved or the hips never do."""
+    from learn2dance.motion import travel
+
     poses = npz.load(root.file("poses", clip), "poses")
     centred, fps = normalised(root, clip)
     found = travel.from_camera(poses["poses"], fps) if poses["travel"] else np.full((len(centred), 3), np.nan)

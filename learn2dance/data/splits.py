@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from learn2dance.cli import log
-from learn2dance.data import fingerprint, npz
+from learn2dance.data import npz
 from learn2dance.data.clip_names import aist_song, ignored
 from learn2dance.data.clips_table import read_text
 from learn2dance.errors import UserError
@@ -50,6 +50,8 @@ def by_song(clips: list[str], music: Path | None = None) -> list[list[str]]:
 
     Sounds are compared by `fingerprint.same_sounds`. Clips without a ``music`` file are not compared, which is logged.
     """
+    from learn2dance.data import fingerprint
+
     group = {clip: {clip} for clip in clips}
 
     def join(one: str, other: str) -> None:

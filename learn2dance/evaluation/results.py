@@ -18,7 +18,6 @@ from pathlib import Path
 
 from learn2dance import cli
 from learn2dance.cli import log
-from learn2dance.data import data_root
 from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
 from learn2dance.evaluation.result_tables import COMPLETION, METHODS, REPORTS, TABLES, TASKS, Column, Table, cell
@@ -38,6 +37,8 @@ def main(argv: list[str] | None = None) -> None:
     if unknown := sorted(set(args.reports) - set(REPORTS)):
         raise UserError(f"{unknown[0]}: no such report; expected {', '.join(REPORTS)}")
     if args.data:
+        from learn2dance.data import data_root
+
         data = data_root.open_root(args.data).path.resolve()
         for name in args.reports or REPORTS:
             run(name, data)

@@ -1,14 +1,4 @@
-"""Make toy data: synthetic songs, dances to them, and the poses that a detector would find.
-
-Reads:  nothing.
-Writes: DATA/keypoints/<clip>/… (a third of them <clip>.tar.gz), DATA/audio/<clip>.wav, DATA/clips.csv,
-        DATA/splits/, and DATA/truth/<clip>.npz: the true joints and beats, for tests.
-
-Three styles (waltz in 3/4, cha-cha and disco in 4/4), each with its own steps and range of tempo. Clips that exist
-and were generated with the same arguments are kept.
-
-Example: python -m learn2dance.synthetic data/toy --clips 24 --seconds 20
-"""
+"""The toy data set: the clips that it has, their files, and the making of one clip. `__main__` says what is written."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +7,6 @@ import numpy as np
 from scipy.io import wavfile
 
 from learn2dance import cli, parallel
-from learn2dance.cli import log
 from learn2dance.data import npz
 from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
@@ -143,18 +132,3 @@ def _stand_by(times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     dancer, downbeat = random_dancer(rng), rng.uniform(0, 4) * beat
     joints, _ = dance(BYSTANDER, np.zeros(bars), dancer, (times - downbeat) / beat, beat, rng)
     return joints + [rng.choice([-1, 1]) * rng.uniform(1.5, 2.1), 0, rng.uniform(-1.6, -0.3)]
-
-
-def main(argv: list[str] | None = None) -> None:
-    """Make toy data from the command line."""
-    parser = cli.parser(__doc__, "seed", "jobs", "quiet")
-    parser.add_argument("data", type=Path, metavar="DATA", help="the data root to make")
-    parser.add_argument("--clips", type=cli.positive(int), default=24, metavar="N", help="how many (%(default)s)")
-    parser.add_argument("--seconds", type=cli.positive(float), default=20.0, metavar="S", help="each (%(default)s)")
-    args = parser.parse_args(argv)
-    cli.setup(args.quiet)
-    log.info("toy data -> %s", args.data)
-    new = len(make(args.data, args.clips, args.seconds, args.seed, args.jobs))
-    kept = args.clips - new
-    log.info("%d clips of %g s generated, %d kept, in %d styles", new, args.seconds, kept, len(STYLES))
-    log.info("next: python parse.py %s", args.data)

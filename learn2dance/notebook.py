@@ -3,11 +3,16 @@
 Reads   the notebook, and what its cells read
 Writes  DATA/notebooks/<notebook>.ipynb, with figures, and what its cells write
 
+A notebook whose metadata list these files ({"learn2dance": {"reads": ["audio"], "writes": ["music"]}}, in DATA) is not
+executed again as long as nothing has changed: none of the files, nor the notebook, its parameters, or this package.
+
     python -m learn2dance.notebook Process_Waves.ipynb data -p JOBS 2
 """
 
 import ast
 import builtins
+import hashlib
+import json
 import logging
 import os
 import re
@@ -16,8 +21,6 @@ from pathlib import Path
 
 from learn2dance import cli
 from learn2dance.cli import log
-from learn2dance.data import data_root
-from learn2dance.data.temporary import atomic, temporary_folder
 from learn2dance.errors import UserError
 
 ROOT = Path(__file__).parents[1]  # working folder of the kernel, so that its cells import this learn2dance
@@ -31,11 +34,17 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="another parameter")
     args = parser.parse_args(argv)
     cli.setup(args.quiet)
+    from learn2dance.data import data_root
+
     notebook = cli.existing_path(args.notebook, "notebook")
     data = data_root.open_root(args.data).path.resolve()
     target = data / "notebooks" / f"{notebook.stem}.ipynb"
-    execute(notebook, target, {"DATA": str(data)} | dict(args.p), args.quiet)
-    log.info("%s executed: look at it in %s", notebook.name, target)
+    parameters = {"DATA": str(data)} | dict(args.p)
+    if _is_up_to_date(notebook, target, parameters):
+        log.info("%s: nothing has changed since it was executed; look at it in %s", notebook.name, target)
+    else:
+        execute(notebook, target, parameters, args.quiet)
+        log.info("%s executed: look at it in %s", notebook.name, target)
 
 
 def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False) -> None:
@@ -52,6 +61,8 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
     import nbformat
     import papermill
 
+    from learn2dance.data.temporary import atomic, temporary_folder
+
     if notebook.suffix != ".ipynb":
         raise UserError(f"{notebook}: not a notebook, expected a name that ends in .ipynb")
     for noisy in ("papermill", "asyncio"):  # after Ctrl-C, asyncio reports that the kernel died
@@ -60,7 +71,7 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
         known = papermill.inspect_notebook(str(notebook))
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise UserError(f"{notebook}: not a notebook ({str(error).splitlines()[0][:100]})") from None
-    parameters = {name: _value(notebook, known, name, text) for name, text in parameters.items()}
+    values = {name: _value(notebook, known, name, text) for name, text in parameters.items()}
     with temporary_folder() as private, atomic(target) as temporary:
         # Use this environment's kernel, and write nothing to the user's home. JUPYTER_PATH would come first.
         os.environ.pop("JUPYTER_PATH", None)
@@ -69,14 +80,49 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
         profile = private / "profile_default"
         profile.mkdir()
         (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 'CRITICAL'\n")
+        before = _state(notebook, parameters, "reads")
         try:
             streams = {"stdout_file": None if quiet else sys.stdout, "stderr_file": sys.stderr, "progress_bar": False}
-            papermill.execute_notebook(notebook, temporary, parameters, kernel_name="python3", cwd=ROOT, **streams)
+            papermill.execute_notebook(notebook, temporary, values, kernel_name="python3", cwd=ROOT, **streams)
         except papermill.PapermillExecutionError as error:
             _end(notebook, error)
         except nbclient.exceptions.DeadKernelError:
             cause = "probably because memory ran out or compiled code crashed; files already written are complete"
             raise UserError(f"{notebook}: its kernel died, {cause}") from None
+        executed = json.loads(temporary.read_text(encoding="utf-8"))
+        executed["metadata"]["executed"] = {"reads": before, "writes": _state(notebook, parameters, "writes")}
+        temporary.write_text(json.dumps(executed, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _is_up_to_date(notebook: Path, target: Path, parameters: dict) -> bool:
+    """Return whether ``target`` is the executed copy, and nothing that the notebook reads or writes has changed."""
+    try:
+        executed = json.loads(target.read_text(encoding="utf-8"))["metadata"]["executed"]
+        states = {kind: _state(notebook, parameters, kind) for kind in ("reads", "writes")}
+    except (OSError, ValueError, LookupError, TypeError):  # missing, or not written by `execute`
+        return False
+    return None not in states.values() and states == executed
+
+
+def _state(notebook: Path, parameters: dict, kind: str) -> str | None:
+    """Hash the files that a notebook ``reads`` or ``writes`` (their names, sizes and times), and what else matters.
+
+    Returns None if its metadata do not list them.
+    """
+    content = notebook.read_bytes()
+    names = json.loads(content)["metadata"].get("learn2dance", {}).get(kind)
+    if names is None:
+        return None
+    total = hashlib.sha256(content + repr(sorted(parameters.items())).encode())
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        total.update(file.read_bytes())
+    data = Path(parameters["DATA"])
+    for name in names:
+        for file in sorted([data / name, *(data / name).rglob("*")]):
+            if file.exists() and not file.is_dir():
+                about = file.stat()
+                total.update(f"{file.relative_to(data)}\0{about.st_size} {about.st_mtime_ns}\n".encode())
+    return total.hexdigest()
 
 
 def _end(notebook: Path, error: Exception) -> None:

@@ -1,6 +1,7 @@
 """Process_Waves.ipynb run whole, by the runner, as `make music` runs it; and how the runner ends."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,10 +12,12 @@ import numpy as np
 import pytest
 from scipy.io import wavfile
 
+from learn2dance import notebook as runner
 from learn2dance.data import npz
 
 ROOT = Path(__file__).parents[1]
 RUN = ("-m", "learn2dance.notebook")
+READS_AND_WRITES = {"reads": ["audio"], "writes": ["out.txt"]}
 
 
 def strokes(bpm, bar, seconds=12, rate=22050):
@@ -107,6 +110,36 @@ def notebook(folder, source):
     )
     (folder / "audio").mkdir(exist_ok=True)
     return path
+
+
+def test_it_is_executed_again_only_if_something_has_changed(tmp_path, run_stage):
+    path = notebook(tmp_path, "from pathlib import Path\nPath(DATA, 'out.txt').open('a').write('once ')")
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"metadata": content["metadata"] | {"learn2dance": READS_AND_WRITES}}))
+    song, result, executed = tmp_path / "audio" / "a.wav", tmp_path / "out.txt", tmp_path / "notebooks" / "cell.ipynb"
+    song.write_bytes(b"sound")
+
+    def run(expected):
+        done = run_stage(*RUN, path, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert ("nothing has changed" in done.stdout, result.read_text()) == expected
+
+    run((False, "once "))
+    run((True, "once "))
+    parameters = {"DATA": str(tmp_path.resolve())}
+    assert runner._is_up_to_date(path, executed, parameters)
+    assert not runner._is_up_to_date(path, executed, parameters | {"JOBS": "2"})
+    for changed in (song, result, executed, path):
+        before, times = changed.read_bytes(), (changed.stat().st_atime_ns, changed.stat().st_mtime_ns)
+        changed.unlink()
+        assert not runner._is_up_to_date(path, executed, parameters), changed
+        changed.write_bytes(before.replace(b"once", b"twice"))
+        assert not runner._is_up_to_date(path, executed, parameters) or changed == executed, changed
+        changed.write_bytes(before)
+        os.utime(changed, ns=times)
+        assert runner._is_up_to_date(path, executed, parameters), changed
+    (tmp_path / "audio" / "b.wav").write_bytes(b"more")
+    run((False, "once once "))
 
 
 @pytest.mark.parametrize(

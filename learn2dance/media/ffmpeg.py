@@ -1,6 +1,7 @@
 """Find ffmpeg and run it as a process, for reading and for writing; read the header of media files."""
 
 import contextlib
+import fcntl
 import functools
 import os
 import re
@@ -17,6 +18,7 @@ from learn2dance.cli import existing_path
 from learn2dance.errors import UserError
 
 _ERROR = re.compile(r"^(?:\[[^]]+ @ [^]]+\] )*\[(?:error|fatal|panic)\] (.*?)\.?$", re.MULTILINE)
+_PIPE = 1 << 20  # bytes: size of the pipe to ffmpeg
 _PLAYLISTS = (b"#extm3u", b"[playlist]", b"ffconcat")  # how files begin that make ffmpeg open others
 _STREAM = re.compile(r"^ *Stream #.*?: (Audio|Video): (?!none)(.*)", re.MULTILINE)
 
@@ -166,6 +168,9 @@ def write(program: str, arguments: list[str], target: Path, frames: Iterable[mem
     command = [program, "-hide_banner", "-v", "level+error", "-y", *arguments]
     with tempfile.TemporaryFile() as log:  # a pipe that nobody reads would fill up and block ffmpeg
         with running(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=log) as process:
+            # The default, 64 KiB, makes both processes wait dozens of times for each frame. Only Linux can change it.
+            with contextlib.suppress(AttributeError, OSError):
+                fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, _PIPE)
             with contextlib.suppress(BrokenPipeError):  # ffmpeg ended early: its exit code and log tell why
                 for frame in frames:
                     process.stdin.write(frame)

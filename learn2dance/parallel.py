@@ -58,6 +58,8 @@ def run(function: Callable, jobs: Mapping[str, object], processes: int) -> Itera
     Exception
         Any other exception of ``function`` is a bug and ends the run.
     """
+    # Where a server starts the workers (on Linux from Python 3.14 on), it imports what they need, once for all.
+    multiprocessing.set_forkserver_preload([function.__module__])
     waiting, results = deque(jobs.items()), {}
     workers: list[_Worker] = []
     try:

@@ -105,6 +105,7 @@ bench: venv  ## speeds, measured in one run
 	$(PY) tests/bench_parse.py
 	$(PY) tests/bench_animate.py
 	$(PY) tests/bench_dance.py
+	$(PY) tests/bench_start.py
 	$(if $(wildcard $(DATA)/truth),$(PY) tests/bench_cleaning.py "$(DATA)")
 
 clean:  ## remove the demo; .venv and your data stay

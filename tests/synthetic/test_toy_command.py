@@ -14,6 +14,7 @@ from test_toy_data import people, tree
 
 from learn2dance.data import npz
 from learn2dance.errors import UserError
+from learn2dance.synthetic import __main__ as toy_command
 from learn2dance.synthetic import toy_data
 
 
@@ -79,7 +80,7 @@ def test_bad_arguments_end_in_one_line(run, tmp_path, arguments, named):
 def test_arguments_that_are_no_numbers_are_refused(tmp_path, capsys):
     for arguments in (["--clips", "many"], ["--seconds", "nan"], ["--clips", "0"], ["--jobs", "0"], ["--claps", "3"]):
         with pytest.raises(SystemExit) as ended:
-            toy_data.main([str(tmp_path / "toy"), *arguments])
+            toy_command.main([str(tmp_path / "toy"), *arguments])
         assert ended.value.code == 2
         assert arguments[0] in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "toy").exists()

@@ -1,10 +1,9 @@
-"""Interrupt training, and compare states of training."""
+"""Interrupt training."""
 
 import signal
 import subprocess
 import sys
 
-import torch
 from conftest import ROOT
 
 from learn2dance.gan import adversarial
@@ -33,14 +32,3 @@ def stop_at(step: int, monkeypatch) -> None:
         return take_step(*given)
 
     monkeypatch.setattr(adversarial, "generator_step", counted)
-
-
-def same(a, b) -> bool:
-    """Compare nested containers of tensors and values for equality."""
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return a == b

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from interruption import interrupt, same, stop_at
+from interruption import interrupt, stop_at
 
 import train_pose
 from learn2dance.data import checkpoint, npz, training_run
@@ -51,8 +51,7 @@ def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root):
     assert 30 <= checkpoint.load(parts.with_suffix(".last.pt"), "pose_gan training")["step"] < 120
     train_pose.main([*asked, "--quiet", "--out", str(parts), "--resume"])
     assert parts.read_bytes() == whole.read_bytes()
-    states = (checkpoint.load(path.with_suffix(".last.pt"), "pose_gan training") for path in (whole, parts))
-    assert same(*states)
+    assert parts.with_suffix(".last.pt").read_bytes() == whole.with_suffix(".last.pt").read_bytes()
 
 
 def test_of_poses_that_do_not_fit_it_resumes_exactly_too(tmp_path, monkeypatch):
@@ -65,7 +64,6 @@ def test_of_poses_that_do_not_fit_it_resumes_exactly_too(tmp_path, monkeypatch):
     monkeypatch.setattr(pose_folder, "pool", lambda folder, names, rng: pool(folder, names, rng, most=size))
     asked = [str(mine), "--quiet", *QUICK, "--resample-every", "15"]
     train_pose.main([*asked, "--out", str(tmp_path / "whole.pt")])
-    whole = checkpoint.load(tmp_path / "whole.last.pt", "pose_gan training")
     for stop in (24, 31):
         parts = tmp_path / f"parts {stop}.pt"
         with monkeypatch.context() as patch:
@@ -74,7 +72,7 @@ def test_of_poses_that_do_not_fit_it_resumes_exactly_too(tmp_path, monkeypatch):
                 train_pose.main([*asked, "--out", str(parts)])
         assert checkpoint.load(parts.with_suffix(".last.pt"), "pose_gan training")["step"] in (20, 30)
         train_pose.main([*asked, "--out", str(parts), "--resume"])
-        assert same(checkpoint.load(parts.with_suffix(".last.pt"), "pose_gan training"), whole)
+        assert parts.with_suffix(".last.pt").read_bytes() == (tmp_path / "whole.last.pt").read_bytes()
         assert parts.read_bytes() == (tmp_path / "whole.pt").read_bytes()
 
 

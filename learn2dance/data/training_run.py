@@ -1,5 +1,6 @@
 """The bookkeeping of a training run: its files, its best model, and a saved state from which it resumes exactly."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -104,7 +105,7 @@ class TrainingRun:
         state["cuda_rng"] = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         state["rng"] = self.rng.bit_generator.state
         state |= {key: getattr(self, key) for key in STATE} | {"done": done}
-        checkpoint.save(self.last, f"{self.kind} training", **state)
+        checkpoint.save(self.last, f"{self.kind} training", **_with_shared_strings(state))
 
     def steps(self) -> Iterator[int]:
         """Yield the remaining steps, counted from 0, with a progress bar."""
@@ -165,3 +166,18 @@ def history(folder: Path) -> dict[str, np.ndarray]:
     events.Reload()
     names = events.Tags()["scalars"]
     return {name: np.array([(scalar.step, scalar.value) for scalar in events.Scalars(name)]) for name in names}
+
+
+def _with_shared_strings(value: object) -> object:
+    """Copy nested containers so that equal strings in them are one object: the same state then gives the same bytes.
+
+    Pickle writes an object that occurs again as a reference to the first. Strings that were read from a file are other
+    objects than equal ones in the program.
+    """
+    if isinstance(value, str):
+        return sys.intern(value)
+    if isinstance(value, dict):
+        return {_with_shared_strings(key): _with_shared_strings(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(_with_shared_strings, value))
+    return value

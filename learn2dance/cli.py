@@ -177,12 +177,21 @@ def _terminate(*_) -> None:
 
 
 def run(main: Callable[[list[str] | None], None]) -> None:
+def _open_closed_streams() -> None:
+    """Connect stdin, stdout and stderr to the null device where the caller closed them, as cron may do."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            number = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is that of the closed stream
+            os.set_inheritable(number, True)  # otherwise a child's first file would get this number
+            setattr(sys, name, open(number, mode))  # noqa: SIM115
+
+
     """Run a stage as a process: exit code 0, 2 after a user error, 130 after Ctrl-C, 143 after SIGTERM.
 
     A failed disk operation (``OSError``) counts as a user error. Any other exception is a bug: a traceback is printed.
     """
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115  (None if the caller closed it, as cron may do)
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    _open_closed_streams()
+    sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does, for names of files that cannot be encoded
     setup()
     signal.signal(signal.SIGTERM, _terminate)
     code = 0

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -44,6 +45,26 @@ def test_terminated_it_leaves_no_incomplete_file(tmp_path):
     assert process.stdout.readline() == "said before\n" and process.stdout.readline() == "writing\n"
     process.terminate()
     assert process.wait(10) == 143 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_closed_stream_is_open_to_child_processes(number):
+    """Otherwise the first file that a child opens would be its stdout, say."""
+    body = f"""
+    import subprocess, sys
+    done = subprocess.run([sys.executable, "-c", "import os; os.fstat({number})"], close_fds=True)
+    sys.exit(done.returncode)"""
+    command = [sys.executable, "-c", SCRIPT.format(body=body)]
+    ended = subprocess.run(command, preexec_fn=lambda: os.close(number), capture_output=True, text=True)
+    assert ended.returncode == 0 and not ended.stderr
+
+
+def test_names_that_are_not_utf8_can_be_logged():
+    body = "cli.log.info('%s', 'caf\\udce9.npz')"
+    surroundings = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}
+    command = [sys.executable, "-c", SCRIPT.format(body=body)]
+    ended = subprocess.run(command, capture_output=True, text=True, env=surroundings)
+    assert ended.returncode == 0 and ended.stdout == "said before\ncaf\\udce9.npz\n"
 
 
 def test_a_bug_prints_its_traceback():

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
     from learn2dance.poses import parsing
 
     root = open_root(args.data)
-    faults, written = list(root.twice["keypoints"].values()), 0
+    faults, written = list(root.unusable["keypoints"].values()), 0
     if not root.keypoints and not faults:
         raise _no_clips(root.path / "keypoints")
     settings = {key: getattr(args, key) for key in ("start", "end", "joints", "min_confidence", "max_gap")}

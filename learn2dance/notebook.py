@@ -35,9 +35,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
     cli.setup(args.quiet)
     from learn2dance.data import data_root
+    from learn2dance.data.clip_names import fits_tables
 
     notebook = cli.existing_path(args.notebook, "notebook")
     data = data_root.open_root(args.data).path.resolve()
+    if not fits_tables(str(data)):
+        raise UserError(f"{str(data)!a}: expected a path in UTF-8, for the notebook; rename its folders")
     target = data / "notebooks" / f"{notebook.stem}.ipynb"
     parameters = {"DATA": str(data)} | dict(args.p)
     if _is_up_to_date(notebook, target, parameters):

@@ -11,6 +11,7 @@ from matplotlib import image
 from test_animation import STAND
 from test_video_writer import onsets, packets, pictures, samples, song
 
+import animate
 from learn2dance.data import npz
 from learn2dance.media import video_reader
 
@@ -274,3 +275,11 @@ def test_ctrl_c_ends_all_and_leaves_nothing(tmp_path):
     _, said = stage.communicate(timeout=60)
     assert stage.returncode == 130 and said.startswith("interrupted") and "Traceback" not in said
     assert not list((tmp_path / "out").iterdir()) and not running(str(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("ending", ["html", "png"])
+def test_names_that_are_not_utf8(tmp_path, ending):
+    name = os.fsdecode(b"caf\xe9")
+    file, out = dance(tmp_path / f"{name}.npz"), tmp_path / f"{name}.{ending}"
+    animate.main([str(file), str(file), "--quiet", "--out", str(out)])
+    assert out.stat().st_size > 10_000

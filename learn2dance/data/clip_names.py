@@ -10,6 +10,7 @@ VIDEO = tuple(".mp4 .mov .avi .mkv .webm .m4v .mpg .mpeg .wmv .flv .3gp .mts .m2
 FRAME = re.compile(r"_\d+_keypoints\.json$")  # OpenPose's file of one frame, not a clip
 ARRAYS = (".npz", ".npy", ".pkl")
 SINGLE = (".json", *ARRAYS)  # formats with a complete clip in one file
+NOT_FITTING = "expected a name that is one line of UTF-8, for clips.csv; rename it"  # what is said unless `fits_tables`
 _ENDINGS = (*ARCHIVES, *AUDIO, *VIDEO, *SINGLE)
 _FILE_MANAGERS = ("__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 _AIST_SONG = re.compile(r"_m([A-Z]{2}\d)_")
@@ -20,6 +21,11 @@ def ignored(name: str) -> bool:
     if "/" in name:
         return any(map(ignored, name.split("/")))
     return name[:1] == "." or name.lower() in _FILE_MANAGERS
+
+
+def fits_tables(name: str) -> bool:
+    """Tell whether a clip's name is one line of UTF-8, so that clips.csv and splits/ can hold it."""
+    return name.splitlines() == [name] and name.encode(errors="ignore").decode() == name
 
 
 def match(name: str, clips: Iterable[str]) -> list[str]:

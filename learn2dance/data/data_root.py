@@ -15,8 +15,8 @@ import numpy as np
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import clips_table, npz, splits
-from learn2dance.data.clip_names import ARCHIVES, AUDIO, FRAME, SINGLE, VIDEO, ignored
-from learn2dance.data.temporary import atomic_folder
+from learn2dance.data.clip_names import ARCHIVES, AUDIO, FRAME, NOT_FITTING, SINGLE, VIDEO, fits_tables, ignored
+from learn2dance.data.temporary import atomic_folder, remove_strays
 from learn2dance.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ class DataRoot:
     fps: dict[str, float]
     person: dict[str, int]  # number of the person to follow, counted from 1
     camera: dict[str, str]  # what the camera does: "still" or "moving"
-    twice: dict[str, dict[str, str]]  # kind -> clip -> error: several files
+    unusable: dict[str, dict[str, str]]  # kind -> clip -> error: several files, or a name that the tables cannot hold
 
     def one(self, kind: str, clip: str) -> Path | None:
-        """Return a clip's file of ``keypoints``, ``audio`` or ``videos``, or None; UserError if there are several."""
-        if clip in self.twice.get(kind, {}):
-            raise UserError(self.twice[kind][clip])
+        """Return a clip's file of ``keypoints``, ``audio`` or ``videos``, or None; UserError if it is unusable."""
+        if clip in self.unusable.get(kind, {}):
+            raise UserError(self.unusable[kind][clip])
         return getattr(self, kind).get(clip)
 
     def file(self, kind: str, clip: str) -> Path:
@@ -49,7 +49,7 @@ class DataRoot:
 
     def have(self, *kinds: str) -> list[str]:
         """List the clips that have a file of each kind, sorted; warn of the rest; UserError if no clip does."""
-        found = [{p.stem for p in (self.path / kind).glob("*.npz") if not ignored(p.name)} for kind in kinds]
+        found = [set(npz_names(self.path / kind)) for kind in kinds]
         complete = set.intersection(*found)
         for clip in sorted(set.union(*found) - complete):
             lacking = [f"{kind}/{clip}.npz" for kind, clips in zip(kinds, found, strict=True) if clip not in clips]
@@ -103,8 +103,8 @@ def open_root(path: str | Path, coming: Iterable[str] = ()) -> DataRoot:
     """List the contents of a data root.
 
     Raises a UserError if it is not a folder, has none of keypoints/, audio/ and poses/, or ``clips.csv`` cannot be
-    read. If a clip has several files of a kind, ``twice`` has the error message. ``coming`` are clips without files
-    that may be in ``clips.csv``.
+    read. If a clip has several files of a kind, or its name cannot stand in ``clips.csv``, ``unusable`` has the error
+    message. ``coming`` are clips without files that may be in ``clips.csv``.
     """
     path = cli.existing_path(path, "data root (a folder with keypoints/ and audio/)")
     if not path.is_dir():
@@ -115,17 +115,15 @@ def open_root(path: str | Path, coming: Iterable[str] = ()) -> DataRoot:
         raise UserError(f"{path}: expected keypoints/ and audio/ in a data root, found {found}; {hint}")
     endings = {"keypoints": (*ARCHIVES, *SINGLE), "audio": AUDIO, "videos": VIDEO}
     found = {kind: _by_clip(path / kind, endings[kind]) for kind in endings}
-    files, twice = ({kind: part[i] for kind, part in found.items()} for i in (0, 1))
-    clips = {clip for part in (*files.values(), *twice.values()) for clip in part} | set(coming)
-    clips |= {
-        file.stem for kind in ("poses", "music") for file in (path / kind).glob("*.npz") if not ignored(file.name)
-    }
+    files, unusable = ({kind: part[i] for kind, part in found.items()} for i in (0, 1))
+    clips = {clip for part in (*files.values(), *unusable.values()) for clip in part} | set(coming)
+    clips |= {clip for kind in ("poses", "music") for clip in npz_names(path / kind)}
     table = clips_table.read(path / "clips.csv", clips)
-    return DataRoot(path, **table, twice=twice, **files)
+    return DataRoot(path, **table, unusable=unusable, **files)
 
 
 def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], dict[str, str]]:
-    """Map clips to the files with these endings in a folder, and clips that have several to an error message.
+    """Map clips to the files with these endings in a folder, and unusable clips to an error message.
 
     In ``keypoints/``, a folder counts as a file.
     """
@@ -139,12 +137,24 @@ def _by_clip(folder: Path, endings: tuple[str, ...]) -> tuple[dict[str, Path], d
                 found.setdefault(path.name, []).append(path)
         elif ending and not FRAME.search(path.name):
             found.setdefault(path.name[: -len(ending)], []).append(path)
-    twice = {
+    unusable = {
         clip: f"{folder}: {', '.join(file.name for file in files)} have the same clip name; keep one of them"
         for clip, files in found.items()
         if len(files) > 1
     }
-    return {clip: files[0] for clip, files in found.items() if clip not in twice}, twice
+    for clip in found:
+        if not fits_tables(clip):
+            unusable[clip] = f"{folder}/{clip!a}: {NOT_FITTING}"
+    return {clip: files[0] for clip, files in found.items() if clip not in unusable}, unusable
+
+
+def npz_names(folder: Path) -> list[str]:
+    """List the .npz files in a folder by name without the ending, sorted; warn of names that the tables cannot hold."""
+    names = sorted(path.stem for path in folder.glob("*.npz") if not ignored(path.name))
+    for name in names:
+        if not fits_tables(name):
+            cli.warn_once(f"{folder}/{name!a}.npz: left out, {NOT_FITTING}")
+    return list(filter(fits_tables, names))
 
 
 def common_timing(root: DataRoot, clips: list[str]) -> sync.Timing:

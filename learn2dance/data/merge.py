@@ -40,7 +40,7 @@ def merge(paths: list[Path], out: Path) -> None:
     for root in roots:
         if root.path.resolve() in out.resolve().parents:
             raise UserError(f"{out}: inside {root.path}, which is to be copied; give a folder elsewhere")
-        for error in (error for kind in root.twice.values() for error in kind.values()):
+        for error in (error for kind in root.unusable.values() for error in kind.values()):
             raise UserError(error)
     clips = [{*root.keypoints, *root.audio, *root.videos} for root in roots]
     for root, own in zip(roots, clips, strict=True):

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import os
 import tokenize
 import zipfile
 import zlib
@@ -200,7 +201,7 @@ def digest(*paths: str | Path) -> str:
     total = hashlib.sha256()
     for path in map(Path, paths):
         for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
-            total.update(str(file.relative_to(path)).encode() + b"\0")
+            total.update(os.fsencode(file.relative_to(path)) + b"\0")
             total.update(file.read_bytes())
     return total.hexdigest()[:16]
 

@@ -14,6 +14,7 @@ from torch import nn
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import checkpoint
+from learn2dance.data.clip_names import fits_tables
 from learn2dance.errors import UserError
 
 # Arguments of the trainers that do not affect the model.
@@ -39,6 +40,8 @@ class TrainingRun:
             raise UserError(f"--out {out}: expected a name that ends in .pt")  # not clips.csv, by mistake
         self.last = self.out.with_name(f"{self.out.name.removesuffix('.pt')}.last.pt")
         self.folder = self.out.parent / "runs" / self.out.stem
+        if not fits_tables(str(self.folder)):
+            raise UserError(f"{str(self.folder)!a}: expected a path in UTF-8, for TensorBoard; give another --out")
         self.hyperparameters = {key: value for key, value in vars(args).items() if key not in OUTSIDE}
         self.parents = parents | {"version": VERSION}
         self.rng = np.random.Generator(np.random.PCG64(args.seed))

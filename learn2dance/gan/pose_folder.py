@@ -68,7 +68,7 @@ def open_folder(path: str | Path) -> PoseFolder:
     path = cli.existing_path(path, "folder of .npz files with poses")
     if not path.is_dir():
         raise UserError(f"{path}: a file, expected a folder of .npz files with poses")
-    names = sorted(p.stem for p in path.glob("*.npz") if not ignored(p.name))
+    names = data_root.npz_names(path)
     if not names:
         inside = ", ".join(sorted(p.name for p in path.iterdir() if not ignored(p.name))[:8]) or "nothing"
         hint = f"; did you mean {path / 'poses'}?" if (path / "poses").is_dir() else ""

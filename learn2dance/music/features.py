@@ -78,13 +78,13 @@ def process(root: DataRoot, processes: int = 1) -> list[str]:
     Returns the clips that have a file in music/ now, sorted. Raises a UserError if audio/ holds no song; or, after all
     others were written, if some songs could not be processed.
     """
-    twice = list(root.twice["audio"].values())
-    if not root.audio and not twice:
+    unusable = list(root.unusable["audio"].values())
+    if not root.audio and not unusable:
         raise UserError(f"{root.path / 'audio'}: found no songs, expected audio/<clip>{', '.join(AUDIO)}")
     jobs = {clip: (root, clip) for clip in root.audio}
     results = dict(cli.progress(parallel.run(_write, jobs, processes), "music", len(jobs)))
-    total, written = len(twice) + len(jobs), sum(result is True for result in results.values())
-    faults = twice + [str(result) for result in results.values() if isinstance(result, UserError)]
+    total, written = len(unusable) + len(jobs), sum(result is True for result in results.values())
+    faults = unusable + [str(result) for result in results.values() if isinstance(result, UserError)]
     rest = total - written - len(faults)
     log.info("%d songs: %d written to %s, %d up to date", total, written, root.path / "music", rest)
     cli.raise_faults(faults, total, "songs left out")

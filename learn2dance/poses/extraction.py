@@ -12,7 +12,7 @@ from pathlib import Path
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.data import clips_table, data_root, openpose_files
-from learn2dance.data.clip_names import VIDEO, ignored
+from learn2dance.data.clip_names import NOT_FITTING, VIDEO, fits_tables, ignored
 from learn2dance.data.temporary import atomic_folder, temporary_folder
 from learn2dance.errors import UserError
 from learn2dance.media import video_reader
@@ -46,8 +46,8 @@ def clips_of(folder: Path) -> tuple[dict[str, Path], list[str]]:
             faults.append(f"{folder}: {names} have the same clip name '{clip}'; rename one of them")
         elif len(os.fsencode(clip)) > LONGEST:
             faults.append(f"{same[0]}: a name of more than {LONGEST} bytes; rename it")
-        elif clip.splitlines() != [clip] or os.fsencode(clip) != clip.encode(errors="replace"):
-            faults.append(f"{folder}/{clip!a}: expected a name that is one line of UTF-8, for clips.csv; rename it")
+        elif not fits_tables(clip):
+            faults.append(f"{folder}/{clip!a}: {NOT_FITTING}")
         else:
             clips[clip] = same[0]
     return clips, faults

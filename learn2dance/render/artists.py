@@ -123,6 +123,7 @@ def write(figure: Figure, at, text: str, height: float, width: float) -> None:
     """Write a line of text centred at these pixels, with height and maximal width in pixels; shorten it with "…"."""
     x, y = np.asarray(at) / figure.bbox.size
     style = {"fontsize": height * 0.72 * 72 / DPI, "color": ON_STAGE["text"], "ha": "center", "va": "center"}
+    text = text.encode(errors="replace").decode()  # a file's name may not be UTF-8, which matplotlib refuses
     # The font comes with matplotlib: same image on every machine. A dollar sign in a title is literal.
     label = figure.text(x, y, text, fontfamily="DejaVu Sans", parse_math=False, **style)
     with warnings.catch_warnings():

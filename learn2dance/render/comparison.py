@@ -57,7 +57,7 @@ def write(
     header = {
         "duration": count / fps,
         "constants": {},
-        "names": [base64.b64encode(names[i].encode()).decode() for i in order],
+        "names": [base64.b64encode(names[i].encode(errors="replace")).decode() for i in order],
         "length": min(LENGTH, count / fps / 3),
     }
     header["trials"] = trials(header["duration"], header["length"], [beats[i] for i in order], rng)

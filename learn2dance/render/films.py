@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     from learn2dance.render import overlay
 
     root = data_root.open_root(args.data)
-    clips = [clip for clip in sorted({*root.videos, *root.twice["videos"]}) if root.file("poses", clip).exists()]
+    clips = [clip for clip in sorted({*root.videos, *root.unusable["videos"]}) if root.file("poses", clip).exists()]
     if not clips:
         raise UserError(f"{root.path}: no clip has both a video in videos/ and poses in poses/; run parse.py first")
     faults, drawn = [], 0

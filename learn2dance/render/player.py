@@ -144,7 +144,7 @@ def write_page(
     }
     page = re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], (PAGE / "page.html").read_text(encoding="utf-8"))
     with atomic(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="replace")  # a title from a file name may not be UTF-8
 
 
 def _element(name: str, data: bytes, attributes: str = "") -> str:

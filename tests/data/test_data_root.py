@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from learn2dance.data import clips_table, data_root
@@ -29,6 +31,18 @@ def test_clips_pair_by_name(tmp_path):
 def test_roots_that_cannot_be_read(tmp_path, files, said):
     with pytest.raises(UserError, match=said):
         data_root.open_root(make(tmp_path, *files))
+
+
+def test_names_that_the_tables_cannot_hold_are_an_error_of_their_clips_alone(tmp_path, caplog):
+    latin, two = os.fsdecode(b"caf\xe9"), "a\nb"
+    make(tmp_path, *(f"{kind}/{clip}.npz" for clip in (latin, two, "a") for kind in ("poses", "music")))
+    root = data_root.open_root(make(tmp_path, f"keypoints/{latin}/0.json", "keypoints/a.tar", f"audio/{two}.wav"))
+    assert list(root.keypoints) == ["a"] and not root.audio
+    for kind, clip in (("keypoints", latin), ("audio", two)):
+        with pytest.raises(UserError, match=f"{kind}/.*expected a name that is one line of UTF-8"):
+            root.one(kind, clip)
+    assert root.have("poses", "music") == ["a"]
+    assert sum("left out" in line for line in caplog.messages) == 4
 
 
 def test_two_files_for_one_clip_are_an_error_of_that_clip_alone(tmp_path):

@@ -46,7 +46,7 @@ def test_two_roots_become_one_with_all_that_was_known_of_their_clips(waltzes, st
     before = content(waltzes), content(street)
     merge.main([str(waltzes), str(street), "--out", str(tmp_path / "new" / "both"), "--quiet"])
     found = data_root.open_root(tmp_path / "new" / "both")
-    assert set(found.keypoints) == {"W 1", "W2", "s1", "s2"} and not any(found.twice.values())
+    assert set(found.keypoints) == {"W 1", "W2", "s1", "s2"} and not any(found.unusable.values())
     assert set(found.audio) == {"W 1", "W2", "s1"} and set(found.videos) == {"s1"}
     assert found.styles == {"W 1": "waltz", "W2": "waltz", "s1": "lock", "s2": "break"}
     assert found.fps == {"W 1": 25, "W2": 29.97} and found.person == {"s1": 2} and found.camera == {"s2": "moving"}

@@ -1,5 +1,6 @@
 """The bookkeeping of training, on a model with one weight."""
 
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -29,6 +30,12 @@ def train(out, losses, parents=(), resume=False, stop=None, **more):
             return run, taken
     run.finish("loss")
     return run, taken
+
+
+def test_a_path_that_tensorboard_cannot_write_is_refused(tmp_path):
+    with pytest.raises(UserError, match="expected a path in UTF-8, for TensorBoard"):
+        train(tmp_path / os.fsdecode(b"caf\xe9") / "m.pt", [1.0])
+    assert not list(tmp_path.iterdir())
 
 
 def save(path, network, **parts):

@@ -13,6 +13,7 @@ import functools
 import logging
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -176,7 +177,6 @@ def _terminate(*_) -> None:
     raise Terminated
 
 
-def run(main: Callable[[list[str] | None], None]) -> None:
 def _open_closed_streams() -> None:
     """Connect stdin, stdout and stderr to the null device where the caller closed them, as cron may do."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
@@ -186,6 +186,7 @@ def _open_closed_streams() -> None:
             setattr(sys, name, open(number, mode))  # noqa: SIM115
 
 
+def run(main: Callable[[list[str] | None], None]) -> None:
     """Run a stage as a process: exit code 0, 2 after a user error, 130 after Ctrl-C, 143 after SIGTERM.
 
     A failed disk operation (``OSError``) counts as a user error. Any other exception is a bug: a traceback is printed.
@@ -211,9 +212,21 @@ def _open_closed_streams() -> None:
     sys.exit(code)
 
 
+def refuse_special(path: str | Path) -> None:
+    """Raise a UserError if ``path`` is a named pipe, a socket or a device: reading it might never end."""
+    with contextlib.suppress(OSError):  # it is missing or cannot be reached: whoever opens it reports that
+        kind = os.stat(path).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise UserError(f"{path}: a named pipe, socket or device, expected a file; copy its content to a file")
+
+
 def existing_path(path: str | Path, what: str) -> Path:
-    """Return ``path`` as a Path; if it does not exist, raise a UserError that suggests the most similar name."""
+    """Return ``path`` as a Path; if it does not exist, raise a UserError that suggests the most similar name.
+
+    Also raises a UserError as `refuse_special` does.
+    """
     path = Path(path)
+    refuse_special(path)
     if path.exists():
         return path
     beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from conftest import ROOT, runs, still_alive
 from learn2dance import parallel
 from learn2dance.data import npz
 from learn2dance.errors import UserError
+from learn2dance.media import ffmpeg
 
 
 class OddError(Exception):
@@ -120,10 +122,11 @@ def test_workers_end_with_their_parent_even_if_it_is_killed(tmp_path, method):
     assert not still_alive(workers)
 
 
-def start(*arguments):
+def start(*arguments, env=None):
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=ROOT,
+        env=env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
@@ -142,24 +145,38 @@ def children(process, depth, count):
     raise AssertionError(f"{len(found)} workers")
 
 
-def stuck(root, kind, name):
-    """Add a clip that a worker waits for for ever: nobody writes into this pipe."""
-    os.mkfifo(root / kind / name)
+# Takes a minute for each file that is called slow.
+FFMPEG = """#!/bin/sh
+case "$*" in *slow*) exec sleep 60;; esac
+exec "{program}" "$@"
+"""
+
+
+def stuck(root) -> dict[str, str]:
+    """Add a clip that a worker waits for; return the environment, whose ffmpeg is slow."""
+    shutil.copy(next((root / "keypoints").glob("*.tar.gz")), root / "keypoints" / "slow.tar.gz")
+    for name in ("audio/slow.wav", "videos/slow.mp4"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("not empty")
+    program = root.parent / "ffmpeg"
+    program.write_text(FFMPEG.format(program=ffmpeg.reader()))
+    program.chmod(0o700)
+    return os.environ | {"IMAGEIO_FFMPEG_EXE": str(program)}
 
 
 STAGES = [
-    ("keypoints", "slow.json", "poses", 1, ("parse.py", "{root}", "--jobs", 2, "--fps", 25)),
-    ("audio", "slow.wav", "music", 2, ("-m", "learn2dance.notebook", "Process_Waves.ipynb", "{root}", "-p", "JOBS", 2)),
+    ("poses", 1, ("parse.py", "{root}", "--jobs", 2, "--fps", 25)),
+    ("music", 2, ("-m", "learn2dance.notebook", "Process_Waves.ipynb", "{root}", "-p", "JOBS", 2)),
 ]
 
 
-@pytest.mark.parametrize(("kind", "name", "made", "depth", "command"), STAGES)
-def test_a_killed_worker_of_a_stage_is_one_line_that_names_its_clip(root, kind, name, made, depth, command):
-    stuck(root, kind, name)
+@pytest.mark.parametrize(("made", "depth", "command"), STAGES)
+def test_a_killed_worker_of_a_stage_is_one_line_that_names_its_clip(root, made, depth, command):
+    surroundings = stuck(root)
     others = sorted(path.name for path in (root / made).iterdir())
     for path in (root / made).iterdir():
         path.unlink()
-    process = start(*(str(part).format(root=root) for part in command))
+    process = start(*(str(part).format(root=root) for part in command), env=surroundings)
     for _ in range(1200):
         time.sleep(0.05)
         if len(list((root / made).glob("*.npz"))) == len(others):
@@ -177,10 +194,10 @@ def test_a_killed_worker_of_a_stage_is_one_line_that_names_its_clip(root, kind, 
     npz.load(root / made / others[0], made)
 
 
-@pytest.mark.parametrize(("kind", "name", "made", "depth", "command"), STAGES)
-def test_no_process_of_a_stage_outlives_it(root, kind, name, made, depth, command):
-    stuck(root, kind, name)
-    process = start(*(str(part).format(root=root) for part in command))
+@pytest.mark.parametrize(("made", "depth", "command"), STAGES)
+def test_no_process_of_a_stage_outlives_it(root, made, depth, command):
+    surroundings = stuck(root)
+    process = start(*(str(part).format(root=root) for part in command), env=surroundings)
     children(process, depth, 1)
     everything = psutil.Process(process.pid).children(recursive=True)
     process.kill()
@@ -189,8 +206,8 @@ def test_no_process_of_a_stage_outlives_it(root, kind, name, made, depth, comman
 
 
 def test_a_kernel_that_dies_is_one_line(root):
-    stuck(root, "audio", "slow.wav")
-    process = start("-m", "learn2dance.notebook", "Process_Waves.ipynb", root, "-p", "JOBS", 2)
+    surroundings = stuck(root)
+    process = start("-m", "learn2dance.notebook", "Process_Waves.ipynb", root, "-p", "JOBS", 2, env=surroundings)
     children(process, 2, 1)
     (kernel,) = psutil.Process(process.pid).children()
     workers = kernel.children()

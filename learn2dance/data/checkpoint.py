@@ -9,6 +9,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from learn2dance.cli import refuse_special
 from learn2dance.data.schemas import SCHEMA
 from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
@@ -35,6 +36,7 @@ def load(path: str | Path, *kinds: str) -> dict:
 
     Raises a UserError if it is missing, incomplete, of another kind, or of another schema version.
     """
+    refuse_special(path)
     try:
         content = Path(path).read_bytes()
     except FileNotFoundError:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from learn2dance.cli import warn_once
+from learn2dance.cli import refuse_special, warn_once
 from learn2dance.data import clip_names
 from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
@@ -130,6 +130,7 @@ def _rate(path: Path, clip: str, text: str) -> float:
 
 def read_text(path: Path) -> str:
     """Read a text file in UTF-8; raise a UserError if it is not."""
+    refuse_special(path)
     try:
         return path.read_text(encoding="utf-8-sig")  # spreadsheets write a byte order mark
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from learn2dance.cli import log, warn_once
+from learn2dance.cli import log, refuse_special, warn_once
 from learn2dance.data.schemas import SCHEMA, SCHEMAS, Array
 from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
@@ -128,8 +128,9 @@ class DamagedError(UserError):
 def read_npz(path: str | Path, data: bytes | None = None) -> dict[str, np.ndarray]:
     """Read all arrays of a .npz of any kind, from its bytes if ``data`` is given.
 
-    Raises a UserError if it is missing, incomplete, not a .npz, or contains pickled objects.
+    Raises a UserError if it is missing, incomplete, not a file or not a .npz, or contains pickled objects.
     """
+    refuse_special(path)
     try:
         with open(path, "rb") if data is None else io.BytesIO(data) as file:
             if file.read(2) not in (b"PK", b"\x93N"):  # zip or .npy; numpy takes anything else for a pickle
@@ -200,6 +201,7 @@ def digest(*paths: str | Path) -> str:
     """Hash files and folders (bytes, and names inside folders), to detect changes: 16 hex digits."""
     total = hashlib.sha256()
     for path in map(Path, paths):
+        refuse_special(path)
         for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
             total.update(os.fsencode(file.relative_to(path)) + b"\0")
             total.update(file.read_bytes())

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from learn2dance.cli import refuse_special
 from learn2dance.data.clip_names import ARRAYS, SINGLE, ignored
 from learn2dance.errors import UserError
 
@@ -33,6 +34,7 @@ def read(path: Path) -> tuple[Files, str]:
     no poses, or if it is a damaged or unsafe archive.
     """
     total = hashlib.sha256()
+    refuse_special(path)
     try:
         if path.is_dir():
             files = sorted(_folder(path))
@@ -78,7 +80,12 @@ def _folder(path: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _listed(folder: Path) -> list[str]:
-    return [name for name in os.listdir(folder) if not ignored(name)]
+    with os.scandir(folder) as entries:
+        found = [entry for entry in entries if not ignored(entry.name)]
+    for entry in found:
+        if not entry.is_file():  # which needs no further system call
+            refuse_special(entry.path)
+    return [entry.name for entry in found]
 
 
 def _wanted(name: str) -> bool:

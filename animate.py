@@ -22,6 +22,7 @@ from pathlib import Path
 
 from learn2dance import cli
 from learn2dance.cli import log
+from learn2dance.data.temporary import remove_strays
 from learn2dance.errors import UserError
 
 
@@ -129,6 +130,7 @@ def _check(arguments) -> None:
         raise UserError(
             f"{out}: expected a name that ends in {expected}{over}, or a folder's without a dot, found '{out.suffix}'"
         )
+    remove_strays(out.parent)
     if not ending and out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UserError(f"{out}: exists and is not an empty folder; give another --out, or remove it")
     for source in (arguments.audio, arguments.over):

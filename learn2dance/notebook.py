@@ -63,6 +63,7 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
     import nbclient
     import nbformat
     import papermill
+    from traitlets.config import Config
 
     from learn2dance.data.temporary import atomic, temporary_folder
 
@@ -75,7 +76,7 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
     except (nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise UserError(f"{notebook}: not a notebook ({str(error).splitlines()[0][:100]})") from None
     values = {name: _value(notebook, known, name, text) for name, text in parameters.items()}
-    with temporary_folder() as private, atomic(target) as temporary:
+    with atomic(target) as temporary, temporary_folder() as private:
         # Use this environment's kernel, and write nothing to the user's home. JUPYTER_PATH would come first.
         os.environ.pop("JUPYTER_PATH", None)
         os.environ |= {"JUPYTER_PREFER_ENV_PATH": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
@@ -83,10 +84,12 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
         profile = private / "profile_default"
         profile.mkdir()
         (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 'CRITICAL'\n")
+        config = Config(KernelManager={"connection_file": str(private / "kernel.json")})
+        streams = {"stdout_file": None if quiet else sys.stdout, "stderr_file": sys.stderr, "progress_bar": False}
+        options = streams | {"kernel_name": "python3", "cwd": ROOT, "config": config}
         before = _state(notebook, parameters, "reads")
         try:
-            streams = {"stdout_file": None if quiet else sys.stdout, "stderr_file": sys.stderr, "progress_bar": False}
-            papermill.execute_notebook(notebook, temporary, values, kernel_name="python3", cwd=ROOT, **streams)
+            papermill.execute_notebook(notebook, temporary, values, **options)
         except papermill.PapermillExecutionError as error:
             _end(notebook, error)
         except nbclient.exceptions.DeadKernelError:

@@ -113,6 +113,8 @@ def open_root(path: str | Path, coming: Iterable[str] = ()) -> DataRoot:
         found = ", ".join(sorted(p.name for p in path.iterdir() if not ignored(p.name))[:8]) or "nothing"
         hint = "is it one folder too deep?"
         raise UserError(f"{path}: expected keypoints/ and audio/ in a data root, found {found}; {hint}")
+    for folder in (path, path / "keypoints"):  # where whole folders are written
+        remove_strays(folder)
     endings = {"keypoints": (*ARCHIVES, *SINGLE), "audio": AUDIO, "videos": VIDEO}
     found = {kind: _by_clip(path / kind, endings[kind]) for kind in endings}
     files, unusable = ({kind: part[i] for kind, part in found.items()} for i in (0, 1))

@@ -32,8 +32,9 @@ def merge(paths: list[Path], out: Path) -> None:
     some have splits.
     """
     from learn2dance.data import clips_table, data_root, splits
-    from learn2dance.data.temporary import atomic_folder
+    from learn2dance.data.temporary import atomic_folder, remove_strays
 
+    remove_strays(out.parent)
     if out.exists():
         raise UserError(f"{out}: exists already; give a new folder")
     roots = [data_root.open_root(path) for path in paths]

@@ -53,14 +53,15 @@ def write(
             ffmpeg.write(ffmpeg.encoder(), command, path, map(draw, progress(range(count), path.name)))
         return
     with contextlib.ExitStack() as stack:
-        sound = []
+        # Entered first, so that the video appears last: a run that is killed before then is repeated, and cleans up.
+        temporary, sound = stack.enter_context(atomic(path)), []
         if audio is not None and ending == ".mp4":
             audio = stack.enter_context(audio_writer.readable_song(audio))
             cut = audio_writer.cut(start, count / fps)
             sound = ["-i", ffmpeg.url(audio), "-map", "0:v", "-map", "1:a:0", "-af", cut, *"-c:a aac -b:a 160k".split()]
-        folder, temporary = stack.enter_context(temporary_folder()), stack.enter_context(atomic(path))
         options = [*sound, *_X264]
         if ending == ".gif":  # the palette is computed from a few frames, since ffmpeg holds all of them in memory
+            folder = stack.enter_context(temporary_folder())
             palette = ffmpeg.url(folder / "palette.png")
             few = np.unique(np.linspace(0, count - 1, 24).astype(int)).tolist()
             command = [*video_in, "-vf", "palettegen", "-update", "1", palette]

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from learn2dance.data import data_root, merge
+from learn2dance.data.temporary import PREFIX, remove_strays
 from learn2dance.errors import UserError
 
 
@@ -136,3 +137,13 @@ def test_as_a_command(run_stage, waltzes, street, tmp_path):
     assert ended.returncode == 0 and ended.stdout.endswith("both: 4 clips of 2 data roots\n"), ended.stderr
     ended = run_stage("-m", "learn2dance.data.merge", waltzes, street, "--out", tmp_path / "both")
     assert ended.returncode == 2 and ended.stderr.startswith("error: ") and ended.stderr.count("\n") == 1
+
+
+def test_what_a_killed_run_left_is_removed_even_after_a_complete_one(waltzes, tmp_path):
+    out, left = tmp_path / "new" / "both", tmp_path / "new" / f"{PREFIX}left"
+    merge.main([str(waltzes), "--out", str(out), "--quiet"])
+    left.mkdir()
+    remove_strays.cache_clear()  # as in a new process
+    with pytest.raises(UserError, match="exists already"):
+        merge.main([str(waltzes), "--out", str(out), "--quiet"])
+    assert out.exists() and not left.exists()

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from learn2dance import cli
 from learn2dance.cli import log
-from learn2dance.errors import UserError
+from learn2dance.errors import UserError, one_line
 
 ROOT = Path(__file__).parents[1]  # working folder of the kernel, so that its cells import this learn2dance
 
@@ -135,12 +135,20 @@ def _end(notebook: Path, error: Exception) -> None:
     """Raise or exit according to the exception in the cell behind this PapermillExecutionError."""
     kind = getattr(builtins, error.ename, Exception)
     if error.ename == "UserError" or issubclass(kind, OSError):
-        raise UserError(error.evalue) from None
+        raise UserError(_as_in_scripts(error.evalue)) from None
     if kind is KeyboardInterrupt:
         raise KeyboardInterrupt from None
     lines = "\n".join([f"{notebook}, cell {error.exec_count}:", *error.traceback])
     print(lines if sys.stderr.isatty() else re.sub(r"\x1b\[[\d;]*m", "", lines), file=sys.stderr)
     sys.exit(1)
+
+
+def _as_in_scripts(text: str) -> str:
+    """Return the text of an ``OSError``, ``[Errno 28] reason: 'file'``, as `errors.one_line` words it; others as is."""
+    found = re.fullmatch(r"\[Errno \d+\] (.*?)(?:: ('.*?'|\".*?\")(?: -> .*)?)?", text)
+    if not found:
+        return text
+    return one_line(OSError(0, found[1], found[2] and ast.literal_eval(found[2])))
 
 
 def _value(notebook: Path, known: dict, name: str, text: str) -> object:

@@ -119,6 +119,7 @@ def test_a_full_disk_in_the_notebooks(root, run_stage, name, made):
     ended = run_stage("-m", "learn2dance.notebook", name, root, "-p", *SMALLER[name], preexec_fn=full_disk)
     said = ended.stderr.splitlines()[-1]  # before it, a kernel that is shot down may complain of its sockets
     assert ended.returncode == 2 and said.startswith("error: ") and "File too large" in said, ended.stderr
+    assert str(root) in said and "[Errno" not in said  # the file is named as in scripts
     assert "learn2dance/" not in ended.stderr.replace(said, ""), ended.stderr  # no traceback of ours
     assert not left_over(root) and not list(root.glob(made))
 
@@ -127,6 +128,23 @@ SMALLER = {
     "Process_Waves.ipynb": ("JOBS", "2"),
     "Clustering.ipynb": ("CODES", "16"),
 }  # what the toy root has enough for
+
+
+def test_closed_streams(root, run_stage, tmp_path):
+    """As cron may start it; its temporary files are removed too."""
+    (tmp_path / "tmp").mkdir()
+    command = ["-m", "learn2dance.notebook", "Process_Waves.ipynb", root]
+    surroundings = os.environ | {"TMPDIR": str(tmp_path / "tmp")}
+    ended = run_stage(*command, env=surroundings, preexec_fn=lambda: os.closerange(1, 3))
+    assert ended.returncode == 0 and not ended.stderr
+    assert (root / "notebooks" / "Process_Waves.ipynb").exists() and not list((tmp_path / "tmp").iterdir())
+
+
+def test_a_folder_that_is_not_utf8(tmp_path, run_stage):
+    (root := tmp_path / os.fsdecode(b"caf\xe9") / "audio").mkdir(parents=True)
+    ended = run_stage("-m", "learn2dance.notebook", "Process_Waves.ipynb", root.parent)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1
+    assert "expected a path in UTF-8, for the notebook" in ended.stderr
 
 
 def test_the_kernel_is_this_environments_whatever_jupyter_path_says(tmp_path, run_stage):

@@ -18,6 +18,7 @@ from pathlib import Path
 from learn2dance import cli
 from learn2dance.cli import log
 from learn2dance.errors import UserError
+from learn2dance.gan.options import frames, joints
 
 WEIGHTS = Path(__file__).parent / "weights"  # trained on ballroom dances: see README.md
 
@@ -72,8 +73,6 @@ def generate(args, model, path: Path, how: dict, root, out: Path) -> list[dict[s
     """Generate dances to the songs of a split or to files; return for each seed the dance of each song."""
     from learn2dance import generation
     from learn2dance.data import npz, splits
-    from learn2dance.media import audio
-    from learn2dance.music import features
 
     if root:
         clips = root.split(args.split, root.have("music", *(["poses"] if args.report else [])))
@@ -90,10 +89,9 @@ def generate(args, model, path: Path, how: dict, root, out: Path) -> list[dict[s
             file = root.file("music", name)
             music, parents["music"] = npz.load(file, "music"), npz.digest(file)
         elif sound:
-            log.info("%s: analysing the music", sound)
-            music, parents["audio"] = features.features(audio.load(sound), name), npz.digest(sound)
+            music, parents["audio"] = analyse(sound, name), npz.digest(sound)
         style = style_of(args, root.styles.get(name) if root else None)
-        log_choice(name, music, model, style)
+        generation.log_choice(name, music, model, style)
         for found, seed in zip(dances, range(args.seed, args.seed + args.n), strict=True):
             make = partial(generation.dance, model, music, seed, style, **how)
             found[name] = write(args, out, name, make, {"seed": seed, "style": style} | how, parents, sound)
@@ -102,16 +100,15 @@ def generate(args, model, path: Path, how: dict, root, out: Path) -> list[dict[s
 
 def complete(args, model, path: Path, how: dict, out: Path) -> None:
     """Complete the given poses, to music if there is any."""
+    from learn2dance import generation
     from learn2dance.data import npz
     from learn2dance.gan import completion
-    from learn2dance.media import audio
-    from learn2dance.music import features
 
     sound = Path(args.audio[0]) if args.audio else None
-    music = features.features(audio.load(sound), str(sound)) if sound else None
+    music = analyse(sound, str(sound)) if sound else None
     parents = {"model": npz.digest(path)} | ({"audio": npz.digest(sound)} if sound else {})
     style = style_of(args)
-    log_choice(args.given, music, model, style)
+    generation.log_choice(args.given, music, model, style)
 
     for seed in range(args.seed, args.seed + args.n):
         settings = {"seed": seed, "style": style} | how
@@ -119,25 +116,18 @@ def complete(args, model, path: Path, how: dict, out: Path) -> None:
         write(args, out, Path(args.given).stem, make, settings, parents, sound)
 
 
+def analyse(sound: Path, name: str) -> dict:
+    """Return the music features of an audio file."""
+    from learn2dance.media import audio
+    from learn2dance.music import features
+
+    log.info("%s: analysing the music", sound)
+    return features.features(audio.load(sound), name)
+
+
 def style_of(args, label: str | None = None) -> str | None:
     """Return the style that was asked for, or the song's label in clips.csv; None if the song decides."""
     return None if args.style == "auto" else args.style or label
-
-
-def log_choice(name: str, music: dict | None, model, style: str | None) -> None:
-    """Log which style a song is danced in and how its beats are counted; for one not asked for, how to choose another.
-
-    ``style`` is that of `style_of`. It is said if the model does not know it.
-    """
-    from learn2dance.music import styles
-
-    if music is not None and not getattr(model.config, "music", True):
-        log.warning("%s: the model was trained without music, and does not follow it", name)
-    elif music is not None and len(model.profiles.style):
-        known = style in model.styles
-        unknown = f"; the model does not know its style in clips.csv, {style}" if style and not known else ""
-        hint = "" if known or len(model.styles) < 2 else "; --style NAME chooses another, --style list lists them"
-        log.info("%s: %s%s%s", name, styles.choose(music, model.profiles, style), unknown, hint)
 
 
 def report(args, model, path: Path, how: dict, root, out: Path) -> None:
@@ -158,55 +148,21 @@ def report(args, model, path: Path, how: dict, root, out: Path) -> None:
 
 
 def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Path | None) -> Path:
-    """Write a dance as .npz, and as video with its music, unless they are up to date; return the .npz."""
+    """Write a dance and what is asked for beside it, unless they are up to date; return the .npz."""
     from learn2dance import generation
     from learn2dance.data import npz
-    from learn2dance.motion import travel
 
     target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{how['seed']}.npz")
-    video, page = target.with_suffix(".mp4"), target.with_suffix(".html")
+    shown = [target.with_suffix(end) for end, on in ((".mp4", not args.no_video), (".html", args.html)) if on]
     for source in filter(None, (sound, args.prefix, args.given)):
-        if Path(source).resolve() in (target.resolve(), video.resolve(), page.resolve()):
+        if Path(source).resolve() in (path.resolve() for path in (target, *shown)):
             raise UserError(f"{source}: would be overwritten by the dance; give another --out")
     parents |= {key: npz.digest(file) for key in ("prefix", "given") if (file := getattr(args, key))}
-    how = {key: value for key, value in how.items() if key != "prefix"} | {"version": generation.VERSION}
-    if not npz.is_up_to_date(target, "dance", how, parents):
-        npz.save(target, "dance", "eval.py", how, parents, **make())
-    shown = ([] if args.no_video else [video]) + ([page] if args.html else [])
-    stale = [path for path in shown if not path.exists() or path.stat().st_mtime < target.stat().st_mtime]
-    if stale:
-        dance = npz.load(target, "dance")
-        poses = travel.perspective(dance["poses"], dance["nearer"])
-        if video in stale:
-            from learn2dance.render import animation
-
-            animation.animate([poses], dance["fps"], video, audio=sound, y_up=True)
-        if page in stale:
-            from learn2dance.render import player
-
-            player.write(page, [poses], dance["fps"], audio=sound, marks=[player.marks(dance)], y_up=True)
+    how = {key: value for key, value in how.items() if key != "prefix"}
+    generation.write(target, make, how, parents)
+    generation.show(target, shown, sound)
     log.info("%s", ", ".join(map(str, [target, *shown])))
     return target
-
-
-def frames(text: str) -> list[str]:
-    """Split ``A:B,C:D`` into ranges of frames, and check them."""
-    for part in text.split(","):
-        first, colon, last = part.partition(":")
-        if not colon or not 0 <= int(first or 0) < int(last or 2**31):
-            raise ValueError
-    return text.split(",")
-
-
-def joints(text: str) -> list[int]:
-    """Parse ``A-B,C``: joints, counted from 0."""
-    found: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        found += range(int(first), min(int(last if dash else first), 999) + 1)
-    if not found:
-        raise ValueError
-    return found
 
 
 def arguments(argv: list[str] | None):

@@ -1,4 +1,7 @@
-"""Command-line options that the trainers of the GAN share; without torch, so that ``--help`` is fast."""
+"""Command-line options of the GAN: those that its trainers share, and types of eval.py's.
+
+Without torch, so that ``--help`` is fast.
+"""
 
 from learn2dance import cli
 
@@ -25,3 +28,23 @@ def add_training(parser, what: str):
     hint = "steps between new samples of the data, if not all fit into memory (%(default)s)"
     group.add_argument("--resample-every", type=number, help=hint)
     return group
+
+
+def frames(text: str) -> list[str]:
+    """Split ``A:B,C:D`` into ranges of frames, and check them."""
+    for part in text.split(","):
+        first, colon, last = part.partition(":")
+        if not colon or not 0 <= int(first or 0) < int(last or 2**31):
+            raise ValueError
+    return text.split(",")
+
+
+def joints(text: str) -> list[int]:
+    """Parse ``A-B,C``: joints, counted from 0."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        found += range(int(first), min(int(last if dash else first), 999) + 1)
+    if not found:
+        raise ValueError
+    return found

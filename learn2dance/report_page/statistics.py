@@ -116,6 +116,7 @@ def plot(clips: list[Clip]) -> Figure:
         axis.grid(axis="y", color="0.92")
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False, fontsize=8)
+    axes[2].set_xlim(min(axes[2].get_xlim()[0], -1), max(axes[2].get_xlim()[1], 1))
     return figure
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from learn2dance.cli import log
 from learn2dance.data import npz
+from learn2dance.data.clip_names import ignored
 from learn2dance.data.data_root import DataRoot
 from learn2dance.data.temporary import temporary_folder
 from learn2dance.data.training_run import history
@@ -132,11 +133,12 @@ def report(root: DataRoot) -> Iterator[Block]:
 def dances(root: DataRoot, count: int) -> Iterator[Block]:
     """Play the dance of each model beside the real one, for one song of each style first, ``count`` in all."""
     folders = [path for path in sorted((root.path / "dances").glob("*")) if path.is_dir()]
+    songs = {*root.audio, *(file.stem for kind in ("poses", "music") for file in (root.path / kind).glob("*.npz"))}
     found: dict[str, dict[str, Path]] = {}  # song -> name of the model -> its dance
     for folder in folders:
-        for file in sorted(folder.glob("*.npz")):
+        for file in sorted(file for file in folder.glob("*.npz") if not ignored(file.name)):
             song, _, seed = file.stem.rpartition("_")
-            song = song if file.stem not in root.audio and seed.isdigit() and song in root.audio else file.stem
+            song = song if file.stem not in songs and seed.isdigit() and song in songs else file.stem
             found.setdefault(song, {}).setdefault(folder.name, file)
     if not found:
         yield Block("There is none yet: make dances.")

@@ -42,11 +42,12 @@ def cut(root: DataRoot, clip: str) -> Figure:
 
 
 def levels(root: DataRoot, clip: str, codebook: Codebook) -> Figure:
-    """Plot a window in the middle of a dance, above, and how the levels of its tokens add up to it, below."""
+    """Plot a complete window from the middle of a dance, above, and how the levels of its tokens add up to it, below."""
     import matplotlib.pyplot as plt
 
     saved = npz.load(root.file("tokens", clip), "tokens")
-    place = len(saved["tokens"]) // 2
+    known = np.flatnonzero(saved["known"])
+    place = known[len(known) // 2]
     tokens = saved["tokens"][place : place + 1]
     rows = {"as measured": windows.from_dct(saved["motion"][place : place + 1], codebook.frames)}
     for level in sorted({1, codebook.whole, (codebook.whole + len(codebook.centroids)) // 2, len(codebook.centroids)}):

@@ -147,7 +147,7 @@ def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings) -
     pieces = [known_windows(root, split, s, timing) for split in (train, val)]
     error = np.stack([tokens_codebook.reconstruction_error(codebook, split) for split in pieces], axis=1)
     message = "%d levels of %d codes: reconstruction error %.3f of the variance on train, %.3f on val"
-    log.info(message, s.levels, s.codes, *error[-1])
+    log.info(message, *centroids.shape[:2], *error[-1])
     speeds = [kinematics.steps(poses) * fps for poses, fps in (normalised(root, clip) for clip in train)]
     found = {"centroids": centroids, "whole": s.whole, "mean": mean, "rate": timing.rate, "peaks": timing.peaks}
     found |= {key: getattr(s, key) for key in ("frames_per_beat", "window_beats", "mirror", "align")}

@@ -1,6 +1,7 @@
 """The page about a run, as a user writes it and as a browser shows it."""
 
 import json
+import shutil
 
 import pytest
 
@@ -102,3 +103,17 @@ def test_songs_of_each_style_come_first():
 def test_another_ending_is_refused(root, run_stage):
     ended = run_stage(*RUN, root, "--out", root / "clips.csv")
     assert ended.returncode == 2 and "expected a name that ends in .html" in ended.stderr
+
+
+def test_seeds_of_a_song_without_audio_are_of_one_song(root):
+    """As are hidden files of a file manager no dances."""
+    song = (root / "splits" / "train.txt").read_text().split()[0]
+    for audio in (root / "audio").glob(f"{song}.*"):
+        audio.unlink()
+    folder = root / "dances" / "m"
+    folder.mkdir(parents=True)
+    for seed in (0, 1):
+        shutil.copy(root / "poses" / f"{song}.npz", folder / f"{song}_{seed}.npz")
+    (folder / f"._{song}_0.npz").write_text("a resource fork")
+    (block,) = sections.dances(data_root.open_root(root), 4)
+    assert block.heading.startswith(f"{song}, ")

@@ -28,7 +28,8 @@ def cut(root: DataRoot, clip: str) -> Figure:
 
     saved, (poses, fps) = npz.load(root.file("tokens", clip), "tokens"), data_root.normalised(root, clip)
     size = npz.load(root.path / "clusters.npz", "clusters")["window_beats"]
-    first = saved["start"] + max(len(saved["tokens"]) - SHOWN, 0) // 2
+    known = np.flatnonzero(saved["known"])
+    first = saved["start"] + max(known[len(known) // 2] - SHOWN // 2, 0)
     beats = saved["beats"][first : first + SHOWN + 1]
     times = np.interp(np.arange(2 * len(beats) - 1) / 2, np.arange(len(beats)), beats)
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 3), layout="constrained", height_ratios=(2, 1))
@@ -42,7 +43,7 @@ def cut(root: DataRoot, clip: str) -> Figure:
 
 
 def levels(root: DataRoot, clip: str, codebook: Codebook) -> Figure:
-    """Plot a complete window from the middle of a dance, above, and how the levels of its tokens add up to it, below."""
+    """Plot a complete window of a dance, above, and how the levels of its tokens add up to it, below."""
     import matplotlib.pyplot as plt
 
     saved = npz.load(root.file("tokens", clip), "tokens")

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> None:
             fake = pose_training.generate_poses(space, gan.average.module, style, args.seed)
             scores = pose_training.score_poses(fake, real)
             figure = pose_training.plot_comparison(real[:12], fake[:12], run.folder / f"step_{run.step:06d}.png")
-            run.board.add_figure("poses", figure, run.step)
+            run.add_figure("poses", figure)
             save = partial(pose_training.save_poses, space=space, generator=gan.average.module)
             run.validated(scores["FID"], save, scores, losses)
     run.finish("FID")

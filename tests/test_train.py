@@ -2,6 +2,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 from conftest import QUICK, ROOT
@@ -170,6 +171,16 @@ def test_a_full_disk(root, run_stage):
     assert ended.returncode == 2 and "File too large" in ended.stderr and "Traceback" not in ended.stderr
     assert models(root) == before
     assert not [p.name for p in (root / "models").iterdir() if p.name.startswith(".")]
+
+
+def test_a_full_disk_when_the_curves_are_begun(root, run_stage):
+    import resource
+
+    out = root / "new.pt"
+    limit = partial(resource.setrlimit, resource.RLIMIT_FSIZE, (36, 36))  # bytes: less than the first event
+    ended = run_stage("train.py", root, *LONGER, "--out", out, preexec_fn=limit)
+    assert ended.returncode == 2 and ended.stderr == f"error: {root / 'runs' / 'new'}: File too large\n"
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(

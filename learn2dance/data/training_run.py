@@ -1,6 +1,8 @@
 """The bookkeeping of a training run: its files, its best model, and a saved state from which it resumes exactly."""
 
+import contextlib
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -77,7 +79,9 @@ class TrainingRun:
         self.network, self.optimiser = network, optimiser
         if self.args.resume and self.last.exists():
             self._resume()
-        self.board = SummaryWriter(str(self.folder), purge_step=self.step + 1)
+        threading.excepthook = _print_unless_disk_error
+        with self._curves():
+            self.board = SummaryWriter(str(self.folder), purge_step=self.step + 1)
 
     def _resume(self) -> None:
         saved = self.saved
@@ -110,6 +114,20 @@ class TrainingRun:
         state |= {key: getattr(self, key) for key in STATE} | {"done": done}
         checkpoint.save(self.last, f"{self.kind} training", **_with_shared_strings(state))
 
+    @contextlib.contextmanager
+    def _curves(self) -> Iterator[None]:
+        """Name the folder of the curves in each ``OSError`` that names no file, e.g. on a full disk."""
+        try:
+            yield
+        except OSError as error:
+            error.filename = error.filename or str(self.folder)
+            raise
+
+    def add_figure(self, name: str, figure) -> None:
+        """Show a matplotlib figure in TensorBoard, at the current step."""
+        with self._curves():
+            self.board.add_figure(name, figure, self.step)
+
     def steps(self) -> Iterator[int]:
         """Yield the remaining steps, counted from 0, with a progress bar."""
         self.began, self.began_at = time.monotonic(), self.step
@@ -128,8 +146,10 @@ class TrainingRun:
         """
         scores = {f"val {name}": value for name, value in val.items()}
         scores |= {f"train {name}": value for name, value in train.items()}
-        for name, value in scores.items():
-            self.board.add_scalar(name.replace(" ", "/", 1), value, self.step)
+        with self._curves():
+            for name, value in scores.items():
+                self.board.add_scalar(name.replace(" ", "/", 1), value, self.step)
+            self.board.flush()  # before the state is saved: a resumed run does not compute these again
         if np.isnan(loss) and self.step == min(self.args.every, self.args.steps):
             log.warning("too little data for validation: there is no score, and the last model is kept")
         if better := loss < self.best or not np.isfinite(self.best):
@@ -156,7 +176,8 @@ class TrainingRun:
 
     def finish(self, measure: str) -> None:
         """Mark the run as complete, and log the best loss by the name of its measure."""
-        self.board.close()
+        with self._curves():
+            self.board.close()
         self._save_state(done=True)
         log.info("%s: %s %.3f at step %d of %d", self.out, measure, self.best, self.best_step, self.step)
 
@@ -169,6 +190,12 @@ def history(folder: Path) -> dict[str, np.ndarray]:
     events.Reload()
     names = events.Tags()["scalars"]
     return {name: np.array([(scalar.step, scalar.value) for scalar in events.Scalars(name)]) for name in names}
+
+
+def _print_unless_disk_error(found: threading.ExceptHookArgs) -> None:
+    """Print an exception that ended a thread, but for the ``OSError`` of TensorBoard's, which its caller gets too."""
+    if not issubclass(found.exc_type, OSError):
+        threading.__excepthook__(found)
 
 
 def _with_shared_strings(value: object) -> object:

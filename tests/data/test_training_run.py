@@ -10,6 +10,7 @@ from torch import nn
 from learn2dance.data import checkpoint, training_run
 from learn2dance.data.training_run import TrainingRun
 from learn2dance.errors import UserError
+from learn2dance.music2pose import training
 
 
 def arguments(losses, resume=False, **more):
@@ -36,6 +37,12 @@ def test_a_path_that_tensorboard_cannot_write_is_refused(tmp_path):
     with pytest.raises(UserError, match="expected a path in UTF-8, for TensorBoard"):
         train(tmp_path / os.fsdecode(b"caf\xe9") / "m.pt", [1.0])
     assert not list(tmp_path.iterdir())
+
+
+def test_the_curves_are_on_disk_when_the_state_is(tmp_path):
+    """A resumed run does not compute them again."""
+    run, _ = train(tmp_path / "m.pt", [3.0, 2.0, 1.0], stop=2)  # its curves are still open
+    assert training.history(run.folder)["val/loss"].tolist() == [[1, 3], [2, 2]]
 
 
 def save(path, network, **parts):

@@ -116,7 +116,14 @@ def run_stage():
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory) -> Path:
-    """Return a toy data root on which every stage has run, quickly: nine clips of 8 s, 3 levels of 16 codes."""
+    """Return a toy data root on which every stage has run, quickly."""
+    path = tmp_path_factory.mktemp("toy") / "data root"
+    run_stages(path, jobs=1)
+    return path
+
+
+def run_stages(path: Path, jobs: int) -> None:
+    """Make a toy data root and run music2pose's stages on it: nine clips of 8 s, 3 levels of 16 codes."""
     import parse
     import train
     from learn2dance.data import data_root
@@ -124,13 +131,11 @@ def trained(tmp_path_factory) -> Path:
     from learn2dance.synthetic import toy_data
     from learn2dance.tokens import tokenize
 
-    path = tmp_path_factory.mktemp("toy") / "data root"
-    toy_data.make(path, clips=9, seconds=8.0)
-    parse.main([str(path), "--quiet"])
-    features.process(data_root.open_root(path))
+    toy_data.make(path, clips=9, seconds=8.0, jobs=jobs)
+    parse.main([str(path), "--quiet", "--jobs", str(jobs)])
+    features.process(data_root.open_root(path), jobs)
     tokenize.tokenize(data_root.open_root(path), tokenize.Settings(levels=3, codes=16))
     train.main([str(path), "--quiet", *QUICK])
-    return path
 
 
 # A training so short that a test can wait for it; what it learns is not judged.

@@ -5,6 +5,7 @@ PYTHON ?= python3
 JOBS ?=
 CLUSTERS ?=  # parameters of Clustering.ipynb, e.g. -p CODES 128
 PARSE ?=  # options of parse.py, e.g. --min-confidence 0.05
+KILLS ?=  # kills of each stage by make torture
 REPORTS ?=  # reports of make results, e.g. test gan
 VENV = .venv
 PY = $(VENV)/bin/python
@@ -19,7 +20,7 @@ jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv lock newest demo video-demo all keypoints poses music films clusters train dances report gan results test lint bench clean
+.PHONY: help venv lock newest demo video-demo all keypoints poses music films clusters train dances report gan results test torture lint bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -100,6 +101,9 @@ lint: venv  ## ruff, import-linter, shellcheck and oxlint
 	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/shellcheck extract_poses.sh .ci/run
 	$(VENV)/bin/oxlint --config $(PAGE)/.oxlintrc.json --deny-warnings $(PAGE)
+
+torture: venv  ## kill each stage at random moments, run it again, and compare (KILLS=20, about an hour)
+	$(PY) tests/torture.py $(if $(KILLS),--kills $(KILLS))
 
 bench: venv  ## speeds, measured in one run
 	$(PY) tests/bench_parse.py

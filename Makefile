@@ -81,7 +81,7 @@ train: venv  ## train.py: DATA/tokens, DATA/music -> DATA/models/music2pose.pt
 dances: venv  ## eval.py: dance to the songs of the test split
 	$(PY) eval.py "$(DATA)" --split test
 
-report: venv  ## eval.py --report: five dances a song, scored beside real dances; then the page DATA/report.html
+report: venv  ## eval.py --report: score five dances a song; then write the page DATA/report.html
 	$(PY) eval.py "$(DATA)" --split test --report
 	$(PY) -m learn2dance.report_page "$(DATA)"
 

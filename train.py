@@ -35,6 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     data = training.read_data(root, args.style)
     run = TrainingRun("music2pose", out, args, data.parents)
     if run.is_up_to_date():
+        sample(args, run, root, data)
         return
 
     torch.manual_seed(args.seed)
@@ -62,16 +63,23 @@ def main(argv: list[str] | None = None) -> None:
             if run.waited >= args.patience:
                 break
     run.finish("validation cross-entropy (nats per whole-body token)")
-    model = load_model(run.out, device)
-    network = model.network
+    network = load_model(run.out, device).network
     log.info("from token frequencies alone: %.3f", training.unigram_loss(train, val, model.config.codes).mean())
     mismatched = training.mismatch_bars(val, np.random.default_rng(args.seed))
     log.info("with other positions in the bar: %.3f", training.validation_loss(network, mismatched).mean())
-    if not args.no_video:
-        video = run.folder / f"step_{run.best_step:06d}.mp4"
-        training.render_sample(root, model, min(data.val), args.seed, video)
-        log.info("%s: a real dance of the val split beside a generated one", video)
+    sample(args, run, root, data)
     log.info("next: python eval.py %s --split val --model %s", args.data, run.out)
+
+
+def sample(args, run, root, data) -> None:
+    """Write the video of a real dance of the val split and a generated one, if it is missing."""
+    from learn2dance.music2pose import training
+    from learn2dance.music2pose.model import load_model
+
+    video = run.folder / f"step_{run.best_step:06d}.mp4"
+    if not args.no_video and not video.exists():
+        training.render_sample(root, load_model(run.out), min(data.val), args.seed, video)
+        log.info("%s: a real dance of the val split beside a generated one", video)
 
 
 def schedule(step: int, warmup: int, steps: int) -> float:

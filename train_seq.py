@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> None:
             scores |= sequence_training.bar_locking(val, fake)
             shown = sequence_training.first_seconds(val[0], fake[0])
             figure = sequence_training.plot_comparison(*shown, run.folder / f"step_{run.step:06d}.png")
-            run.board.add_figure("dances", figure, run.step)
+            run.add_figure("dances", figure)
             if not args.no_video:
                 sequence_training.render_comparison(*shown, run.folder / f"step_{run.step:06d}.mp4")
             run.validated(scores["FID"], partial(generate.save, gan=trained), scores, losses)

@@ -28,6 +28,10 @@ def test_it_learns_the_songs_by_heart(root, run_stage):
     step = checkpoint.load(root / "m.pt", "music2pose")["step"]
     video = root / "runs" / "m" / f"step_{step:06d}.mp4"  # a real dance beside a generated one, of 8 s
     assert video_reader.look(video).frames == 8 * 30 and f"{video}: " in ended.stdout
+    written = video.read_bytes()
+    video.unlink()  # as if it had been interrupted there
+    ended = run_stage("train.py", root, "--out", root / "m.pt", *hyperparameters)
+    assert "m.pt: up to date" in ended.stdout and video.read_bytes() == written
 
 
 def test_interrupted_and_resumed_it_ends_in_the_same_bytes(root, run_stage):

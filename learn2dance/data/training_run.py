@@ -1,6 +1,7 @@
 """The bookkeeping of a training run: its files, its best model, and a saved state from which it resumes exactly."""
 
 import contextlib
+import logging
 import sys
 import threading
 import time
@@ -66,6 +67,7 @@ class TrainingRun:
         """Tell whether the model is complete: trained to the end with these hyperparameters on these data."""
         wanted = {"arguments": self.hyperparameters, "parents": self.parents, "done": True}
         if done := self.saved is not None and all(self.saved[key] == value for key, value in wanted.items()):
+            self.best_step = self.saved["best_step"]
             log.info("%s: up to date", self.out)
         return done
 
@@ -79,6 +81,9 @@ class TrainingRun:
         self.network, self.optimiser = network, optimiser
         if self.args.resume and self.last.exists():
             self._resume()
+        if not self.step:  # what an earlier run left there would be taken for this one's
+            for file in [*self.folder.glob("step_[0-9]*"), *self.folder.glob("events.out.tfevents.*")]:
+                file.unlink()
         threading.excepthook = _print_unless_disk_error
         with self._curves():
             self.board = SummaryWriter(str(self.folder), purge_step=self.step + 1)
@@ -186,6 +191,7 @@ def history(folder: Path) -> dict[str, np.ndarray]:
     """Read the TensorBoard scalars of a run: for each name an array (n, 2) of steps and values."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # after a resume, it warns of steps that come again
     events = EventAccumulator(str(folder))
     events.Reload()
     names = events.Tags()["scalars"]

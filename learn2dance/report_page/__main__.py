@@ -18,7 +18,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("data", metavar="DATA", help="data root")
     parser.add_argument("--out", type=Path, metavar="FILE", help="output (DATA/report.html)")
     hint = "songs whose dances can be played, from each style first (%(default)s)"
-    parser.add_argument("--songs", type=cli.whole_number, default=4, metavar="N", help=hint)
+    parser.add_argument("--songs", type=cli.positive(int), default=4, metavar="N", help=hint)
     args = parser.parse_args(argv)
     if args.out and args.out.suffix.lower() != ".html":
         parser.error(f"--out {args.out}: expected a name that ends in .html")

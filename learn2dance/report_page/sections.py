@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from learn2dance.cli import log
-from learn2dance.data import npz
+from learn2dance.data import npz, splits
 from learn2dance.data.clip_names import ignored
 from learn2dance.data.data_root import DataRoot
 from learn2dance.data.temporary import temporary_folder
@@ -74,18 +74,19 @@ def data(root: DataRoot) -> Iterator[Block]:
 
 
 def codebook(root: DataRoot) -> Iterator[Block]:
-    """Show the codebook's reconstruction error and its most frequent tokens."""
-    path = root.path / "clusters.npz"
-    if not path.exists() or not (root.path / "tokens").is_dir():
+    """Show the codebook's reconstruction error and its most frequent tokens in the train split."""
+    path, split = root.path / "clusters.npz", root.path / "splits" / "train.txt"
+    train = [clip for clip in splits.read(split) if root.file("tokens", clip).exists()] if split.exists() else []
+    if not path.exists() or not train:
         yield Block("There is none yet: make clusters.")
         return
     book, saved = tokenize.load_codebook(path), npz.load(path, "clusters")
-    clips = root.have("poses", "music", "tokens")
     levels, codes = book.centroids.shape[:2]
+    counts = tokenize.token_counts(root, train, book)
     text = f"{levels} levels of {codes} centroids; error on train {saved['error'][-1, 0]:.3f}, on val"
-    figure = plots.reconstruction(root, clips, book, saved["error"])
+    figure = plots.reconstruction(book, saved["error"], counts)
     yield Block(f"{text} {saved['error'][-1, 1]:.3f} of the variance.", image=_png(figure))
-    yield Block("The most frequent tokens of the first level.", image=_png(plots.frequent(root, clips, book)))
+    yield Block("The most frequent tokens of the first level.", image=_png(plots.frequent(book, counts)))
 
 
 def training(root: DataRoot) -> Iterator[Block]:
@@ -105,7 +106,7 @@ def training(root: DataRoot) -> Iterator[Block]:
             text += f"; least {key.replace('/', ' ')} {best:.4g} at step {step:.0f}"
         yield Block(f"{text}.", folder.name, image=_png(_curves(scalars)))
         for kind in ("png", "mp4"):
-            if files := sorted(folder.glob(f"step_*.{kind}")):
+            if files := sorted(folder.glob(f"step_{'[0-9]' * 6}.{kind}")):
                 step = int(files[-1].stem.removeprefix("step_"))
                 content = {"image" if kind == "png" else "film": _base64(files[-1].read_bytes())}
                 yield Block(f"Real and generated, step {step}.", **content)
@@ -143,13 +144,13 @@ def dances(root: DataRoot, count: int) -> Iterator[Block]:
     if not found:
         yield Block("There is none yet: make dances.")
     for song in _spread(sorted(found), root.styles)[:count]:
-        files = {"real": root.file("poses", song)} if root.file("poses", song).exists() else {}
+        files = {"real dance": root.file("poses", song)} if root.file("poses", song).exists() else {}
         files |= found[song]
         files = dict(list(files.items())[: player.MOST])
         log.info("player of %s: %s", song, ", ".join(files))
         loaded = inputs.read(list(files.values()), None, 0.0, None)
         poses, marks = loaded.poses(list(files.values())), [player.marks(dance) for dance in loaded.dances]
-        if "real" in files:
+        if "real dance" in files:
             marks[0] = marks[-1]  # the song is the same
         with temporary_folder() as folder:
             page = folder / "dance.html"
@@ -173,7 +174,7 @@ def _curves(scalars: dict[str, np.ndarray]) -> Figure:
     for axis, name in zip(axes.flat, names, strict=False):
         for part, colour in (("train", "#9aa3af"), ("val", "#2b87c8")):
             if (curve := scalars.get(f"{part}/{name}")) is not None:
-                axis.plot(*curve.T, color=colour, label=part)
+                axis.plot(*curve.T, "o-"[len(curve) > 1 :], color=colour, label=part, ms=3)
                 if f"{part}/{name}" in SELECTED and np.isfinite(curve[:, 1]).any():
                     axis.plot(*curve[np.nanargmin(curve[:, 1])], "o", color="#dd7415")
         axis.set_title(name, loc="left", fontsize=9)

@@ -24,7 +24,7 @@ class Clip(NamedTuple):
 
     name: str
     style: str
-    split: str  # of `SPLITS`
+    splits: tuple[str, ...]  # of `SPLITS`; several, if all splits are the same
     seconds: float
     missing: float  # share of the joints that are not known, over all frames
     interpolated: float  # share of the joints that are
@@ -38,7 +38,8 @@ def collect(root: DataRoot) -> list[Clip]:
     """Collect the statistics of all clips that have poses; raise a UserError if there is none."""
     path, found = root.path / "clusters.npz", []
     timing = tokenize.saved_timing(npz.load(path, "clusters")) if path.exists() else sync.Timing()
-    split = {clip: file.stem for file in splits.files(root.path / "splits") for clip in splits.read(file)}
+    folder = root.path / "splits"
+    listed = {name: set(splits.read(folder / f"{name}.txt")) for name in SPLITS if (folder / f"{name}.txt").exists()}
     for clip in cli.progress(root.have("poses"), "statistics"):
         poses, tempo, bar, drift = npz.load(root.file("poses", clip), "poses"), np.nan, 0, np.nan
         if root.file("music", clip).exists():
@@ -52,7 +53,7 @@ def collect(root: DataRoot) -> list[Clip]:
             Clip(
                 clip,
                 root.styles.get(clip) or "no style",
-                split.get(clip) if split.get(clip) in SPLITS else "none",
+                tuple(name for name, clips in listed.items() if clip in clips) or ("none",),
                 len(poses["poses"]) / poses["fps"],
                 missing,
                 filled,
@@ -83,7 +84,7 @@ def _line(label: str, clips: list[Clip]) -> list[str]:
     ]
     return [
         label,
-        *(str(sum(clip.split == split for clip in clips)) for split in ("train", "val", "test")),
+        *(str(sum(split in clip.splits for clip in clips)) for split in ("train", "val", "test")),
         f"{seconds.sum() / 60:.1f}",
         f"{tempi.min():.0f}-{tempi.max():.0f}" if len(tempi) else "-",
         " or ".join(map(str, bars)) or "-",
@@ -108,7 +109,7 @@ def plot(clips: list[Clip]) -> Figure:
     rows = np.array([styles.index(clip.style) for clip in clips])
     for axis, (name, part) in zip(axes, values.items(), strict=True):
         for n, (split, colour) in enumerate(SPLITS.items()):
-            here = np.array([clip.split == split for clip in clips])
+            here = np.array([split in clip.splits for clip in clips])
             if here.any():
                 height = rows[here] + 0.15 * (1.5 - n)  # so that the splits do not hide each other
                 axis.plot(np.array(part)[here], height, "o", color=colour, ms=4, alpha=0.8, label=split)

@@ -20,16 +20,27 @@ if TYPE_CHECKING:
 WIDTH = 11  # inches of a figure
 MOMENTS = 12  # poses in a row
 SHOWN = 8  # beats
+FREQUENT = 6  # tokens; a codebook has at least 2
+
+
+def example(root: DataRoot, clips: list[str]) -> str:
+    """Return the first of these clips that has a complete window, which the plots of a clip need."""
+    return next(clip for clip in clips if npz.load(root.file("tokens", clip), "tokens")["known"].any())
+
+
+def _middle(tokens: dict) -> int:
+    """Return the index of the complete window in the middle of a clip's (a ``tokens`` file)."""
+    known = np.flatnonzero(tokens["known"])
+    return int(known[len(known) // 2])
 
 
 def cut(root: DataRoot, clip: str) -> Figure:
-    """Plot some beats of a dance: its poses on the beats and half beats, and below them the windows."""
+    """Plot some beats of a dance: its poses on the beats and half beats, and below them the windows; see `example`."""
     import matplotlib.pyplot as plt
 
     saved, (poses, fps) = npz.load(root.file("tokens", clip), "tokens"), data_root.normalised(root, clip)
     size = npz.load(root.path / "clusters.npz", "clusters")["window_beats"]
-    known = np.flatnonzero(saved["known"])
-    first = saved["start"] + max(known[len(known) // 2] - SHOWN // 2, 0)
+    first = saved["start"] + max(_middle(saved) - SHOWN // 2, 0)
     beats = saved["beats"][first : first + SHOWN + 1]
     times = np.interp(np.arange(2 * len(beats) - 1) / 2, np.arange(len(beats)), beats)
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 3), layout="constrained", height_ratios=(2, 1))
@@ -43,12 +54,11 @@ def cut(root: DataRoot, clip: str) -> Figure:
 
 
 def levels(root: DataRoot, clip: str, codebook: Codebook) -> Figure:
-    """Plot a complete window of a dance, above, and how the levels of its tokens add up to it, below."""
+    """Plot a complete window of a dance, above, and how its tokens add up to it level by level; see `example`."""
     import matplotlib.pyplot as plt
 
     saved = npz.load(root.file("tokens", clip), "tokens")
-    known = np.flatnonzero(saved["known"])
-    place = known[len(known) // 2]
+    place = _middle(saved)
     tokens = saved["tokens"][place : place + 1]
     rows = {"as measured": windows.from_dct(saved["motion"][place : place + 1], codebook.frames)}
     for level in sorted({1, codebook.whole, (codebook.whole + len(codebook.centroids)) // 2, len(codebook.centroids)}):
@@ -60,8 +70,11 @@ def levels(root: DataRoot, clip: str, codebook: Codebook) -> Figure:
     return figure
 
 
-def reconstruction(root: DataRoot, clips: list[str], codebook: Codebook, error: np.ndarray) -> Figure:
-    """Plot the reconstruction error (L, 2) on train and val after each level, and how evenly tokens are used."""
+def reconstruction(codebook: Codebook, error: np.ndarray, counts: np.ndarray) -> Figure:
+    """Plot the reconstruction error (L, 2) on train and val after each level, and how evenly tokens are used.
+
+    ``counts`` are those of `tokenize.token_counts`.
+    """
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.5), layout="constrained")
@@ -69,7 +82,6 @@ def reconstruction(root: DataRoot, clips: list[str], codebook: Codebook, error: 
     left.plot(levels, error, "o-", label=["train", "val"])
     left.set(xlabel="levels", ylabel="reconstruction error (fraction of variance)", ylim=(0, None), xticks=levels)
     left.legend()
-    counts = tokenize.token_counts(root, root.split("train", clips), codebook)
     right.bar(np.arange(1, codebook.columns + 1), tokenize.perplexity(counts))
     right.axhline(codebook.centroids.shape[1], color="gray", ls=":")
     right.set_xlabel(f"token: {codebook.whole} whole-body, then 5 body parts and travel per level")
@@ -92,12 +104,12 @@ def drift(root: DataRoot, clips: list[str]) -> Figure:
     return figure
 
 
-def frequent(root: DataRoot, clips: list[str], codebook: Codebook, count: int = 6) -> Figure:
-    """Plot the most frequent tokens of the first level in the train split, each a motion from left to right."""
+def frequent(codebook: Codebook, counts: np.ndarray) -> Figure:
+    """Plot the most frequent tokens of the first level, each a motion from left to right; see `reconstruction`."""
     import matplotlib.pyplot as plt
 
-    uses = tokenize.token_counts(root, root.split("train", clips), codebook)[0]
-    most = np.argsort(-uses, kind="stable")[:count]
+    uses = counts[0]
+    most = np.argsort(-uses, kind="stable")[:FREQUENT]
     motions = windows.without_travel(codebook.decode(most[:, None])).reshape(len(most), -1, 15, 2)
     figure, axes = plt.subplots(len(most), 1, figsize=(WIDTH, 1.9 * len(most)), layout="constrained")
     for axis, code, motion in zip(axes, most, motions, strict=True):
@@ -107,13 +119,14 @@ def frequent(root: DataRoot, clips: list[str], codebook: Codebook, count: int = 
 
 
 def reconstructed(root: DataRoot, clip: str, codebook: Codebook) -> Figure:
-    """Plot 120 frames of a dance as measured, above, and as reconstructed from its tokens, below."""
+    """Plot 120 frames of a dance as measured, above, and as reconstructed from its tokens, below; see `example`."""
     import matplotlib.pyplot as plt
 
     real, decoded = tokenize.reconstruct(root, clip, codebook)
-    middle = slice(len(decoded) // 2, len(decoded) // 2 + 120)
+    known = np.flatnonzero(np.isfinite(real).all((1, 2)))
+    first = max(known[len(known) // 2] - 60, 0)
     figure, axes = plt.subplots(2, 1, figsize=(WIDTH, 4), layout="constrained")
     for axis, poses, title in zip(axes, (real, decoded), ("as measured", "from tokens"), strict=True):
-        animation.strip(axis, poses[middle], count=MOMENTS, y_up=True)
+        animation.strip(axis, poses[first : first + 120], count=MOMENTS, y_up=True)
         axis.set_title(f"{clip}, {title}", fontsize=9, loc="left")
     return figure

@@ -7,6 +7,7 @@ import pytest
 
 from learn2dance.data import data_root
 from learn2dance.errors import UserError
+from learn2dance.report_page import __main__ as report_page
 from learn2dance.report_page import sections
 
 RUN = ("-m", "learn2dance.report_page")
@@ -34,7 +35,7 @@ def test_a_page_of_a_whole_run(root, trained, run_stage, visit):
     player.wait_for_selector("#time")
     assert player.text_content("#time").endswith("0:08.0")
     captions = [caption.text_content() for caption in player.query_selector_all("figcaption")]
-    assert captions == ["real", "music2pose"]
+    assert captions == ["real dance", "music2pose"]
     player.click("#play")
     page.wait_for_timeout(1500)
     assert not player.text_content("#time").startswith("0:00.0")
@@ -55,6 +56,15 @@ def test_it_fits_a_phone_and_says_what_is_missing(root, run_stage, visit, tmp_pa
     texts = " ".join(paragraph.text_content() for paragraph in page.query_selector_all("p"))
     assert all(f"make {target}" in texts for target in ("clusters", "train", "report", "dances"))
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_the_page_writes_nothing_else(root, tmp_path):
+    """Without splits, music and audio."""
+    for name in ("splits", "music", "audio"):
+        (root / name).rename(tmp_path / name)
+    before = sorted(root.rglob("*"))
+    report_page.main([str(root), "--out", str(tmp_path / "a.html"), "--quiet"])
+    assert sorted(root.rglob("*")) == before and (tmp_path / "a.html").exists()
 
 
 def test_names_are_escaped(root, run_stage, visit, tmp_path):

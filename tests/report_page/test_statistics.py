@@ -13,20 +13,20 @@ from learn2dance.report_page.statistics import Clip
 
 def clip(name, style="waltz", split="train", **more):
     values = {"seconds": 60.0, "missing": 0.0, "interpolated": 0.0, "still": True, "tempo": 90.0, "beats_per_bar": 3}
-    return Clip(name, style, split, **values | {"drift": np.nan} | more)
+    return Clip(name, style, tuple(split.split()), **values | {"drift": np.nan} | more)
 
 
 def test_a_table_has_a_line_a_style_and_one_for_all():
     clips = [
         clip("a", missing=0.1, drift=0.01, tempo=84.0),
-        clip("b", split="test", seconds=180.0, drift=0.03, still=False),
+        clip("b", split="val test", seconds=180.0, drift=0.03, still=False),
         clip("c", "rumba", "val", interpolated=0.5, tempo=np.nan, beats_per_bar=0),
     ]
     heading, *lines = statistics.table(clips)
     found = {line[0]: dict(zip(heading, line, strict=True)) for line in lines}
     assert list(found) == ["rumba", "waltz", "all"]
     waltz = found["waltz"]
-    assert [waltz[key] for key in ("train", "val", "test", "minutes")] == ["1", "0", "1", "4.0"]
+    assert [waltz[key] for key in ("train", "val", "test", "minutes")] == ["1", "1", "1", "4.0"]
     assert (waltz["beats a minute"], waltz["beats a bar"], waltz["camera still"]) == ("84-90", "3", "1 of 2")
     assert waltz["missing"] == "2.5%"  # a tenth of one minute in four
     assert waltz["drift"] == "+2.0% (+1.0% to +3.0%)"
@@ -47,7 +47,7 @@ def test_statistics_are_those_of_the_files(root):
     found = {clip.name: clip for clip in statistics.collect(data_root.open_root(root))}
     first, second = found[names[0]], found[names[1]]
     joints = poses["poses"].shape[1]
-    assert first.missing == pytest.approx(0.5 / joints, abs=0.002) and first.split == "train"
+    assert first.missing == pytest.approx(0.5 / joints, abs=0.002) and first.splits == ("train",)
     assert first.seconds == pytest.approx(8, abs=0.1)
     assert np.isnan(second.tempo) and np.isnan(second.drift) and np.isfinite(first.tempo)
     music = npz.load(root / "music" / f"{names[0]}.npz", "music")

@@ -14,9 +14,9 @@ from learn2dance.music.spectrogram import hann
 def onset_strength(mel: np.ndarray, delay: int) -> np.ndarray:
     """Return the spectral flux (T,) of a mel power spectrogram (D, T): the mean rise of its bands, in dB.
 
-    Powers are limited to 80 dB below the highest and at least 1e-10. The first frames are 0, and the rest is delayed
-    by ``delay`` frames: the flux to frame t is in the second half of its window (Böck and Widmer, "Maximum filter
-    vibrato suppression for onset detection", DAFx 2013).
+    It is that of Böck and Widmer ("Maximum filter vibrato suppression for onset detection", DAFx 2013) without the
+    maximum filter. Powers are at least 1e-10, and at most 80 dB below the highest. The rise to frame t is delayed by
+    ``delay`` frames, half of its window, since an onset is in the window long before it is at its centre.
     """
     level = 10 * np.log10(np.maximum(1e-10, mel))
     level = np.maximum(level, level.max() - 80)

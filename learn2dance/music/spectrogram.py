@@ -59,9 +59,9 @@ def mel_filters(n_fft: int, bands: int) -> np.ndarray:
 def chroma_filters(n_fft: int) -> np.ndarray:
     """Return filters of the twelve pitch classes from C: float32 (12, 1 + n_fft/2).
 
-    Each bin of the spectrum is spread over the pitch classes by a Gaussian, as wide as the bin and at least a semitone,
-    and the bins are weighted by a Gaussian around 440 Hz x 2, two octaves wide (Ellis, "Chroma feature analysis and
-    synthesis", 2007).
+    Each bin of the spectrum is spread over the pitch classes by a Gaussian, whose deviation is half a bin and at least
+    half a semitone. The bins are weighted by a Gaussian around 880 Hz with a deviation of two octaves (Ellis, "Chroma
+    feature analysis and synthesis", 2007).
     """
     pitch = 12 * np.log2(np.linspace(0, SR, n_fft, endpoint=False)[1:] / (440 / 16))  # semitones from an A
     pitch = np.append(pitch[0] - 18, pitch)

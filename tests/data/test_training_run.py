@@ -10,7 +10,6 @@ from torch import nn
 from learn2dance.data import checkpoint, training_run
 from learn2dance.data.training_run import TrainingRun
 from learn2dance.errors import UserError
-from learn2dance.music2pose import training
 
 
 def arguments(losses, resume=False, **more):

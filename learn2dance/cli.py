@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from learn2dance.errors import UserError, one_line
+from learn2dance.errors import UserError, one_line, printable
 from learn2dance.threads import cores, limit
 
 log = logging.getLogger("learn2dance")
@@ -147,6 +147,13 @@ class _ProgressSafeHandler(logging.StreamHandler):
         self.flush()  # so that a redirected log can be read while the stage runs
 
 
+class _OneLineFormatter(logging.Formatter):
+    """Formats warnings and errors as one line each (`errors.printable`)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return f"{record.levelname}: {printable(record.getMessage())}"
+
+
 def setup(quiet: bool = False, threads: int = 1) -> None:
     """Set up logging, and the number of threads of this process (`threads.limit`).
 
@@ -156,7 +163,7 @@ def setup(quiet: bool = False, threads: int = 1) -> None:
     information, warnings = _ProgressSafeHandler(sys.stdout), _ProgressSafeHandler(sys.stderr)
     information.addFilter(lambda record: record.levelno < logging.WARNING)
     warnings.setLevel(logging.WARNING)
-    warnings.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    warnings.setFormatter(_OneLineFormatter())
     log.handlers = [information, warnings]
     log.propagate = False
     log.setLevel(logging.WARNING if quiet else logging.INFO)

@@ -96,8 +96,7 @@ def never_seen(poses: np.ndarray) -> str:
 
 
 HALF_BODY = (
-    "half bodies cannot be learned from; film the whole body, or train the GAN on a folder of your own with the joints "
-    "that are seen: np.savez(path, poses=poses[:, joints], fps=fps)"
+    "half bodies cannot be learned from; film the whole body, or train the GAN on files of poses[:, joints seen]"
 )
 
 

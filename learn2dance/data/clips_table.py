@@ -83,7 +83,11 @@ def _rows(path: Path, clips: Collection[str]) -> tuple[list[str], list[dict[str,
     if not lines:
         return [], []
     delimiter = max(",;\t", key=lines[0].count)
-    table = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=delimiter, skipinitialspace=True)]
+    try:
+        rows = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+    except csv.Error as error:
+        raise UserError(f"{path}: no table ({error}); is a quote missing?") from None
+    table = [[cell.strip() for cell in row] for row in rows]
     columns = [cell.lower() if cell.lower() in COLUMNS else cell for cell in table[0]]
     if "clip" in columns:
         table = table[1:]

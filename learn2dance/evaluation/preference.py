@@ -13,6 +13,7 @@ answers on music tell nothing.
 import base64
 import binascii
 import csv
+import io
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy as np
 
 from learn2dance import cli
 from learn2dance.cli import log
+from learn2dance.data.clips_table import read_text
 from learn2dance.errors import UserError
 
 COLUMNS = "study rater trial question a b mismatched answer".split()
@@ -47,8 +49,10 @@ def read(paths: Iterable[Path]) -> list[dict[str, str]]:
     rows: dict[tuple, dict] = {}
     repeated = 0
     for path in paths:
-        with cli.existing_path(path, "file of answers").open(encoding="utf-8-sig", newline="") as file:
-            table = csv.DictReader(file)
+        # Unlike `str.splitlines`, StringIO leaves characters in place that are line breaks for Unicode alone.
+        text = io.StringIO(read_text(cli.existing_path(path, "file of answers")), newline="")
+        table = csv.DictReader(text)
+        try:
             if not set(COLUMNS) <= set(table.fieldnames or []):
                 found = ",".join(table.fieldnames or []) or "nothing"
                 raise UserError(
@@ -61,6 +65,8 @@ def read(paths: Iterable[Path]) -> list[dict[str, str]]:
                 repeated += key in rows
                 if rows.setdefault(key, row) != row:
                     raise UserError(f"{where}: another answer to the same question than before; was the file edited?")
+        except csv.Error as error:
+            raise UserError(f"{path}: no table ({error}); was the file edited?") from None
     if repeated:
         log.warning("%d answers occur more than once, and are counted once; is a file given twice?", repeated)
     return list(rows.values())
@@ -68,11 +74,13 @@ def read(paths: Iterable[Path]) -> list[dict[str, str]]:
 
 def _checked(row: dict[str, str], where: str) -> dict[str, str]:
     """Return a row with its names decoded; raise a UserError if a value is not one of those expected."""
+    if lacking := [name for name in COLUMNS if row[name] is None]:
+        raise UserError(f"{where}: no {' or '.join(lacking)}; was the file cut off?")
     for name, values in VALUES.items():
         if row[name] not in values:
             raise UserError(f"{where}: {name} is {row[name]!r}, expected {' or '.join(map(repr, values))}")
     try:
-        names = {side: base64.b64decode(row[side] or "", validate=True).decode() for side in "ab"}
+        names = {side: base64.b64decode(row[side], validate=True).decode() for side in "ab"}
     except (binascii.Error, UnicodeDecodeError):
         raise UserError(f"{where}: the name of a dance is damaged (a, b); was the file edited?") from None
     return {name: row[name] for name in COLUMNS} | names

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import lzma
 import os
 import tarfile
 import zipfile
@@ -22,7 +23,7 @@ Files = list[tuple[str, bytes]]  # names and contents
 
 # Exceptions that zipfile, gzip and tarfile raise for damaged archives.
 DAMAGED = (EOFError, ValueError, OverflowError, IndexError, RecursionError, zlib.error, gzip.BadGzipFile)
-DAMAGED += (tarfile.TarError, zipfile.BadZipFile)
+DAMAGED += (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError)
 
 
 def read(path: Path) -> tuple[Files, str]:

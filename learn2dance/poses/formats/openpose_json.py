@@ -21,7 +21,7 @@ from learn2dance.poses.formats.clip_files import Files
 
 KEYS = ("pose_keypoints_2d", "pose_keypoints")
 LIMITS = np.array([1e5, 1e5, 2])  # pixels larger than any image; confidence, sometimes slightly above 1
-_NUMBER = re.compile(r"(\d+)(?:_keypoints)?\.json$")
+_NUMBER = re.compile(r"(?<![0-9])([0-9]{1,15})(?:_keypoints)?\.json$")
 COCO_FIRST = (17, 26, 68, 133, 136)  # joint counts of models whose first 17 joints are COCO's
 BODY = 15  # joints: the first 15 of BODY_25, without eyes, ears and feet
 

@@ -33,7 +33,9 @@ from learn2dance.poses.formats.openpose_json import COCO_FIRST, Detections, desc
 LAST = 1_000_000  # frames, eleven hours at 25 a second: limit of BRACE's frame numbers, which may start anywhere
 _BINARY = (b"\x80", b"\x93NUMPY", b"PK\x03\x04")  # how pickles, .npy and .npz begin
 _OPENPOSE = re.compile(r"\d_keypoints\.json$")
-_NUMBER = re.compile(r"(?<!\d)(\d{1,15})\D*?(\.[a-z]\w*)?$", re.IGNORECASE)  # the last number in an image's name
+_NUMBER = re.compile(
+    r"(?<![0-9])([0-9]{1,15})[^0-9]*?(\.[a-z]\w*)?$", re.IGNORECASE
+)  # the last number in an image's name
 
 
 def read(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from learn2dance.cli import log, refuse_special, warn_once
-from learn2dance.data.schemas import SCHEMA, SCHEMAS, Array
+from learn2dance.data.schemas import BEATS, FPS, SCHEMA, SCHEMAS, Array, check
 from learn2dance.data.temporary import atomic
 from learn2dance.errors import UserError
 from learn2dance.motion import plausibility
@@ -26,7 +26,7 @@ def save(path: str | Path, kind: str, stage: str, arguments: dict, parents: dict
     """
     arrays = {key: np.asarray(value) for key, value in arrays.items()}
     arrays = {k: v.astype(SCHEMAS[kind][k].dtype) if k in SCHEMAS[kind] else v for k, v in arrays.items()}
-    _check(path, kind, arrays)
+    check(path, kind, arrays)
     if unknown := sorted(set(arrays) - set(SCHEMAS[kind])):
         raise UserError(f"{path}: {', '.join(unknown)} not in the schema of '{kind}'")
     meta = {"kind": kind, "schema": SCHEMA, "stage": stage, "arguments": arguments, "parents": parents}
@@ -60,7 +60,7 @@ def _validated(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> di
     elif meta["schema"] != SCHEMA:
         hint = "another version wrote it; run the stage again"
         raise UserError(f"{path}: found schema {meta['schema']}, expected {SCHEMA}; {hint}")
-    _check(path, kind, arrays)
+    check(path, kind, arrays)
     arrays = {key: np.array(spec.default) for key, spec in SCHEMAS[kind].items()} | arrays
     result = {key: arrays[key].item() if arrays[key].ndim == 0 else arrays[key] for key in SCHEMAS[kind]}
     return result | {"meta": meta}
@@ -94,11 +94,17 @@ def load_poses(path: str | Path) -> dict:
         poses = poses.astype(np.float32)
     if np.isinf(poses).any():
         raise UserError(f"{path}: 'poses' contains infinite numbers; was a division by zero saved?")
+    if poses.shape[1] > plausibility.MOST_JOINTS:
+        raise UserError(f"{path}: 'poses' is {poses.shape}, expected at most {plausibility.MOST_JOINTS} joints")
+    if not (np.abs(poses) <= LARGEST)[np.isfinite(poses)].all():
+        raise UserError(f"{path}: 'poses' contains {np.nanmax(np.abs(poses)):g}, expected at most {LARGEST:g}")
     fps = fps.item() if fps is not None and fps.size == 1 else None
-    if fps is not None and not (isinstance(fps, (int, float)) and 0 < fps < 1e4):
+    if fps is not None and not (isinstance(fps, (int, float)) and FPS.least <= fps <= FPS.most):
         raise UserError(f"{path}: 'fps' is {fps}, expected frames per second")
     if beats is not None and (beats.ndim != 1 or beats.dtype.kind not in "fiu"):
         raise UserError(f"{path}: 'beats' is {beats.dtype} {beats.shape}, expected seconds (beats,)")
+    if beats is not None and not ((np.abs(beats) <= BEATS.most).all() and (np.diff(beats) > 0).all()):
+        raise UserError(f"{path}: 'beats' contains numbers that are no increasing seconds")
     marks = {key: arrays.get(key) for key in ("downbeats", "phrases")}
     for key, mark in marks.items():
         if mark is not None and (mark.dtype != bool or beats is None or mark.shape != beats.shape):
@@ -112,10 +118,17 @@ def load_poses(path: str | Path) -> dict:
         for note in notes:
             warn_once(f"{path}: {note}")
     found = {"poses": poses.astype(np.float32), "fps": fps, "y_up": meta.get("kind") == "dance", "beats": beats}
-    found["travel"] = bool(np.all(arrays.get("travel", True)))
-    return found | marks | {"nearer": arrays.get("nearer") if found["y_up"] else None}
+    travel = arrays.get("travel", np.True_)
+    if travel.dtype != bool or travel.size != 1:
+        raise UserError(f"{path}: 'travel' is {travel.dtype} {travel.shape}, expected bool ()")
+    nearer = arrays.get("nearer") if found["y_up"] else None
+    if nearer is not None:
+        check(path, "dance", arrays)
+    return found | marks | {"travel": bool(travel.item()), "nearer": nearer}
 
 
+LARGEST = 1e6  # number in poses of any unit; the squares of much larger ones are infinite
+LARGEST_FILE = 1 << 29  # bytes, limit for a file's arrays; the music file of an hour has half of that
 # Exceptions that zipfile and numpy raise for damaged files and damaged arrays in them.
 DAMAGED = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, KeyError, TypeError, NotImplementedError, RuntimeError)
 DAMAGED += (OverflowError, MemoryError, SyntaxError, tokenize.TokenError)
@@ -136,11 +149,19 @@ def read_npz(path: str | Path, data: bytes | None = None) -> dict[str, np.ndarra
             if file.read(2) not in (b"PK", b"\x93N"):  # zip or .npy; numpy takes anything else for a pickle
                 raise ValueError("no zip file")
             file.seek(0)
+            if zipfile.is_zipfile(file):
+                with zipfile.ZipFile(file) as archive:
+                    size = sum(member.file_size for member in archive.infolist())
+                if size > LARGEST_FILE:
+                    raise UserError(f"{path}: unpacks to {size >> 20} MiB, expected at most {LARGEST_FILE >> 20}")
+            file.seek(0)
             arrays = np.load(file, allow_pickle=False)
             if not isinstance(arrays, np.ndarray):
                 arrays = {key: arrays[key] for key in arrays.files}
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; the stage before writes it (make help)") from None
+    except UserError:
+        raise
     except DAMAGED as error:
         if "Object arrays" in str(error):
             raise UserError(f"{path}: contains pickled objects, which could run code; save plain arrays") from None
@@ -160,41 +181,10 @@ def _meta(arrays: dict[str, np.ndarray]) -> dict:
     except (KeyError, ValueError, TypeError):
         return {}
     ours = isinstance(meta, dict) and meta.keys() >= {"kind", "schema", "stage", "arguments", "parents"}
-    return meta if ours else {}
-
-
-POSITIVE = (lambda array: array > 0, "a number above 0")
-CONDITIONS = {  # key -> condition on its finite values, and what is expected
-    **dict.fromkeys(("fps", "duration", "tempo"), POSITIVE),
-    "beats_per_bar": (lambda array: array in (3, 4), "3 or 4"),
-    "beats": (lambda array: (np.diff(array) > 0).all(), "increasing times"),
-}
-
-
-def _check(path: str | Path, kind: str, arrays: dict[str, np.ndarray]) -> None:
-    """Raise a UserError for the first array that does not match the schema."""
-    sizes: dict[str, int] = {}
-    for key, spec in SCHEMAS[kind].items():
-        if key not in arrays and spec.default is not None:
-            continue
-        if key not in arrays:
-            found = f"found {', '.join(arrays)}; is it another version's or another stage's file?"
-            raise UserError(f"{path}: no key '{key}' ({spec.unit}) of a '{kind}' file, {found}")
-        array = arrays[key]
-        fits = array.ndim == len(spec.shape) and all(
-            size == (sizes.setdefault(letter, size) if isinstance(letter, str) else letter)
-            for letter, size in zip(spec.shape, array.shape, strict=True)
-        )
-        if not fits or array.dtype != spec.dtype:
-            found = f"'{key}' is {array.dtype} {array.shape}"
-            expected = f"{spec.dtype} {spec.shape}".replace("'", "")
-            raise UserError(f"{path}: {found}, expected {expected} ({spec.unit}) with {sizes}")
-        if array.dtype.kind == "f" and not (np.isfinite(array) | (np.isnan(array) & spec.nan)).all():
-            raise UserError(f"{path}: '{key}' contains numbers that are not finite ({spec.unit})")
-        holds, expected = CONDITIONS.get(key, (None, ""))
-        if holds and not holds(array):
-            shown = " ".join(str(array).split())[:60]
-            raise UserError(f"{path}: '{key}' is {shown}, expected {expected} ({spec.unit})")
+    if not ours or not isinstance(meta["parents"], dict):
+        return {}
+    names = [name for value in meta["parents"].values() for name in (value if isinstance(value, list) else [value])]
+    return meta if all(isinstance(name, str) for name in names) else {}
 
 
 def digest(*paths: str | Path) -> str:

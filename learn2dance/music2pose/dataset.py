@@ -10,21 +10,22 @@ from learn2dance.errors import UserError
 from learn2dance.motion.projection import Projection
 from learn2dance.music import styles
 from learn2dance.tokens.codebook import Codebook
+from learn2dance.tokens.tokenize import load_tokens
 
 STYLE_DROPOUT = 0.15  # fraction of style labels that are replaced by "unknown" in training
 
 
-def load(root: DataRoot, clip: str, clusters: str) -> dict:
+def load(root: DataRoot, clip: str, clusters: str, book: Codebook) -> dict:
     """Load a clip's tokens, with its ``style`` and what `styles.describe` returns of its music.
 
     Raises a UserError if the tokens were computed from other music or poses than the present files, or with another
-    codebook than ``clusters``, the digest of clusters.npz.
+    codebook than ``book``, whose file clusters.npz has the digest ``clusters``.
     """
-    tokens = npz.load(root.file("tokens", clip), "tokens")
+    tokens = load_tokens(root.file("tokens", clip), book)
     files = [(kind, root.file(kind, clip)) for kind in ("music", "poses")]
     parents = {"clusters": clusters} | {kind: npz.digest(file) for kind, file in files if file.exists()}
     for kind, digest in parents.items():
-        if tokens["meta"].get("parents", parents)[kind] != digest:
+        if tokens["meta"].get("parents", parents).get(kind) != digest:
             raise UserError(f"{root.file('tokens', clip)}: computed from other {kind} than now; run Clustering.ipynb")
     music = npz.load(root.file("music", clip), "music")
     return tokens | {"style": root.styles.get(clip)} | styles.describe(music)

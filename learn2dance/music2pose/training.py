@@ -48,13 +48,13 @@ def read_data(root: DataRoot, style: str | None = None) -> Data:
     clips = root.have("music", "tokens")
     names = {name: root.split(name, clips) for name in ("train", "val")}
     fitted = saved["meta"].get("parents", names)
-    if any(set(names[name]) - set(fitted[name]) for name in names):
+    if any(set(names[name]) - set(fitted.get(name, [])) for name in names):
         raise UserError(f"{path}: fitted on another split than {root.path / 'splits'} says now; run Clustering.ipynb")
     if style:
         names = {name: [clip for clip in names[name] if root.styles.get(clip) == style] for name in names}
         if not all(names.values()):
             raise UserError(f"--style {style}: not in both the train and the val split; is it so in clips.csv?")
-    loaded = {clip: dataset.load(root, clip, digest) for clip in names["train"] + names["val"]}
+    loaded = {clip: dataset.load(root, clip, digest, codebook) for clip in names["train"] + names["val"]}
     split = {name: {c: loaded[c] for c in names[name] if loaded[c]["known"].any()} for name in names}
     for name in split:
         if not split[name]:

@@ -137,6 +137,21 @@ def load_codebook(path: Path) -> Codebook:
     return Codebook(*(saved[key] for key in keys))
 
 
+def load_tokens(path: Path, codebook: Codebook) -> dict:
+    """Load a clip's tokens; raise a UserError if they are not tokens of this codebook."""
+    saved = npz.load(path, "tokens")
+    expected = codebook.columns, len(codebook.mean)
+    if (found := (saved["tokens"].shape[1], saved["motion"].shape[1])) != expected:
+        columns = "found {} tokens and {} coefficients a window, expected {} and {}".format(*found, *expected)
+        raise UserError(f"{path}: {columns} as in clusters.npz; run Clustering.ipynb")
+    codes, largest = codebook.centroids.shape[1], max(saved[key].max(initial=0) for key in ("tokens", "mirrored"))
+    if largest >= codes:
+        raise UserError(f"{path}: found token {largest}, expected less than the {codes} codes of clusters.npz")
+    if len(saved["tokens"]) and saved["start"] + len(saved["tokens"]) + codebook.window_beats > len(saved["beats"]):
+        raise UserError(f"{path}: its windows end after its beats; run Clustering.ipynb")
+    return saved
+
+
 def _fit(root: DataRoot, train: list[str], val: list[str], settings: Settings) -> dict:
     """Fit the codebook; return the content of clusters.npz."""
     s, timing = settings, common_timing(root, train) if settings.align else UNKNOWN
@@ -159,7 +174,7 @@ def _check_bodies(root: DataRoot, clips: list[str]) -> None:
     unseen = {clip: skeleton.never_seen(npz.load(root.file("poses", clip), "poses")["poses"]) for clip in clips}
     half = [f"{clip}: {names} never seen" for clip, names in unseen.items() if names]
     if len(half) == len(clips):
-        raise UserError(f"{root.path / 'poses'}: {'; '.join(half[:3])} …: {skeleton.HALF_BODY}")
+        raise UserError(f"{root.path / 'poses'}: {half[0]} …: {skeleton.HALF_BODY}")
     for clip in half:
         log.warning("%s, so it is not trained on", clip)
 
@@ -181,7 +196,7 @@ def _encode(
 
 def token_counts(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
     """Count how often each token occurs in the valid windows of these clips: int64 (C, K)."""
-    saved = [npz.load(root.file("tokens", clip), "tokens") for clip in clips]
+    saved = [load_tokens(root.file("tokens", clip), codebook) for clip in clips]
     tokens = np.concatenate([clip["tokens"][clip["known"]] for clip in saved])
     return np.stack([np.bincount(column, minlength=codebook.centroids.shape[1]) for column in tokens.T])
 
@@ -196,7 +211,7 @@ def reconstruct(root: DataRoot, clip: str, codebook: Codebook) -> tuple[np.ndarr
 
     Both are at the clip's own frame rate, from the first frame within its first window to the last frame of its last.
     """
-    saved, (real, fps) = npz.load(root.file("tokens", clip), "tokens"), normalised(root, clip)
+    saved, (real, fps) = load_tokens(root.file("tokens", clip), codebook), normalised(root, clip)
     beats = saved["beats"][saved["start"] :][: len(saved["tokens"]) + codebook.window_beats]
     # The first and last beat may be just outside the poses (`windows.EDGE`).
     first, last = max(int(np.ceil(beats[0] * fps)), 0), min(int(np.floor(beats[-1] * fps)), len(real) - 1)
@@ -209,6 +224,6 @@ def largest_steps(root: DataRoot, clips: list[str], codebook: Codebook) -> tuple
 
     Returns the maximum over all decoded frames of these clips, and the 99.9th percentile over the real frames.
     """
-    clips = [clip for clip in clips if len(npz.load(root.file("tokens", clip), "tokens")["tokens"])]
+    clips = [clip for clip in clips if len(load_tokens(root.file("tokens", clip), codebook)["tokens"])]
     real, decoded = zip(*(map(kinematics.steps, reconstruct(root, clip, codebook)) for clip in clips), strict=True)
     return float(np.nanmax(np.concatenate(decoded))), float(np.nanpercentile(np.concatenate(real), 99.9))

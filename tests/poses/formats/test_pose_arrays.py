@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from format_samples import DANCE, TRUTH, T, is_refused, npy, npz, read
 
+from learn2dance.data import npz as data_npz
 from learn2dance.errors import UserError
-from learn2dance.poses.formats import clip_files, openpose_json, pose_arrays
+from learn2dance.poses.formats import clip_files, openpose_json
 
 
 def test_unknown_joints_in_arrays(tmp_path):
@@ -105,10 +106,10 @@ def test_what_cannot_be_read_is_one_line_that_names_the_file(tmp_path, name, dat
 
 
 def test_too_much_in_a_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(pose_arrays, "LARGEST_CLIP", 1 << 27)
+    monkeypatch.setattr(data_npz, "LARGEST_FILE", 1 << 27)
     data = bomb()
     assert len(data) < 1 << 20
-    with pytest.raises(UserError, match="unpacks to 192 MiB, expected the poses of one clip"):
+    with pytest.raises(UserError, match="unpacks to 192 MiB, expected at most 128"):
         read(tmp_path, data, "a.npz")
     monkeypatch.setattr(clip_files, "LARGEST_CLIP", 1 << 10)
     for name, contents in (("a.npy", npy(DANCE)), ("folder", {"a.npy": npy(DANCE)})):

@@ -1,6 +1,7 @@
 """The bookkeeping of a training run: its files, its best model, and a saved state from which it resumes exactly."""
 
 import contextlib
+import json
 import logging
 import sys
 import threading
@@ -24,6 +25,9 @@ from learn2dance.errors import UserError
 OUTSIDE = {"data", "datadir", "out", "pose_gan", "resume", "device", "threads", "no_video", "quiet"}
 VERSION = 2  # raised when a trainer would write other models from the same data: older ones are then trained again
 STATE = ("step", "best", "best_step", "waited")
+# What the saved state has, of which types.
+PARTS = {"arguments": dict, "parents": dict, "network": dict, "optimiser": dict, "torch_rng": torch.Tensor}
+PARTS |= {"cuda_rng": list, "rng": dict, "step": int, "best": float, "best_step": int, "waited": int, "done": bool}
 
 
 class TrainingRun:
@@ -57,10 +61,11 @@ class TrainingRun:
             return None
         try:
             model, state = checkpoint.load(self.out, self.kind), checkpoint.load(self.last, f"{self.kind} training")
+            _check_parts(self.last, state)
         except UserError as error:
             log.warning("%s", error)
             return None
-        same = all(model.get(key) == state[key] for key in ("arguments", "parents"))
+        same = all(_is_plain(model.get(key)) and model[key] == state[key] for key in ("arguments", "parents"))
         return state if same and model.get("step") == state["best_step"] else None
 
     def is_up_to_date(self) -> bool:
@@ -100,8 +105,10 @@ class TrainingRun:
         if changed := [f"--{k} was {before.get(k)}" for k, v in self.hyperparameters.items() if before.get(k) != v]:
             hint = "give the same values, or leave out --resume"
             raise UserError(f"{self.last}: cannot resume, {'; '.join(changed)}; {hint}")
-        self.network.load_state_dict(saved["network"])
-        self.optimiser.load_state_dict(saved["optimiser"])
+        try:
+            self._load(saved["network"], saved["optimiser"])
+        except UserError as error:
+            raise UserError(f"{self.last}: cannot resume, {error}; remove it to start at step 0") from None
         torch.set_rng_state(saved["torch_rng"])
         if saved["cuda_rng"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all(saved["cuda_rng"])
@@ -109,6 +116,14 @@ class TrainingRun:
         for key in STATE:
             setattr(self, key, saved[key])
         log.info("%s: resuming at step %d", self.last, self.step)
+
+    def _load(self, network: dict, optimiser: dict) -> None:
+        checkpoint.check_state(self.network.state_dict(), network)
+        self.network.load_state_dict(network)
+        if isinstance(self.optimiser, torch.optim.Optimizer):
+            checkpoint.load_optimiser(self.optimiser, optimiser)
+        else:  # several
+            self.optimiser.load_state_dict(optimiser)
 
     def _save_state(self, done: bool = False) -> None:
         state = {"arguments": self.hyperparameters, "parents": self.parents}
@@ -217,3 +232,31 @@ def _with_shared_strings(value: object) -> object:
     if isinstance(value, list | tuple):
         return type(value)(map(_with_shared_strings, value))
     return value
+
+
+def _check_parts(path: Path, state: dict) -> None:
+    """Raise a UserError for the first part of a saved state that is missing, of another type, or out of range."""
+    for key, kind in PARTS.items():
+        if not isinstance(state.get(key), kind) or (kind is not bool and isinstance(state[key], bool)):
+            found = type(state[key]).__name__ if key in state else "nothing"
+            raise UserError(f"{path}: '{key}' is {found}, expected {kind.__name__}; was it edited?")
+    counts = [state[key] for key in ("waited", "best_step", "step")]
+    if not 0 <= min(counts) <= max(counts) <= 1 << 40 or not all(
+        map(_is_plain, (state["arguments"], state["parents"]))
+    ):
+        raise UserError(f"{path}: its counts of steps or its arguments are damaged")
+    try:
+        np.random.PCG64().state = state["rng"]
+        torch.Generator().set_state(state["torch_rng"])
+        for one in state["cuda_rng"] if torch.cuda.is_available() else []:
+            torch.Generator("cuda").set_state(one)
+    except (KeyError, TypeError, ValueError, OverflowError, RuntimeError):
+        raise UserError(f"{path}: the states of its random generators are damaged") from None
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether a value is made of dicts, lists, text and numbers alone, which can be compared."""
+    try:
+        return bool(json.dumps(value))
+    except (TypeError, ValueError, RecursionError):
+        return False

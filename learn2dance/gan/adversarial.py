@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from learn2dance import threads
 from learn2dance.cli import log
+from learn2dance.data import checkpoint
 from learn2dance.gan import denoising
 from learn2dance.gan.pose_networks import draw_noise
 
@@ -99,9 +100,9 @@ class Optimisers:
         return {name: optimiser.state_dict() for name, optimiser in self.both.items()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Load both states."""
+        """Load both states; raise a UserError if they are not those of such optimisers."""
         for name, optimiser in self.both.items():
-            optimiser.load_state_dict(state[name])
+            checkpoint.load_optimiser(optimiser, state.get(name))
 
 
 def learning_rate(step: int, steps: int, pretraining: int, highest: float) -> float:

@@ -9,6 +9,7 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor, nn
 
 from learn2dance.data import checkpoint, data_root
+from learn2dance.errors import UserError
 from learn2dance.gan import conditioning, denoising
 from learn2dance.gan.conditioning import Timeline
 from learn2dance.gan.pose_networks import PoseConfig, PoseGenerator, draw_noise
@@ -21,6 +22,8 @@ from learn2dance.music.features import FPS
 from learn2dance.music.marks import marks
 from learn2dance.music.styles import Profiles
 
+_CONFIGS = ((SequenceConfig, "config"), (PoseConfig, "poses"))
+LARGEST_SPEED = 1e4  # torso lengths per second
 PARTS = ("space", "pose_generator", "generator")
 DENOISING_STEPS = 16  # steps of `denoising.sample`
 GUIDANCE = 1.25  # predictions move away from those without a style by this factor (Ho and Salimans, 2022)
@@ -98,13 +101,13 @@ def load(path: str | Path, device: str = "cpu") -> GanModel:
 
 
 def from_parts(parts: dict) -> GanModel:
-    """Build a model from the parts of its checkpoint."""
-    config, poses = SequenceConfig(**parts["config"]), PoseConfig(**parts["poses"])
-    networks = build(config, poses)
-    networks.load_state_dict(parts["network"])
-    networks = networks.eval().requires_grad_(False)
-    moves = TravelModel(**parts["travel"])
+    """Build a model from the parts of its checkpoint; raise a UserError if they are not those of a model."""
+    config, poses = (checkpoint.config(kind, parts[key]) for kind, key in _CONFIGS)
+    networks = checkpoint.load_network(lambda: build(config, poses), parts["network"]).requires_grad_(False)
+    moves = TravelModel(**{k: tuple(v.tolist()) for k, v in checkpoint.arrays("travel", parts["travel"]).items()})
     profiles = styles.from_plain(poses.styles, parts["profiles"])
+    if not (isinstance(parts["top_speed"], float) and 0 < parts["top_speed"] < LARGEST_SPEED):
+        raise UserError(f"top_speed is {str(parts['top_speed'])[:40]!r}")
     return GanModel(config, poses, networks, profiles, parts["top_speed"], moves)
 
 
@@ -149,7 +152,10 @@ def generate_steps(
             predicted = predicted + GUIDANCE * free * (predicted - plain)
         return predicted if known is None else move_to(predicted, known, space)
 
-    return space.decode(denoising.sample(predict, noise, DENOISING_STEPS)).cpu().numpy()
+    poses = space.decode(denoising.sample(predict, noise, DENOISING_STEPS)).cpu().numpy()
+    if not np.isfinite(poses).all():
+        raise UserError("the model generates numbers that are not finite; is its file damaged?")
+    return poses
 
 
 def freedom(given: np.ndarray) -> np.ndarray:

@@ -83,11 +83,9 @@ def load_poses(path: Path, device: str = "cpu") -> tuple[PoseSpace, PoseGenerato
 
 def from_parts(parts: dict) -> tuple[PoseSpace, PoseGenerator]:
     """Build a space of poses and its generator from the parts of their checkpoint."""
-    config = PoseConfig(**parts["config"])
-    space, generator = PoseSpace(config.joints, config.latent), PoseGenerator(config)
-    space.load_state_dict(parts["space"])
-    generator.load_state_dict(parts["network"])
-    return space.eval(), generator.eval()
+    config = checkpoint.config(PoseConfig, parts["config"])
+    space = checkpoint.load_network(lambda: PoseSpace(config.joints, config.latent), parts["space"])
+    return space, checkpoint.load_network(lambda: PoseGenerator(config), parts["network"])
 
 
 def validation_poses(train: np.ndarray, val: np.ndarray, style: np.ndarray, seed: int) -> tuple:

@@ -9,12 +9,13 @@ general; with none, the song's likelihood is that of music in general.
 """
 
 from dataclasses import dataclass, fields
-from functools import partial
 
 import numpy as np
 from scipy.special import logsumexp
 
+from learn2dance.data import checkpoint
 from learn2dance.data.data_root import style_index
+from learn2dance.errors import UserError
 from learn2dance.music import beat_grid, character
 
 # Mean and standard deviation of the characters of 39 recordings: 28 of waltzes, cha-chas, rumbas and a tango, and 11 of
@@ -97,16 +98,11 @@ def to_plain(profiles: Profiles) -> dict[str, list]:
 
 
 def from_plain(names: tuple[str, ...], lists: dict[str, list]) -> Profiles:
-    """Return the profiles that `to_plain` made lists of."""
-    whole, real = (partial(np.array, dtype=kind) for kind in (np.int64, np.float64))
-    return Profiles(
-        names,
-        whole(lists["style"]),
-        real(lists["tempo"]),
-        whole(lists["beats_per_bar"]),
-        whole(lists["danced"]),
-        real(lists["character"]).reshape(-1, len(character.NAMES)),
-    )
+    """Return the profiles that `to_plain` made lists of; raise a UserError if they are not such lists."""
+    found = checkpoint.arrays("profiles", lists)
+    if found["style"].max(initial=0) > len(names):
+        raise UserError(f"the profiles are of more than the {len(names)} styles")
+    return Profiles(names, **found)
 
 
 def choose(music: dict, profiles: Profiles, style: str | None = None) -> Choice:

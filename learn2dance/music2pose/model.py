@@ -1,6 +1,6 @@
 """A music2pose model: the network with its projections, units and codebook, saved in one file."""
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -80,15 +80,18 @@ def load_model(path: str | Path, device: str = "cpu") -> Music2Pose:
 
 
 def from_parts(parts: dict) -> Music2Pose:
-    """Build a model from the parts of its checkpoint."""
-    book, network = parts["codebook"], TokenPredictor(Config(**parts["config"]))
-    network.load_state_dict(parts["network"])
-    arrays = {"centroids": book["centroids"].float().numpy(), "mean": book["mean"].numpy()}
-    codebook = Codebook(**arrays, **{key: book[key] for key in _PLAIN})
-    units = Units(**{f.name: parts["units"][f.name].numpy() for f in fields(Units)})
-    units = replace(units, tokens=units.tokens.astype("int64"), motion=units.motion.astype("float32"))
-    profiles = styles.from_plain(network.config.styles, parts["profiles"])
-    return Music2Pose(network.eval(), Projection(**parts["motion_pca"]), units, profiles, codebook, book["digest"])
+    """Build a model from the parts of its checkpoint; raise a UserError if they are not those of a model."""
+    config = checkpoint.config(Config, parts["config"])
+    network = checkpoint.load_network(lambda: TokenPredictor(config), parts["network"])
+    book = Codebook(**checkpoint.arrays("codebook", parts["codebook"], K=config.codes))
+    size = len(book.mean)
+    pca = checkpoint.arrays("projection", parts["motion_pca"], D=size, S=config.motion_size)
+    units = Units(**checkpoint.arrays("units", parts["units"], D=size, C=book.columns))
+    profiles = styles.from_plain(config.styles, parts["profiles"])
+    if units.tokens.max() >= config.codes or units.style.max() > len(config.styles) or book.whole != config.levels:
+        raise UserError("the units are of another codebook, or of other styles")
+    motion_pca = Projection(**{key: torch.from_numpy(value) for key, value in pca.items()})
+    return Music2Pose(network, motion_pca, units, profiles, book, str(parts["codebook"]["digest"]))
 
 
 def check_codebook(model: Music2Pose, path: str | Path, clusters: str | Path) -> None:

@@ -159,3 +159,30 @@ def test_divergence_names_the_model_that_remains(tmp_path):
 def test_a_folder_is_no_model(tmp_path):
     with pytest.raises(UserError, match="found a folder, expected the name of a file"):
         train(tmp_path, [1.0])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"rng": {}}, {"torch_rng": torch.zeros(3)}, {"step": -1}, {"step": "1"}, {"done": None}, {"network": 1.0},
+     {"arguments": {"seed": torch.zeros(2)}}, {"best": None}],
+)  # fmt: skip
+def test_a_state_with_wrong_parts_starts_again(tmp_path, changed, caplog):
+    out, losses = tmp_path / "m.pt", [3.0, 2.0]
+    run, _ = train(out, losses, stop=1)
+    parts = checkpoint.load(run.last, "pose_gan training")
+    checkpoint.save(run.last, parts.pop("kind"), **{k: v for k, v in parts.items() if k != "schema"} | changed)
+    with caplog.at_level("INFO", "learn2dance"):
+        assert train(out, losses, resume=True)[1] == [0, 1]
+    assert "m.last.pt: " in caplog.text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"network": {}}, {"network": {"weight": torch.zeros(7)}}, {"optimiser": {}}, {"optimiser": {"state": {}}}],
+)
+def test_a_state_of_another_network_or_optimiser_is_refused(tmp_path, changed):
+    run, _ = train(tmp_path / "m.pt", [3.0, 2.0], stop=1)
+    parts = checkpoint.load(run.last, "pose_gan training")
+    checkpoint.save(run.last, parts.pop("kind"), **{k: v for k, v in parts.items() if k != "schema"} | changed)
+    with pytest.raises(UserError, match="m.last.pt: cannot resume, .*; remove it to start at step 0"):
+        train(tmp_path / "m.pt", [3.0, 2.0], resume=True)

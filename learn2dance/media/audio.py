@@ -11,6 +11,8 @@ from learn2dance.media import ffmpeg, sound_file
 SR = 22050  # samples per second, everywhere in learn2dance
 SHORTEST = 1.75  # seconds: a little over two beats (1.71 s) at the slowest tempo, 70 beats per minute
 
+LONGEST = 1800.0  # seconds: damaged timestamps can claim days, which would be filled with silence
+
 CANCELLED = 0.3  # fraction of the first channel's root mean square below which the mean has lost what they share
 PART = 0.1  # fraction of the seconds with sound in which that must be so
 
@@ -23,7 +25,8 @@ def load(path: str | Path) -> np.ndarray:
     file: as its metadata says, the padding that mp3, m4a and opus encoders add at the start is removed, and a track
     that starts later than its video is preceded by silence.
 
-    Raises a UserError if there is no such file, it has no sound or less than `SHORTEST`, or samples are not finite.
+    Raises a UserError if there is no such file, it has no sound, less than `SHORTEST` or more than `LONGEST`, or
+    samples are not finite.
     """
     path = ffmpeg.media_file(path, "audio file")
     done = _decode(path)
@@ -40,6 +43,8 @@ def load(path: str | Path) -> np.ndarray:
     if len(samples) < SHORTEST * SR:
         found = f"found {len(samples) / SR:.2f} s of sound"
         raise UserError(f"{path}: {found}, expected at least {SHORTEST:g} s (two beats); was it cut short?")
+    if len(samples) > LONGEST * SR:
+        raise UserError(f"{path}: found more than {LONGEST / 60:g} minutes of sound; cut it, or is the file damaged?")
     if not np.isfinite(samples).all():
         first = np.argmin(np.isfinite(samples)) / SR
         raise UserError(f"{path}: found NaN or infinite samples at {first:.2f} s; export the song again")
@@ -54,7 +59,8 @@ def _decode(path: Path) -> ffmpeg.Result:
     """Decode the first audio track to 32-bit floating point: the mean of the channels, and the first, interleaved."""
     mono = f"aresample={SR}:ochl=mono:rematrix_maxval=1:async=1:first_pts=0"
     both = f"[0:a:0]asplit[a][b];[a]{mono}[mean];[b]pan=mono|c0=c0,{mono}[first];[mean][first]amerge"
-    return ffmpeg.read("-i", ffmpeg.url(path), "-filter_complex", both, "-f", "f32le", "pipe:1")
+    bounds = ["-t", f"{LONGEST + 1:g}"]
+    return ffmpeg.read(*ffmpeg.source(path), "-filter_complex", both, *bounds, "-f", "f32le", "pipe:1")
 
 
 def _cancels(mean: np.ndarray, first: np.ndarray) -> bool:

@@ -39,7 +39,7 @@ def m4a(path: str | Path, start: float, seconds: float) -> bytes:
     """
     with readable_song(path) as source, temporary_folder() as folder:
         target = folder / "song.m4a"
-        sound = ["-i", ffmpeg.url(source), "-map", "0:a:0", "-ac", "2", "-af", cut(start, seconds)]
+        sound = [*ffmpeg.source(source), "-map", "0:a:0", "-ac", "2", "-af", cut(start, seconds)]
         coded = ["-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart", *BITEXACT, ffmpeg.url(target)]
         ffmpeg.write(ffmpeg.encoder(), [*sound, *coded], Path(path))
         return target.read_bytes()

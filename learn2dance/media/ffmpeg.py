@@ -20,6 +20,13 @@ from learn2dance.errors import UserError
 _ERROR = re.compile(r"^(?:\[[^]]+ @ [^]]+\] )*\[(?:error|fatal|panic)\] (.*?)\.?$", re.MULTILINE)
 _PIPE = 1 << 20  # bytes: size of the pipe to ffmpeg
 _PLAYLISTS = (b"#extm3u", b"[playlist]", b"ffconcat")  # how files begin that make ffmpeg open others
+# Demuxers for what people have: containers, sound and video without one, and pictures. All others are refused, as some
+# follow addresses, take any text for a picture, or synthesise hours of sound from a line.
+_FORMATS = (
+    "aac ac3 aiff amr ape asf au avi caf dsf dts eac3 flac flv gif h264 hevc ivf matroska m4v mov mp3 mpc mpc8 mpeg "
+    "mpegts mpegvideo mxf nut ogg rm shn tak tta vc1 voc w64 wav wtv wv bmp_pipe jpeg_pipe png_pipe webp_pipe"
+).split()
+_BOUNDS = ["-protocol_whitelist", "file,pipe", "-format_whitelist", ",".join(_FORMATS), "-max_pixels", str(1 << 27)]
 _STREAM = re.compile(r"^ *Stream #.*?: (Audio|Video): (?!none)(.*)", re.MULTILINE)
 
 
@@ -63,6 +70,11 @@ def url(path: str | Path) -> str:
     return f"file:{Path(path).absolute()}"
 
 
+def source(path: str | Path) -> list[str]:
+    """Return the arguments that make a user's file an input: ffmpeg opens no other file or address, as it may ask."""
+    return [*_BOUNDS, "-i", url(path)]
+
+
 def media_file(path: str | Path, what: str) -> Path:
     """Return ``path`` as a Path; raise a UserError if it is missing, a web address, a folder, empty, or a playlist."""
     if re.match(r"\w+://|https?:/\w", str(path)):  # as a Path, an address has one slash
@@ -81,7 +93,7 @@ def media_file(path: str | Path, what: str) -> Path:
 def probe(path: str | Path) -> Header:
     """Read a file's header; raise a UserError if the file is missing, or neither audio nor video."""
     path = media_file(path, "audio or video file")
-    return header(path, read("-i", url(path)))
+    return header(path, read(*source(path)))
 
 
 def has_stream(result: Result) -> bool:

@@ -18,7 +18,7 @@ def readable(path: Path) -> Iterator[Path]:
     The sound of the .wav is the same, with all channels and the same rate. If neither can open the file, it is yielded
     unchanged, so that the caller reports what ffmpeg says. The check takes ffmpeg 0.05 s.
     """
-    opened = ffmpeg.read("-i", ffmpeg.url(path))
+    opened = ffmpeg.read(*ffmpeg.source(path))
     if ffmpeg.has_stream(opened):
         yield path
         return

@@ -21,6 +21,7 @@ _WHOLE_RATES = 12, 12.5, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240
 USUAL = (*map(float, _WHOLE_RATES), 24e3 / 1001, 30e3 / 1001, 60e3 / 1001)  # common frame rates, frames per second
 ASSUMED = 25.0  # frames per second of a single picture
 FASTEST = 60.0  # frames per second: limit of the median rate if frame times are uneven, as frames may come in bursts
+MOST_FRAMES = 1 << 20  # five hours at 60 frames per second: damaged timestamps can claim days
 _SHOWN = re.compile(r"\bpts: *-?\d+ .*?\bpts_time: *(\S+) .*?\bsar: *(\d+)/(\d+) .*?\bs: *(\d+)x(\d+)")
 _CUT = re.compile(r"partial file|ended prematurely|truncat|invalid data|end of file|moov atom", re.IGNORECASE)
 
@@ -48,7 +49,7 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
     Raises a UserError if there is no such file, it has no frames, cannot be decoded, or ends too early.
     """
     path = ffmpeg.media_file(path, "video")
-    done = ffmpeg.read("-copyts", "-i", ffmpeg.url(path), "-map", "0:V:0?", "-vf", "showinfo", "-an", "-f", "null", "-")
+    done = ffmpeg.read("-copyts", *ffmpeg.source(path), "-map", "0:V:0?", "-vf", "showinfo", "-an", "-f", "null", "-")
     header = ffmpeg.header(path, done)
     if not header.picture:
         raise UserError(f"{path}: found only sound, expected a video; songs belong into DATA/audio")
@@ -67,6 +68,8 @@ def look(path: str | Path, fps: float | None = None) -> Footage:
     wide = round(width * over / under) if over else width
     plain = even and wide == width and not header.rotated
     frames = len(times) if even else max(1, round((times[-1] - times[0] + np.median(np.diff(times))) * rate))
+    if frames > MOST_FRAMES:
+        raise UserError(f"{path}: {frames} frames by its timestamps, expected at most {MOST_FRAMES}; is it damaged?")
     late = 0.0 if header.start is None else max(0.0, float(times[0]) - header.start)
     return Footage(
         path,
@@ -97,7 +100,7 @@ def _check_complete(path: Path, header: ffmpeg.Header, messages: str, times: np.
 
 def _sound_lasts(path: Path) -> float:
     """Return the time of a file's last audio packet, in seconds from the start; 0 if it has none."""
-    copied = ffmpeg.read("-i", ffmpeg.url(path), "-map", "0:a:0", "-c", "copy", "-f", "framecrc", "-").data.decode()
+    copied = ffmpeg.read(*ffmpeg.source(path), "-map", "0:a:0", "-c", "copy", "-f", "framecrc", "-").data.decode()
     tick, packets = re.search(r"#tb 0: (\d+)/(\d+)", copied), re.findall(r"^0, *-?\d+, *(-?\d+),", copied, re.MULTILINE)
     return max(map(int, packets)) * int(tick[1]) / int(tick[2]) if tick and packets else 0.0
 
@@ -153,7 +156,7 @@ def sound(footage: Footage, target: Path) -> None:
     """
     begin = f"{footage.first:.6f}"
     chain = f"atrim=start={begin},asetpts=PTS-{begin}/TB,aresample={audio.SR}:async=1:first_pts=0:rematrix_maxval=1"
-    command = ["-copyts", "-i", ffmpeg.url(footage.path), "-map", "0:a:0", "-af", f"{chain},asetpts=N/SR/TB"]
+    command = ["-copyts", *ffmpeg.source(footage.path), "-map", "0:a:0", "-af", f"{chain},asetpts=N/SR/TB"]
     command += "-vn -ac 1 -map_metadata -1 -fflags +bitexact -flags:a +bitexact -c:a pcm_s16le -f wav".split()
     with atomic(target) as temporary:
         ffmpeg.write(ffmpeg.reader(), [*command, ffmpeg.url(temporary)], target)
@@ -166,4 +169,4 @@ def _even_frames(footage: Footage, fps: float, *filters: str) -> list[str]:
     rate, (width, height) = Fraction(fps).limit_denominator(60_000), footage.size
     chain = f"fps=fps={rate}:start_time={footage.first:.6f}:round=near,scale={width}:{height},setsar=1"
     chain = ",".join([chain, *filters, "setpts=PTS-STARTPTS"])
-    return ["-copyts", "-i", ffmpeg.url(footage.path), "-map", "0:V:0", "-vf", chain, "-an"]
+    return ["-copyts", *ffmpeg.source(footage.path), "-map", "0:V:0", "-vf", chain, "-an"]

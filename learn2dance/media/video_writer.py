@@ -58,7 +58,7 @@ def write(
         if audio is not None and ending == ".mp4":
             audio = stack.enter_context(audio_writer.readable_song(audio))
             cut = audio_writer.cut(start, count / fps)
-            sound = ["-i", ffmpeg.url(audio), "-map", "0:v", "-map", "1:a:0", "-af", cut, *"-c:a aac -b:a 160k".split()]
+            sound = [*ffmpeg.source(audio), "-map", "0:v", "-map", "1:a:0", "-af", cut, *"-c:a aac -b:a 160k".split()]
         options = [*sound, *_X264]
         if ending == ".gif":  # the palette is computed from a few frames, since ffmpeg holds all of them in memory
             folder = stack.enter_context(temporary_folder())

@@ -64,6 +64,14 @@ def test_sound_that_starts_later_than_its_video_is_preceded_by_silence(clicks, f
     assert onset_times(audio.load(video), CLICKS + 0.5) == pytest.approx(CLICKS + 0.5, abs=0.003)
 
 
+def test_a_gap_of_hours_is_not_filled_with_silence(clicks, ffmpeg, tmp_path):
+    path = tmp_path / "gap.mka"
+    ffmpeg("-i", clicks, "-af", r"asetpts=PTS+gte(T\,2)*36000/TB", "-c:a", "flac", path)
+    assert path.stat().st_size < 1e6
+    with pytest.raises(UserError, match="gap.mka: found more than 30 minutes of sound"):
+        audio.load(path)
+
+
 def test_mono_is_the_mean_of_the_channels(tmp_path):
     k = np.arange(2 * audio.SR) / audio.SR
     left, right = np.sin(2 * np.pi * 440 * k), np.sin(2 * np.pi * 660 * k)

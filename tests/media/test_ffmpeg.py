@@ -1,4 +1,5 @@
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -51,6 +52,40 @@ def test_text_in_a_file_is_not_taken_for_its_header(tmp_path):
     titled = make("-i", plain, *options, "-c", "copy", tmp_path / "t.mp4")
     assert ffmpeg.probe(titled) == ffmpeg.probe(plain) == (False, True, 25, False, 4, 0)
     assert video_reader.look(titled)[1:] == video_reader.look(plain)[1:]
+
+
+LISTS = {
+    "m3u": "\n#EXTM3U\n#EXTINF:9,x\n{}\n",  # with a line before, so that only ffmpeg notices
+    "hls": "\n#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n",
+    "ffconcat": "\nffconcat version 1.0\nfile {}\n",
+    "mpd": '<MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period><AdaptationSet><Representation bandwidth="1">'
+    "<BaseURL>{}</BaseURL></Representation></AdaptationSet></Period></MPD>",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\na={}\n",
+}
+
+
+@pytest.mark.parametrize("name", LISTS)
+@pytest.mark.parametrize("ending", ["mp3", "m3u8", "mp4"])
+def test_no_file_makes_ffmpeg_open_an_address_or_another_file(tmp_path, name, ending):
+    other = song(tmp_path / "other.wav")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        for target in (f"http://127.0.0.1:{server.getsockname()[1]}/x.mp3", str(other), other.as_uri()):
+            path = tmp_path / f"list.{ending}"
+            path.write_text(LISTS[name].format(target))
+            for read in (audio.load, video_reader.look, ffmpeg.probe):
+                with pytest.raises(UserError, match="neither sound nor picture|a playlist"):
+                    read(path)
+        with pytest.raises(BlockingIOError):  # nobody has connected
+            server.accept()
+
+
+def test_text_is_no_picture_and_no_sound(tmp_path):
+    path = tmp_path / "song.mp3"
+    for text in ("Lyrics\nof a song\n" * 40, "-- SBaGen\nNOW pink/40\n", "1\n00:00:01,000 --> 99:59:59,000\nhello\n"):
+        path.write_text(text)
+        with pytest.raises(UserError, match="neither sound nor picture"):
+            audio.load(path)
 
 
 def test_without_any_it_is_said_what_helps(tmp_path, monkeypatch):

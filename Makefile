@@ -20,7 +20,7 @@ jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv lock newest demo video-demo all keypoints poses music films clusters train dances report gan results test torture lint bench clean
+.PHONY: help venv lock newest demo video-demo all keypoints poses music films clusters train dances report gan results test torture fuzz lint bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -111,6 +111,9 @@ bench: venv  ## speeds, measured in one run
 	$(PY) tests/bench_dance.py
 	$(PY) tests/bench_start.py
 	$(if $(wildcard $(DATA)/truth),$(PY) tests/bench_cleaning.py "$(DATA)")
+
+fuzz: venv  ## changed input of every kind, 2,000 for each reader: what is neither read nor refused (Linux, an hour)
+	$(PY) tests/fuzz.py
 
 clean:  ## remove the demo; .venv and your data stay
 	rm -rf $(DEMO)

@@ -114,16 +114,17 @@ def run_stage():
     return run
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory) -> Path:
-    """Return a toy data root on which every stage has run, quickly."""
-    path = tmp_path_factory.mktemp("toy") / "data root"
-    run_stages(path, jobs=1)
-    return path
+# A training so short that a test can wait for it; what it learns is not judged.
+QUICK = "--steps 20 --every 10 --width 32 --batch 16 --warmup 5 --no-video".split()
 
 
-def run_stages(path: Path, jobs: int) -> None:
-    """Make a toy data root and run music2pose's stages on it: nine clips of 8 s, 3 levels of 16 codes."""
+# The same of the GAN's two steps.
+QUICK_POSES = "--steps 40 --pretrain-steps 20 --every 20 --width 16 --layers 1 --batch 16".split()
+QUICK_PATHS = "--steps 8 --pretrain-steps 4 --every 4 --width 32 --channels 8 --beats 8 --batch 4".split()
+
+
+def make_trained(path: Path, jobs: int = 1) -> Path:
+    """Make a toy data root on which every stage has run, quickly: nine clips of 8 s, 3 levels of 16 codes."""
     import parse
     import train
     from learn2dance.data import data_root
@@ -136,29 +137,31 @@ def run_stages(path: Path, jobs: int) -> None:
     features.process(data_root.open_root(path), jobs)
     tokenize.tokenize(data_root.open_root(path), tokenize.Settings(levels=3, codes=16))
     train.main([str(path), "--quiet", *QUICK])
+    return path
 
 
-# A training so short that a test can wait for it; what it learns is not judged.
-QUICK = "--steps 20 --every 10 --width 32 --batch 16 --warmup 5 --no-video".split()
-
-
-# The same of the GAN's two steps.
-QUICK_POSES = "--steps 40 --pretrain-steps 20 --every 20 --width 16 --layers 1 --batch 16".split()
-QUICK_PATHS = "--steps 8 --pretrain-steps 4 --every 4 --width 32 --channels 8 --beats 8 --batch 4".split()
-
-
-@pytest.fixture(scope="session")
-def gan(trained, tmp_path_factory) -> Path:
-    """Return a sequence GAN, trained quickly on the toy root; its pose GAN lies beside it."""
+def make_gan(trained: Path, models: Path) -> Path:
+    """Train a sequence GAN, quickly, on a toy root; its pose GAN lies beside it."""
     import train_pose
     import train_seq
 
-    models = tmp_path_factory.mktemp("gan") / "models"
     poses, paths = models / "pose_gan.pt", models / "seq_gan.pt"
     train_pose.main([str(trained / "poses"), "--out", str(poses), "--quiet", *QUICK_POSES])
     quietly = ["--pose-gan", str(poses), "--out", str(paths), "--quiet", "--no-video"]
     train_seq.main([str(trained / "poses"), *quietly, *QUICK_PATHS])
     return paths
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory) -> Path:
+    """Return what `make_trained` makes."""
+    return make_trained(tmp_path_factory.mktemp("toy") / "data root")
+
+
+@pytest.fixture(scope="session")
+def gan(trained, tmp_path_factory) -> Path:
+    """Return what `make_gan` makes."""
+    return make_gan(trained, tmp_path_factory.mktemp("gan") / "models")
 
 
 @pytest.fixture

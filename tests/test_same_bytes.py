@@ -1,6 +1,6 @@
 """The same seed gives the same bytes, whatever the number of processes."""
 
-from conftest import QUICK_POSES, run_stages
+from conftest import QUICK_POSES, make_trained
 
 import eval as eval_stage
 import train_pose
@@ -14,7 +14,7 @@ def written(folder):
 
 def test_all_stages_with_one_process_and_with_two(root, gan, tmp_path):
     two = tmp_path / "two"
-    run_stages(two, jobs=2)
+    make_trained(two, jobs=2)
     for path in (root, two):
         eval_stage.main([str(path), "--split", "test", "--quiet", "--no-video"])
     assert written(two) == written(root)

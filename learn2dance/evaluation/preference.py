@@ -11,7 +11,6 @@ answers on music tell nothing.
 """
 
 import base64
-import binascii
 import csv
 import io
 from collections import defaultdict
@@ -81,7 +80,7 @@ def _checked(row: dict[str, str], where: str) -> dict[str, str]:
             raise UserError(f"{where}: {name} is {row[name]!r}, expected {' or '.join(map(repr, values))}")
     try:
         names = {side: base64.b64decode(row[side], validate=True).decode() for side in "ab"}
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, or not UTF-8
         raise UserError(f"{where}: the name of a dance is damaged (a, b); was the file edited?") from None
     return {name: row[name] for name in COLUMNS} | names
 

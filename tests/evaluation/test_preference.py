@@ -75,7 +75,15 @@ def test_files_that_are_not_answers(tmp_path):
         preference.read([save(tmp_path / "x.csv", line(answer="C"))])
     with pytest.raises(UserError, match=r"x.csv, line 3: another answer to the same question"):
         preference.read([save(tmp_path / "x.csv", line(answer="A"), line(answer="B"))])
-    with pytest.raises(UserError, match="name of a dance is damaged"):
-        preference.read([save(tmp_path / "x.csv", line().replace(coded("new"), "?"))])
+    for name in ("?", "ö", coded("new")[:-1], "/w=="):
+        with pytest.raises(UserError, match="name of a dance is damaged"):
+            preference.read([save(tmp_path / "x.csv", line().replace(coded("new"), name))])
+    with pytest.raises(UserError, match="x.csv, line 2: no b or mismatched or answer; was the file cut off"):
+        preference.read([save(tmp_path / "x.csv", line().rsplit(",", 3)[0])])
+    with pytest.raises(UserError, match="x.csv: no table .*field larger"):
+        preference.read([save(tmp_path / "x.csv", line(rater="x" * 200_000))])
+    (tmp_path / "x.csv").write_bytes(b"\xff\xfe")
+    with pytest.raises(UserError, match="x.csv: not UTF-8"):
+        preference.read([tmp_path / "x.csv"])
     with pytest.raises(UserError, match="no such file of answers"):
         preference.read([tmp_path / "none.csv"])

@@ -214,3 +214,13 @@ def test_what_file_managers_pack_is_not_read(tmp_path, ending):
     else:
         tar(path, files)
     assert read(path).frames == 3
+
+
+def test_damaged_lzma_is_damage(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("x_0_keypoints.json", GOOD * 100)
+    data = bytearray((tmp_path / "a.zip").read_bytes())
+    data[55:75] = b"\xff" * 20
+    (tmp_path / "a.zip").write_bytes(data)
+    with pytest.raises(UserError, match="a.zip: damaged or incomplete archive"):
+        clip_files.read(tmp_path / "a.zip")

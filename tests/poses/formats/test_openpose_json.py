@@ -145,6 +145,7 @@ def test_what_is_not_openposes_is_named_in_one_line(tmp_path, bad, says):
     ("names", "says"),
     [
         (["clip_keypoints.json"], "no frame number in the name"),
+        (["clip_²_keypoints.json"], "no frame number in the name"),
         (["a_0_keypoints.json", "b_0_keypoints.json"], "are the same frame"),
         (["a_0_keypoints.json", "a_999999999999_keypoints.json"], "are files missing"),
         ([], "no .json files"),
@@ -154,3 +155,11 @@ def test_what_is_not_openposes_is_named_in_one_line(tmp_path, bad, says):
 def test_file_names(tmp_path, names, says):
     with pytest.raises(UserError, match=says):
         read(folder(tmp_path / "clip", [(name, GOOD) for name in names]))
+
+
+def test_a_number_longer_than_python_converts(tmp_path):
+    """An archive may hold names that no file can have."""
+    name = "clip_" + "9" * 5000 + "_keypoints.json"
+    with pytest.raises(UserError, match="clip.zip/clip_999.*expected …_000000000123_keypoints.json") as fault:
+        openpose_json.read(tmp_path / "clip.zip", [(name, text())])
+    assert len(str(fault.value)) <= 300

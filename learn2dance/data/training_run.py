@@ -3,7 +3,6 @@
 import contextlib
 import json
 import logging
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -132,7 +131,7 @@ class TrainingRun:
         state["cuda_rng"] = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         state["rng"] = self.rng.bit_generator.state
         state |= {key: getattr(self, key) for key in STATE} | {"done": done}
-        checkpoint.save(self.last, f"{self.kind} training", **_with_shared_strings(state))
+        checkpoint.save(self.last, f"{self.kind} training", **state)
 
     @contextlib.contextmanager
     def _curves(self) -> Iterator[None]:
@@ -217,21 +216,6 @@ def _print_unless_disk_error(found: threading.ExceptHookArgs) -> None:
     """Print an exception that ended a thread, but for the ``OSError`` of TensorBoard's, which its caller gets too."""
     if not issubclass(found.exc_type, OSError):
         threading.__excepthook__(found)
-
-
-def _with_shared_strings(value: object) -> object:
-    """Copy nested containers so that equal strings in them are one object: the same state then gives the same bytes.
-
-    Pickle writes an object that occurs again as a reference to the first. Strings that were read from a file are other
-    objects than equal ones in the program.
-    """
-    if isinstance(value, str):
-        return sys.intern(value)
-    if isinstance(value, dict):
-        return {_with_shared_strings(key): _with_shared_strings(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(map(_with_shared_strings, value))
-    return value
 
 
 def _check_parts(path: Path, state: dict) -> None:

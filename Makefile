@@ -102,7 +102,7 @@ lint: venv  ## ruff, import-linter, shellcheck and oxlint
 	$(VENV)/bin/shellcheck extract_poses.sh .ci/run
 	$(VENV)/bin/oxlint --config $(PAGE)/.oxlintrc.json --deny-warnings $(PAGE)
 
-torture: venv  ## kill each stage at random moments, run it again, and compare (KILLS=20, about an hour)
+torture: venv  ## kill each stage at random moments, run it again, and compare (KILLS=20)
 	$(PY) tests/torture.py $(if $(KILLS),--kills $(KILLS))
 
 bench: venv  ## speeds, measured in one run

@@ -35,12 +35,12 @@ WRITERS = {"music2pose": "train.py", "pose_gan": "train_pose.py", "seq_gan": "tr
 def save(path: str | Path, kind: str, **parts) -> None:
     """Save tensors and plain Python values (no other objects) atomically; the same content gives the same bytes."""
     buffer = io.BytesIO()  # given a path, torch would write the temporary file's name into the file
-    torch.save(_with_shared_strings({"kind": kind, "schema": SCHEMA, **parts}), buffer)
+    torch.save({"kind": kind, "schema": SCHEMA, **parts}, buffer)
     with atomic(path) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 
-def _with_shared_strings(value: object) -> object:
+def with_shared_strings(value: object) -> object:
     """Copy nested containers so that equal strings in them are one object: the same state then gives the same bytes.
 
     Pickle writes an object that occurs again as a reference to the first. Strings that were read from a file are other
@@ -49,9 +49,9 @@ def _with_shared_strings(value: object) -> object:
     if isinstance(value, str):
         return sys.intern(value)
     if isinstance(value, dict):
-        return {_with_shared_strings(key): _with_shared_strings(item) for key, item in value.items()}
+        return {with_shared_strings(key): with_shared_strings(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(map(_with_shared_strings, value))
+        return type(value)(map(with_shared_strings, value))
     return value
 
 

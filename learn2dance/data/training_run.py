@@ -131,7 +131,7 @@ class TrainingRun:
         state["cuda_rng"] = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         state["rng"] = self.rng.bit_generator.state
         state |= {key: getattr(self, key) for key in STATE} | {"done": done}
-        checkpoint.save(self.last, f"{self.kind} training", **state)
+        checkpoint.save(self.last, f"{self.kind} training", **checkpoint.with_shared_strings(state))
 
     @contextlib.contextmanager
     def _curves(self) -> Iterator[None]:

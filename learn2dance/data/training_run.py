@@ -65,7 +65,8 @@ class TrainingRun:
             log.warning("%s", error)
             return None
         same = all(_is_plain(model.get(key)) and model[key] == state[key] for key in ("arguments", "parents"))
-        return state if same and model.get("step") == state["best_step"] else None
+        step = model.get("step")  # later than the state's if the run was killed after writing the model
+        return state if same and isinstance(step, int) and step >= state["best_step"] else None
 
     def is_up_to_date(self) -> bool:
         """Tell whether the model is complete: trained to the end with these hyperparameters on these data."""

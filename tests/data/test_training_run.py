@@ -66,6 +66,16 @@ def test_it_resumes_where_it_stopped_and_no_validation_is_lost(tmp_path):
     assert training_run.history(run.folder)["val/loss"].tolist() == [[1, 3], [2, 2], [3, 1], [4, 4]]
 
 
+def test_killed_after_writing_the_model_it_resumes_before(tmp_path):
+    """The state is of step 1, and the model of step 2."""
+    run, _ = train(tmp_path / "m.pt", [3.0, 2.0, 1.0], stop=1)
+    state = run.last.read_bytes()
+    train(tmp_path / "m.pt", [3.0, 2.0, 1.0], resume=True, stop=2)
+    run.last.write_bytes(state)
+    run, taken = train(tmp_path / "m.pt", [3.0, 2.0, 1.0], resume=True)
+    assert taken == [1, 2] and weight(run.out) == 2
+
+
 def test_a_new_run_replaces_the_curves_and_pictures_of_the_one_before(tmp_path):
     run, _ = train(tmp_path / "m.pt", [3.0, 2.0, 1.0])
     kept = [run.folder / "notes.txt", run.folder / "step_final.png"]

@@ -112,7 +112,7 @@ bench: venv  ## speeds, measured in one run
 	$(PY) tests/bench_start.py
 	$(if $(wildcard $(DATA)/truth),$(PY) tests/bench_cleaning.py "$(DATA)")
 
-fuzz: venv  ## changed input of every kind, 2,000 for each reader: what is neither read nor refused (Linux, an hour)
+fuzz: venv  ## changed input of every kind, 2,000 for each reader: what is neither read nor refused (Linux)
 	$(PY) tests/fuzz.py
 
 clean:  ## remove the demo; .venv and your data stay

@@ -13,7 +13,7 @@ Example: python train.py data/ballroom --steps 3000
 import math
 from functools import partial
 
-from learn2dance import cli
+from learn2dance import cli, distributed
 from learn2dance.cli import log
 
 
@@ -21,6 +21,12 @@ def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     cli.setup(args.quiet, args.threads)
+    with distributed.start(args) as processes:
+        train_model(args, processes)
+
+
+def train_model(args, processes: distributed.Processes) -> None:
+    """Train, as one of the processes that do."""
     import numpy as np
     import torch
 
@@ -29,30 +35,31 @@ def main(argv: list[str] | None = None) -> None:
     from learn2dance.music2pose import dataset, training
     from learn2dance.music2pose.model import load_model, save_model
 
-    device = cli.device(args.device)
     root = data_root.open_root(args.data)
     out = args.out or root.path / "models" / "music2pose.pt"
     data = training.read_data(root, args.style)
-    run = TrainingRun("music2pose", out, args, data.parents)
+    run = TrainingRun("music2pose", out, args, data.parents, processes)
     if run.is_up_to_date():
         sample(args, run, root, data)
         return
 
     torch.manual_seed(args.seed)
     model = training.new_model(data, args.width, args.dropout)
-    network = model.network.to(device)
+    network = model.network.to(processes.device)
     train = training.examples(data.train, model, data.mirror)
     val = training.examples(data.val, model)
     optimiser = training.optimiser(network, args.lr, args.weight_decay)
     run.begin(network, optimiser)
     log.info("%.2f million parameters, %d songs (%d windows) for training, %d for validation (%d windows), on %s",
              sum(p.numel() for p in network.parameters()) / 1e6, len(data.train), len(data.units.bar), len(data.val),
-             len(val[0]), device)  # fmt: skip
+             len(val[0]), processes)  # fmt: skip
 
     for step in run.steps():
         batch = dataset.batch(train, args.batch, run.rng)
         rate = args.lr * schedule(step, args.warmup, args.steps)
-        losses, norm = training.step(network, optimiser, [part.to(device) for part in batch], rate)  # losses (L,)
+        processes.seed_dropout(args.seed, step)
+        batch = [part.to(processes.device) for part in batch]
+        losses, norm = training.step(network, optimiser, batch, rate, processes)  # losses (L,)
         if not torch.isfinite(norm):
             run.diverged("the gradient is not finite")
         if run.is_validation_step():
@@ -63,7 +70,9 @@ def main(argv: list[str] | None = None) -> None:
             if run.waited >= args.patience:
                 break
     run.finish("validation cross-entropy (nats per whole-body token)")
-    network = load_model(run.out, device).network
+    if not processes.is_main:
+        return
+    network = load_model(run.out, processes.device).network
     log.info("from token frequencies alone: %.3f", training.unigram_loss(train, val, model.config.codes).mean())
     mismatched = training.mismatch_bars(val, np.random.default_rng(args.seed))
     log.info("with other positions in the bar: %.3f", training.validation_loss(network, mismatched).mean())
@@ -77,7 +86,7 @@ def sample(args, run, root, data) -> None:
     from learn2dance.music2pose.model import load_model
 
     video = run.folder / f"step_{run.best_step:06d}.mp4"
-    if not args.no_video and not video.exists():
+    if run.processes.is_main and not args.no_video and not video.exists():
         training.render_sample(root, load_model(run.out), min(data.val), args.seed, video)
         log.info("%s: a real dance of the val split beside a generated one", video)
 
@@ -91,7 +100,7 @@ def schedule(step: int, warmup: int, steps: int) -> float:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = cli.parser(__doc__, "resume", "seed", "device", "threads", "quiet")
+    parser = cli.parser(__doc__, "resume", "accumulate", "seed", "device", "threads", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root")
     parser.add_argument("--out", metavar="FILE", help="output (DATA/models/music2pose.pt)")
     parser.add_argument("--style", help="train on this style only (default: on all, with the style label as input)")

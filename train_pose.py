@@ -12,7 +12,7 @@ Example: python train_pose.py data/ballroom/poses
 
 from functools import partial
 
-from learn2dance import cli
+from learn2dance import cli, distributed
 from learn2dance.cli import log
 from learn2dance.gan import options
 
@@ -21,6 +21,12 @@ def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     cli.setup(args.quiet, args.threads)
+    with distributed.start(args) as processes:
+        train_model(args, processes)
+
+
+def train_model(args, processes: distributed.Processes) -> None:
+    """Train, as one of the processes that do."""
     import numpy as np
     import torch
 
@@ -28,9 +34,8 @@ def main(argv: list[str] | None = None) -> None:
     from learn2dance.gan import adversarial, pose_folder, pose_space, pose_training
     from learn2dance.gan.pose_networks import PoseConfig, PoseCritic, PoseGenerator
 
-    device = cli.device(args.device)
     folder = pose_folder.open_folder(args.datadir)
-    run = TrainingRun("pose_gan", args.out or folder.models / "pose_gan.pt", args, folder.parents())
+    run = TrainingRun("pose_gan", args.out or folder.models / "pose_gan.pt", args, folder.parents(), processes)
     if run.is_up_to_date():
         return
 
@@ -38,29 +43,30 @@ def main(argv: list[str] | None = None) -> None:
     train = pose_folder.Resampled(partial(pose_folder.pool, folder, folder.train), args.seed, args.resample_every)
     val, _ = pose_folder.pool(folder, folder.val, np.random.default_rng([args.seed, 1]))
     mirrored = folder.mirrored(args.no_mirror)
-    space = pose_space.fit(train.data[0], bool(mirrored)).to(device)
+    space = pose_space.fit(train.data[0], bool(mirrored)).to(processes.device)
     config = PoseConfig(folder.joints, folder.names(), space.latent, args.width, args.layers)
-    gan = adversarial.DenoisingGan(PoseGenerator(config), PoseCritic(config), args.decay).to(device)
-    training = adversarial.Training(gan, args)
+    gan = adversarial.DenoisingGan(PoseGenerator(config), PoseCritic(config), args.decay).to(processes.device)
+    training = adversarial.Training(gan, args, processes)
     run.begin(gan, training.optimisers)
     real, style, floor = pose_training.validation_poses(train.data[0], *val, args.seed)
     log.info("%d poses of %d joints for training%s, %d for validation, on %s", len(train.data[0]), folder.joints,
-             "" if train.everything else " at a time", len(val[0]), device)  # fmt: skip
+             "" if train.everything else " at a time", len(val[0]), processes)  # fmt: skip
     log.info("codes have %d values, and reproduce the joints of validation poses within %.2g", space.latent,
              pose_space.error(space, real))  # fmt: skip
     log.info("training poses: FID %.2f", floor)
 
     for step in run.steps():
         train.advance(step)
-        draw = partial(pose_training.draw, space, *train.data, args.batch, mirrored, run.rng, device)
+        draw = partial(pose_training.draw, space, *train.data, args.batch, mirrored, run.rng, processes.device)
         losses = training.step(step, draw)
         if problem := adversarial.divergence(losses):
             run.diverged(problem)
         if run.is_validation_step():
             fake = pose_training.generate_poses(space, gan.average.module, style, args.seed)
             scores = pose_training.score_poses(fake, real)
-            figure = pose_training.plot_comparison(real[:12], fake[:12], run.folder / f"step_{run.step:06d}.png")
-            run.add_figure("poses", figure)
+            if processes.is_main:
+                figure = pose_training.plot_comparison(real[:12], fake[:12], run.folder / f"step_{run.step:06d}.png")
+                run.add_figure("poses", figure)
             save = partial(pose_training.save_poses, space=space, generator=gan.average.module)
             run.validated(scores["FID"], save, scores, losses)
     run.finish("FID")
@@ -69,7 +75,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = cli.parser(__doc__, "datadir", "resume", "seed", "device", "threads", "quiet")
+    parser = cli.parser(__doc__, "datadir", "resume", "accumulate", "seed", "device", "threads", "quiet")
     parser.set_defaults(threads=0)  # two threads are 1.5 times as fast as one, if both cores are idle
     parser.add_argument("--out", metavar="FILE", help="output file (models/pose_gan.pt beside DATADIR)")
     number = cli.positive(int)

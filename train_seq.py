@@ -16,7 +16,7 @@ Example: python train_seq.py data/ballroom/poses
 from functools import partial
 from pathlib import Path
 
-from learn2dance import cli
+from learn2dance import cli, distributed
 from learn2dance.cli import log
 from learn2dance.gan import options
 
@@ -25,6 +25,12 @@ def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
     args = arguments(argv)
     cli.setup(args.quiet, args.threads)
+    with distributed.start(args) as processes:
+        train_model(args, processes)
+
+
+def train_model(args, processes: distributed.Processes) -> None:
+    """Train, as one of the processes that do."""
     import numpy as np
     import torch
 
@@ -33,12 +39,11 @@ def main(argv: list[str] | None = None) -> None:
     from learn2dance.gan.sequence_networks import NOISE, SequenceConfig, SequenceCritic, SequenceGenerator
     from learn2dance.music.features import FPS
 
-    device = cli.device(args.device)
     folder = pose_folder.open_folder(args.datadir)
     pose_gan = Path(args.pose_gan or folder.models / "pose_gan.pt")
-    space, poses = sequence_training.load_pose_gan(pose_gan, folder, device)
+    space, poses = sequence_training.load_pose_gan(pose_gan, folder, processes.device)
     reader = dataset.DanceReader(folder)
-    run = TrainingRun("seq_gan", args.out or folder.models / "seq_gan.pt", args, reader.parents(pose_gan))
+    run = TrainingRun("seq_gan", args.out or folder.models / "seq_gan.pt", args, reader.parents(pose_gan), processes)
     if run.is_up_to_date():
         return
 
@@ -51,12 +56,12 @@ def main(argv: list[str] | None = None) -> None:
         log.warning("%d dances have less than %g beats with all joints, and are left out", left, args.beats / 2)
     config = SequenceConfig(reader.music, args.beats, args.width, args.channels)
     networks = SequenceGenerator(config, poses.config), SequenceCritic(config, poses.config)
-    gan = adversarial.DenoisingGan(*networks, args.decay, NOISE).to(device)
-    training = adversarial.Training(gan, args)
+    gan = adversarial.DenoisingGan(*networks, args.decay, NOISE).to(processes.device)
+    training = adversarial.Training(gan, args, processes)
     run.begin(gan, training.optimisers)
     model = sequence_training.ModelBuilder(space, poses, reader.profiles, train.data)
     log.info("%d dances for training%s, %d for validation, with%s music, on %s", len(train.data),
-             "" if train.everything else " at a time", len(val), "" if reader.music else "out", device)  # fmt: skip
+             "" if train.everything else " at a time", len(val), "" if reader.music else "out", processes)  # fmt: skip
     known = sum(bool(np.isfinite(dance.path).any()) for dance in train.data)
     log.info("the path over the floor is known in %d of %d training dances", known, len(train.data))
     log.info("training dances: %s", sequence_training.score_training_dances(train.data, val))
@@ -64,7 +69,7 @@ def main(argv: list[str] | None = None) -> None:
     for step in run.steps():
         if train.advance(step):
             batches = sampler.SequenceSampler(train.data, args.beats, mirrored)
-        losses = training.step(step, partial(batches.draw, args.batch, space, run.rng, device))
+        losses = training.step(step, partial(batches.draw, args.batch, space, run.rng, processes.device))
         if problem := adversarial.divergence(losses):
             run.diverged(problem)
         if run.is_validation_step():
@@ -73,9 +78,10 @@ def main(argv: list[str] | None = None) -> None:
             scores = sequence_training.score_dances([(dance, FPS) for dance in fake], val)
             scores |= sequence_training.bar_locking(val, fake)
             shown = sequence_training.first_seconds(val[0], fake[0])
-            figure = sequence_training.plot_comparison(*shown, run.folder / f"step_{run.step:06d}.png")
-            run.add_figure("dances", figure)
-            if not args.no_video:
+            if processes.is_main:
+                figure = sequence_training.plot_comparison(*shown, run.folder / f"step_{run.step:06d}.png")
+                run.add_figure("dances", figure)
+            if processes.is_main and not args.no_video:
                 sequence_training.render_comparison(*shown, run.folder / f"step_{run.step:06d}.mp4")
             run.validated(scores["FID"], partial(generate.save, gan=trained), scores, losses)
     run.finish("FID")
@@ -84,7 +90,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = cli.parser(__doc__, "datadir", "resume", "seed", "device", "threads", "quiet")
+    parser = cli.parser(__doc__, "datadir", "resume", "accumulate", "seed", "device", "threads", "quiet")
     parser.set_defaults(threads=0)
     parser.add_argument("--pose-gan", metavar="FILE", help="from train_pose.py (models/pose_gan.pt beside DATADIR)")
     parser.add_argument("--out", metavar="FILE", help="output file (models/seq_gan.pt beside DATADIR)")

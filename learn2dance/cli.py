@@ -88,6 +88,8 @@ SHARED = {  # flags that mean the same in every stage
     "device": {"default": "auto", "help": "cpu, cuda, mps, or auto: the fastest there is (auto)"},
     "threads": {"type": whole_number, "default": 1, "metavar": "N"}
     | {"help": "to compute with; 0: one for each core that is idle (%(default)s)"},
+    "accumulate": {"type": positive(int), "default": 1, "metavar": "N"}
+    | {"help": "compute each batch in N parts, which needs less memory (%(default)s)"},
     "seed": {"type": whole_number, "default": 0, "help": "same seed, same bytes on CPU (%(default)s)"},
     "no_video": {"action": "store_true", "help": "write the .npz alone, no animation"},
     "resume": {"action": "store_true", "help": "continue an interrupted run of the same command"},
@@ -99,7 +101,8 @@ class _OneLineParser(argparse.ArgumentParser):
     """An argument parser that reports a usage error in one line, like every other user error."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; --help tells more\n")
+        others = os.environ.get("LOCAL_RANK", "0") != "0"  # all processes of a training get the same arguments
+        self.exit(2, None if others else f"error: {message}; --help tells more\n")
 
 
 def parser(doc: str, *shared: str) -> argparse.ArgumentParser:

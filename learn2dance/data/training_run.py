@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from learn2dance import cli
+from learn2dance import cli, distributed
 from learn2dance.cli import log
 from learn2dance.data import checkpoint
 from learn2dance.data.clip_names import fits_tables
 from learn2dance.errors import UserError
 
-# Arguments of the trainers that do not affect the model.
-OUTSIDE = {"data", "datadir", "out", "pose_gan", "resume", "device", "threads", "no_video", "quiet"}
+# Arguments of the trainers that do not affect the model, but for rounding.
+OUTSIDE = {"data", "datadir", "out", "pose_gan", "resume", "device", "threads", "accumulate", "no_video", "quiet"}
 VERSION = 2  # raised when a trainer would write other models from the same data: older ones are then trained again
 STATE = ("step", "best", "best_step", "waited")
 # What the saved state has, of which types.
@@ -35,11 +35,11 @@ class TrainingRun:
     Files: ``out``, the best model; ``last``, the state of training; ``folder``, for TensorBoard. ``hyperparameters``
     and ``parents`` are the arguments and data that the model depends on. ``rng`` draws the training batches. ``step``
     counts the steps taken; ``best`` is the lowest validation loss, ``best_step`` its step, and ``waited`` the number of
-    validations since.
+    validations since. Of several ``processes``, only the main one writes.
     """
 
-    def __init__(self, kind: str, out: str | Path, args, parents: dict):
-        self.kind, self.out, self.args = kind, Path(out), args
+    def __init__(self, kind: str, out: str | Path, args, parents: dict, processes=distributed.SINGLE):
+        self.kind, self.out, self.args, self.processes = kind, Path(out), args, processes
         if self.out.is_dir():
             raise UserError(f"--out {out}: found a folder, expected the name of a file, e.g. model.pt")
         if self.out.suffix != ".pt":
@@ -69,7 +69,12 @@ class TrainingRun:
         return state if same and isinstance(step, int) and step >= state["best_step"] else None
 
     def is_up_to_date(self) -> bool:
-        """Tell whether the model is complete: trained to the end with these hyperparameters on these data."""
+        """Tell whether the model is complete: trained to the end with these hyperparameters on these data.
+
+        Raises a UserError if the processes found different data or states.
+        """
+        found = [self.hyperparameters, self.parents, self.saved and self.saved["step"]]
+        self.processes.require_same("arguments, data or saved state", found)
         wanted = {"arguments": self.hyperparameters, "parents": self.parents, "done": True}
         if done := self.saved is not None and all(self.saved[key] == value for key, value in wanted.items()):
             self.best_step = self.saved["best_step"]
@@ -86,6 +91,8 @@ class TrainingRun:
         self.network, self.optimiser = network, optimiser
         if self.args.resume and self.last.exists():
             self._resume()
+        if not self.processes.is_main:
+            return
         if not self.step:  # what an earlier run left there would be taken for this one's
             for file in [*self.folder.glob("step_[0-9]*"), *self.folder.glob("events.out.tfevents.*")]:
                 file.unlink()
@@ -126,6 +133,8 @@ class TrainingRun:
             self.optimiser.load_state_dict(optimiser)
 
     def _save_state(self, done: bool = False) -> None:
+        if not self.processes.is_main:
+            return
         state = {"arguments": self.hyperparameters, "parents": self.parents}
         state |= {"network": self.network.state_dict(), "optimiser": self.optimiser.state_dict()}
         state["torch_rng"] = torch.get_rng_state()
@@ -166,15 +175,18 @@ class TrainingRun:
         """
         scores = {f"val {name}": value for name, value in val.items()}
         scores |= {f"train {name}": value for name, value in train.items()}
-        with self._curves():
-            for name, value in scores.items():
-                self.board.add_scalar(name.replace(" ", "/", 1), value, self.step)
-            self.board.flush()  # before the state is saved: a resumed run does not compute these again
+        loss = self.processes.from_main(loss)  # so that all stop at the same step, however they round
+        if self.processes.is_main:
+            with self._curves():
+                for name, value in scores.items():
+                    self.board.add_scalar(name.replace(" ", "/", 1), value, self.step)
+                self.board.flush()  # before the state is saved: a resumed run does not compute these again
         if np.isnan(loss) and self.step == min(self.args.every, self.args.steps):
             log.warning("too little data for validation: there is no score, and the last model is kept")
         if better := loss < self.best or not np.isfinite(self.best):
             self.best, self.best_step, self.waited = loss, self.step, 0
-            save(self.out, step=self.step, loss=loss, arguments=self.hyperparameters, parents=self.parents)
+            if self.processes.is_main:
+                save(self.out, step=self.step, loss=loss, arguments=self.hyperparameters, parents=self.parents)
         else:
             self.waited += 1
         self._save_state()
@@ -196,8 +208,9 @@ class TrainingRun:
 
     def finish(self, measure: str) -> None:
         """Mark the run as complete, and log the best loss by the name of its measure."""
-        with self._curves():
-            self.board.close()
+        if self.processes.is_main:
+            with self._curves():
+                self.board.close()
         self._save_state(done=True)
         log.info("%s: %s %.3f at step %d of %d", self.out, measure, self.best, self.best_step, self.step)
 

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel
 
-from learn2dance import threads
+from learn2dance import distributed, threads
 from learn2dance.cli import log
 from learn2dance.data import checkpoint
+from learn2dance.distributed import Processes
 from learn2dance.gan import denoising
 from learn2dance.gan.pose_networks import draw_noise
 
@@ -47,6 +48,11 @@ class Batch(NamedTuple):
     def completed(self, predicted: Tensor) -> Tensor:
         """Return the codes with the known ones replaced by predicted ones."""
         return torch.where(self.known[..., None] > 0, predicted, self.codes)
+
+    def part(self, chosen: slice) -> "Batch":
+        """Return some of the examples."""
+        parts = (part[chosen] for part in self[:3])
+        return Batch(*parts, tuple(part[chosen] for part in self.condition))
 
 
 class DenoisingGan(nn.Module):
@@ -116,27 +122,55 @@ def learning_rate(step: int, steps: int, pretraining: int, highest: float) -> fl
     return highest * ADVERSARIAL_RATE * min(1, 2 * (steps - step) / max(steps - pretraining, 1))
 
 
-def critic_step(gan: DenoisingGan, optimiser, batch: Batch, penalty: float, rng: torch.Generator) -> tuple:
-    """Take one step of the critic; return the mean gap between real and generated scores, and the gradient norm²."""
+def critic_step(
+    gan: DenoisingGan,
+    optimiser,
+    batch: Batch,
+    penalty: float,
+    rng: torch.Generator,
+    processes: Processes = distributed.SINGLE,
+) -> Tensor:
+    """Take one step of the critic; return the mean gap of real and generated scores, and the gradient norm² (2,)."""
     time = torch.rand(len(batch.codes), generator=rng)
     noise, time = gan.noise * draw_noise(batch.codes.shape, rng, batch.codes.device), time.to(batch.codes.device)
+    optimiser.zero_grad()
+    measured = torch.zeros(2, device=batch.codes.device)
+    for part, share in processes.parts(len(batch.codes)):
+        with processes.autocast():
+            gap, norm = critic_scores(gan, batch.part(part), noise[part], time[part])
+            loss = functional.softplus(-gap).mean() + penalty / 2 * norm
+        (share * loss).backward()
+        measured += share * torch.stack([gap.mean(), norm]).detach()
+    measured = processes.sum_gradients(gan.critic.parameters(), measured)
+    optimiser.step()
+    return measured
+
+
+def critic_scores(gan: DenoisingGan, batch: Batch, noise: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+    """Return by how much each real code's score is above that of the one generated from it, and the gradient norm².
+
+    The norm² is the mean over the batch of that of the scores' gradients, added up for real and generated codes.
+    """
     with torch.no_grad():
         fake = batch.completed(gan.generator(batch.with_noise(noise, time), time, *batch.condition))
     both, scores, norms = [batch.codes.detach().clone(), fake], [], []
     for codes in both:
         codes.requires_grad_()
-        score = gan.critic(codes, time, *batch.condition)
+        score = gan.critic(codes, time, *batch.condition).float()
         (slope,) = torch.autograd.grad(score.sum(), codes, create_graph=True)
         scores.append(score)
         norms.append((slope**2).flatten(1).sum(1).mean())
-    loss = functional.softplus(scores[1] - scores[0]).mean() + penalty / 2 * sum(norms)
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
-    return (scores[0] - scores[1]).mean().detach(), sum(norms).detach()
+    return scores[0] - scores[1], sum(norms)
 
 
-def generator_step(gan: DenoisingGan, optimiser, batch: Batch, weight: float, rng: torch.Generator) -> Tensor:
+def generator_step(
+    gan: DenoisingGan,
+    optimiser,
+    batch: Batch,
+    weight: float,
+    rng: torch.Generator,
+    processes: Processes = distributed.SINGLE,
+) -> Tensor:
     """Take one step of the generator and update its average; return the denoising loss.
 
     ``weight`` is that of the critic's loss, 0 in pretraining.
@@ -144,29 +178,39 @@ def generator_step(gan: DenoisingGan, optimiser, batch: Batch, weight: float, rn
     count, device = len(batch.codes), batch.codes.device
     time = torch.rand(count, generator=rng) if weight else denoising.draw_times(count, rng)
     noise, time = gan.noise * draw_noise(batch.codes.shape, rng, device), time.to(device)
-    predicted = gan.generator(batch.with_noise(noise, time), time, *batch.condition)
-    error = denoising.loss(predicted, batch.codes, batch.known, time) / gan.noise**2
-    loss = error
-    if weight:
-        gan.critic.requires_grad_(False)
-        with torch.no_grad():
-            real = gan.critic(batch.codes, time, *batch.condition)
-        fake = gan.critic(batch.completed(predicted), time, *batch.condition)
-        loss = loss + weight * functional.softplus(real - fake).mean()
-        gan.critic.requires_grad_(True)
     optimiser.zero_grad()
-    loss.backward()
+    error = torch.zeros(1, device=device)
+    for part, share in processes.parts(count):
+        with processes.autocast():
+            part_error, loss = generator_loss(gan, batch.part(part), noise[part], time[part], weight)
+        (share * loss).backward()
+        error += share * part_error.detach()
+    error = processes.sum_gradients(gan.generator.parameters(), error)
     nn.utils.clip_grad_norm_(gan.generator.parameters(), MAX_GRADIENT_NORM)
     optimiser.step()
     gan.average.update_parameters(gan.generator)
-    return error.detach()
+    return error[0]
+
+
+def generator_loss(gan: DenoisingGan, batch: Batch, noise: Tensor, time: Tensor, weight: float) -> tuple:
+    """Return the denoising loss, and its sum with the critic's loss by this ``weight``."""
+    predicted = gan.generator(batch.with_noise(noise, time), time, *batch.condition).float()
+    error = denoising.loss(predicted, batch.codes, batch.known, time) / gan.noise**2
+    if not weight:
+        return error, error
+    gan.critic.requires_grad_(False)
+    with torch.no_grad():
+        real = gan.critic(batch.codes, time, *batch.condition).float()
+    fake = gan.critic(batch.completed(predicted), time, *batch.condition).float()
+    gan.critic.requires_grad_(True)
+    return error, error + weight * functional.softplus(real - fake).mean()
 
 
 class Training:
     """Trains a GAN by the options of `options.add_training`."""
 
-    def __init__(self, gan: DenoisingGan, args):
-        self.gan, self.args, self.optimisers = gan, args, Optimisers(gan)
+    def __init__(self, gan: DenoisingGan, args, processes: Processes = distributed.SINGLE):
+        self.gan, self.args, self.optimisers, self.processes = gan, args, Optimisers(gan), processes
         self.gap = self.norm = torch.zeros(())
         if args.steps <= args.pretrain_steps:
             log.warning("--pretrain-steps %d of --steps %d: the critic takes no part", args.pretrain_steps, args.steps)
@@ -180,8 +224,9 @@ class Training:
         optimisers.begin_step(learning_rate(step, args.steps, args.pretrain_steps, args.lr), bool(weight))
         rng, batch = torch.Generator().manual_seed(args.seed * 2**32 + step), draw()  # for noise and times
         if weight:
-            self.gap, self.norm = critic_step(self.gan, optimisers.critic, batch, args.penalty, rng)
-        error = generator_step(self.gan, optimisers.generator, batch, weight, rng)
+            measured = critic_step(self.gan, optimisers.critic, batch, args.penalty, rng, self.processes)
+            self.gap, self.norm = measured
+        error = generator_step(self.gan, optimisers.generator, batch, weight, rng, self.processes)
         return {"denoising loss": error, "critic score gap": self.gap, "gradient norm²": self.norm}
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from learn2dance import distributed
 from learn2dance.data import data_root, npz
 from learn2dance.data.data_root import DataRoot
 from learn2dance.errors import UserError
@@ -87,20 +88,31 @@ def examples(clips: dict[str, dict], model: Music2Pose, mirror: bool = False) ->
     return dataset.examples(list(clips.values()), *parts, mirror)
 
 
-def step(predictor: TokenPredictor, optimiser: torch.optim.Optimizer, batch: list[Tensor], rate: float) -> tuple:
-    """Take one gradient step with learning rate ``rate``.
+def step(
+    predictor: TokenPredictor,
+    optimiser: torch.optim.Optimizer,
+    batch: list[Tensor],
+    rate: float,
+    processes: distributed.Processes = distributed.SINGLE,
+) -> tuple:
+    """Take one gradient step with learning rate ``rate``; each process computes its part of the batch.
 
     Return the losses (L,) before the step, from `network.loss`, and the gradient norm before clipping to 1.
     """
     for group in optimiser.param_groups:
         group["lr"] = rate
     predictor.train()
-    losses = network.loss(predictor, *batch)
     optimiser.zero_grad()
-    losses.mean().backward()
+    total = torch.zeros(predictor.config.levels, device=batch[0].device)
+    for part, share in processes.parts(len(batch[0])):
+        with processes.autocast():
+            losses = network.loss(predictor, *(column[part] for column in batch))
+        (share * losses.mean()).backward()
+        total += share * losses.detach()
+    total = processes.sum_gradients(predictor.parameters(), total)
     norm = nn.utils.clip_grad_norm_(predictor.parameters(), 1.0)
     optimiser.step()
-    return losses.detach(), norm
+    return total, norm
 
 
 def optimiser(predictor: nn.Module, rate: float, weight_decay: float) -> torch.optim.Optimizer:

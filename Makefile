@@ -115,5 +115,8 @@ bench: venv  ## speeds, measured in one run
 fuzz: venv  ## changed input of every kind, 2,000 for each reader: what is neither read nor refused (Linux)
 	$(PY) tests/fuzz.py
 
+scale: venv  ## peak memory and time of the stages on 1, 3 and 10 hours of poses, made from DATA's (about an hour)
+	$(PY) tests/bench_scale.py $(if $(wildcard $(DATA)/music),"$(DATA)")
+
 clean:  ## remove the demo; .venv and your data stay
 	rm -rf $(DEMO)

@@ -19,7 +19,10 @@ from learn2dance.motion.kinematics import limit_speed
 from learn2dance.motion.skeleton import LIMBS
 from learn2dance.motion.windows import CHANNELS, POSE, dct_coefficients, from_dct, overlap_add
 
-IN_MEMORY = 1 << 30  # bytes of DCT coefficients that k-means is fitted on; of more, every n-th window is used
+# Bytes of DCT coefficients that k-means is fitted on, which needs three times as much memory; of more, as many are
+# drawn at random. These are 85,000 windows, 330 for each of 256 centroids. Faiss by default uses at most 256 for each
+# (Douze et al., "The Faiss library", arXiv 2401.08281).
+IN_MEMORY = 1 << 28
 PARTS = [[c for joint in limb for c in (2 * joint, 2 * joint + 1)] for limb in LIMBS] + [[*range(POSE, CHANNELS)]]
 FEWEST = 4  # training windows per centroid: with fewer, centroids become copies of single windows
 
@@ -96,7 +99,8 @@ def fit(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit residual k-means (`sklearn.cluster.KMeans`, initialised by k-means++ with ``seed``).
 
-    ``read`` yields the same windows (W, F) of ``frames`` frames at every call, piece by piece (one clip at a time).
+    ``read`` yields the same windows (W, F) of ``frames`` frames at every call, piece by piece (one clip at a time). Of
+    more than `IN_MEMORY`, as many are drawn at random.
     There are L levels, ``whole`` of them for the whole body, with K = ``codes`` centroids each. With fewer than
     `FEWEST` windows per centroid, K is the highest power of two for which there are enough, and a warning says so.
     Returns the centroids, float32 (L, K, D), and the mean, float32 (D,). Raises a UserError if K would be 1.
@@ -104,24 +108,29 @@ def fit(
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    count, size = 0, 0
+    lengths, size = [], 0
     for piece in read():
-        count, size = count + len(piece), piece.shape[1] // 2 * 4
+        lengths.append(len(piece))
+        size = piece.shape[1] // 2 * 4
+    count = sum(lengths)
     if count < 2 * FEWEST:
         raise UserError(f"found {count} windows, expected at least {2 * FEWEST}; add dances")
     if count < FEWEST * codes:
         fewer = 2 ** int(np.log2(count // FEWEST))
         cli.log.warning("found %d windows, too few for %d codes: %d are used", count, codes, fewer)
         codes = fewer
-    every = -(-count * size // IN_MEMORY)  # only every n-th window is used
-    residual = np.concatenate([dct_coefficients(piece[::every], frames) for piece in read()])
+    drawn = np.zeros(count, bool)  # not every n-th: of windows 4 or 12 beats apart, all may begin on a downbeat
+    drawn[np.random.default_rng(seed).permutation(count)[: IN_MEMORY // size]] = True
+    pieces = zip(read(), np.split(drawn, np.cumsum(lengths)[:-1]), strict=True)
+    residual = np.concatenate([dct_coefficients(piece[part], frames) for piece, part in pieces])
     mean = residual.mean(0, dtype=np.float64).astype(np.float32)
     residual -= mean
     centroids = np.zeros((levels, codes, len(mean)), np.float32)
     for column, level, part in cli.progress(parts(levels, whole, len(mean)), "k-means"):
         with warnings.catch_warnings():  # of dances that repeat exactly, a level may need fewer centroids
             warnings.simplefilter("ignore", ConvergenceWarning)
-            kmeans = KMeans(codes, n_init=1, max_iter=50, random_state=seed + column).fit(residual[:, part])
+            kmeans = KMeans(codes, n_init=1, max_iter=50, random_state=seed + column, copy_x=False)
+            kmeans.fit(residual.take(part, axis=1))  # a copy, in the order of k-means, so that it makes no other
         centroids[level][:, part] = kmeans.cluster_centers_
         residual[:, part] -= kmeans.cluster_centers_[kmeans.labels_]
     return centroids, mean

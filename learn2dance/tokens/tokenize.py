@@ -196,9 +196,11 @@ def _encode(
 
 def token_counts(root: DataRoot, clips: list[str], codebook: Codebook) -> np.ndarray:
     """Count how often each token occurs in the valid windows of these clips: int64 (C, K)."""
-    saved = [load_tokens(root.file("tokens", clip), codebook) for clip in clips]
-    tokens = np.concatenate([clip["tokens"][clip["known"]] for clip in saved])
-    return np.stack([np.bincount(column, minlength=codebook.centroids.shape[1]) for column in tokens.T])
+    counts = np.zeros((codebook.columns, codebook.centroids.shape[1]), np.int64)
+    for clip in clips:
+        saved = load_tokens(root.file("tokens", clip), codebook)
+        np.add.at(counts, (np.arange(len(counts)), saved["tokens"][saved["known"]]), 1)
+    return counts
 
 
 def perplexity(counts: np.ndarray) -> np.ndarray:

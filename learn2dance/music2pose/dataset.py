@@ -16,7 +16,9 @@ STYLE_DROPOUT = 0.15  # fraction of style labels that are replaced by "unknown" 
 
 
 def load(root: DataRoot, clip: str, clusters: str, book: Codebook) -> dict:
-    """Load a clip's tokens, with its ``style`` and what `styles.describe` returns of its music.
+    """Load what is trained on of a clip: its tokens, its ``style`` and what `styles.describe` returns of its music.
+
+    Of the ``tokens`` file it keeps ``tokens`` and ``mirrored``, as int32, ``known`` and ``bar``: 300 bytes a window.
 
     Raises a UserError if the tokens were computed from other music or poses than the present files, or with another
     codebook than ``book``, whose file clusters.npz has the digest ``clusters``.
@@ -28,7 +30,14 @@ def load(root: DataRoot, clip: str, clusters: str, book: Codebook) -> dict:
         if tokens["meta"].get("parents", parents).get(kind) != digest:
             raise UserError(f"{root.file('tokens', clip)}: computed from other {kind} than now; run Clustering.ipynb")
     music = npz.load(root.file("music", clip), "music")
-    return tokens | {"style": root.styles.get(clip)} | styles.describe(music)
+    kept = {key: tokens[key].astype(np.int32) for key in ("tokens", "mirrored")}
+    kept |= {key: tokens[key] for key in ("known", "bar")}
+    return kept | {"style": root.styles.get(clip)} | styles.describe(music)
+
+
+def load_motion(root: DataRoot, clip: str) -> np.ndarray:
+    """Load the DCT coefficients of a clip's windows: float32 (W, D)."""
+    return npz.load(root.file("tokens", clip), "tokens")["motion"]
 
 
 def examples(
@@ -47,7 +56,7 @@ def examples(
         for tokens in (clip["tokens"], clip["mirrored"])[: 1 + mirror]:
             motion = motion_pca(book.spectra(tokens))
             before = torch.cat([torch.zeros_like(motion[:1]), motion[:-1]])
-            parts = [tokens[:, :levels], before, follows, clip["bar"], style]
+            parts = [tokens[:, :levels].astype(np.int64), before, follows, clip["bar"], style]
             rows.append([torch.as_tensor(part)[torch.from_numpy(valid)] for part in parts])
     return [torch.cat(column) for column in zip(*rows, strict=True)]
 

@@ -1,6 +1,7 @@
 """Functions shared by train.py and Model.ipynb: reading a data root, a gradient step, and validation."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def read_data(root: DataRoot, style: str | None = None) -> Data:
     parents["styles"] = {clip: root.styles.get(clip) for name in split for clip in split[name]}
     labels = tuple(sorted({clip["style"] for clip in split["train"].values()} - {None}))
     danced = [clip | {"danced": int(clip["known"].sum())} for clip in split["train"].values()]
-    found = units.collect(split["train"], labels), styles.collect(labels, danced)
+    found = units.collect(split["train"], labels, partial(dataset.load_motion, root)), styles.collect(labels, danced)
     return Data(split["train"], split["val"], labels, codebook, *found, bool(saved["mirror"]), parents)
 
 

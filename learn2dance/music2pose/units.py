@@ -5,6 +5,7 @@ in concatenative synthesis (Hunt and Black, ICASSP 1996). Units last two beats a
 are cross-faded at any time.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -14,7 +15,7 @@ from learn2dance.motion import windows
 from learn2dance.tokens.codebook import Codebook
 
 SMALL = 200  # units: a style with fewer gets their mirror images too
-MOST = 12000  # units: of more, the first of every n `RUN` beats of each clip are kept
+MOST = 12000  # units: of more, about so many are kept, in runs of `RUN` beats (`_shares`)
 RUN = 16  # beats
 
 
@@ -31,17 +32,38 @@ class Units:
     beat: np.ndarray  # (N,): index of the window in it, one per beat
 
 
-def collect(clips: dict[str, dict], styles: tuple[str, ...]) -> Units:
-    """Collect the valid windows of clips (`dataset.load`) as units; ``styles`` are all styles."""
-    every = -(-sum(int(clip["known"].sum()) for clip in clips.values()) // MOST)
-    rows = []
-    for number, clip in enumerate(clips.values()):
+def collect(clips: dict[str, dict], styles: tuple[str, ...], load_motion: Callable[[str], np.ndarray]) -> Units:
+    """Collect the valid windows of clips (`dataset.load`) as units.
+
+    ``styles`` are all styles. ``load_motion(name)`` returns the DCT coefficients float32 (W, D) of a clip's windows.
+    """
+    shares, rng, rows = _shares(clips), np.random.default_rng(0), []
+    for number, (name, clip) in enumerate(clips.items()):
         beats = np.flatnonzero(clip["known"])
-        beats = beats[beats // RUN % every == 0]
+        drawn = rng.random(-(-len(clip["known"]) // RUN)) < shares[clip["style"]]
+        beats = beats[drawn[beats // RUN]]
+        if not len(beats):
+            continue  # without reading its motion
         style = style_index(clip["style"], styles)
         repeated = (value * np.ones(len(beats), np.int64) for value in (style, clip["tempo"], number))
-        rows.append((clip["motion"][beats], clip["tokens"][beats], clip["bar"][beats], *repeated, beats))
+        tokens = clip["tokens"][beats].astype(np.int64)
+        rows.append((load_motion(name)[beats], tokens, clip["bar"][beats], *repeated, beats))
     return Units(*(np.concatenate(column) for column in zip(*rows, strict=True)))
+
+
+def _shares(clips: dict[str, dict]) -> dict[str | None, float]:
+    """Return for each style the share of its units that are kept, which are `MOST` in all.
+
+    Styles with few units keep all of them. The others keep equal numbers, since a dance has units of one style.
+    """
+    counts: dict[str | None, int] = {}
+    for clip in clips.values():
+        counts[clip["style"]] = counts.get(clip["style"], 0) + int(clip["known"].sum())
+    shares, left = {}, MOST
+    for number, style in enumerate(sorted(counts, key=counts.get)):
+        kept = min(counts[style], left // (len(counts) - number))
+        shares[style], left = kept / max(counts[style], 1), left - kept
+    return shares
 
 
 def with_mirror_images(units: Units, codebook: Codebook) -> Units:

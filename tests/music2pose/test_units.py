@@ -19,10 +19,14 @@ def clip(number, count, style):
             "style": style}  # fmt: skip
 
 
+def collect(clips, styles):
+    return units.collect(clips, styles, lambda name: clips[name]["motion"])
+
+
 def test_units_are_the_valid_windows_of_all_clips():
     clips = {"a": clip(0, 5, "waltz"), "b": clip(1, 7, "tango"), "c": clip(2, 6, None)}
     clips["b"]["known"][[0, 3]] = False
-    found = units.collect(clips, ("tango", "waltz"))
+    found = collect(clips, ("tango", "waltz"))
     assert found.clip.tolist() == [0] * 5 + [1] * 5 + [2] * 6
     assert found.beat.tolist() == [0, 1, 2, 3, 4, 1, 2, 4, 5, 6, 0, 1, 2, 3, 4, 5]
     assert (found.tokens == (found.beat + 100 * found.clip)[:, None]).all()
@@ -38,15 +42,28 @@ def test_of_too_many_units_runs_are_kept(monkeypatch):
     run, clips = units.RUN, {"a": clip(0, 100, "waltz"), "b": clip(1, 41, "waltz")}
     clips["b"]["known"][3] = False
     monkeypatch.setattr(units, "MOST", 140)
-    assert len(units.collect(clips, ("waltz",)).beat) == 140
-    monkeypatch.setattr(units, "MOST", 139)  # one too many: every other run
-    found = units.collect(clips, ("waltz",))
-    kept = [beat for beat in range(100) if beat // run % 2 == 0]
-    assert found.beat[found.clip == 0].tolist() == kept
-    assert found.beat[found.clip == 1].tolist() == [beat for beat in kept if beat < 41 and beat != 3]
+    assert len(collect(clips, ("waltz",)).beat) == 140
+    monkeypatch.setattr(units, "MOST", 70)
+    found = collect(clips, ("waltz",))
+    assert 0 < len(found.beat) < 140
+    for number, one in enumerate(clips.values()):
+        beats = found.beat[found.clip == number]
+        assert beats.tolist() == [b for b in np.flatnonzero(one["known"]) if b // run in beats // run]
     assert (found.tokens == (found.beat + 100 * found.clip)[:, None]).all()
-    monkeypatch.setattr(units, "MOST", 69)  # every third of 140
-    assert set(units.collect(clips, ("waltz",)).beat // run) == {0, 3, 6}
+
+
+def test_of_too_many_clips_runs_are_drawn_from_all_over(monkeypatch):
+    """Of many short clips too: not more than that, and not beginnings alone."""
+    run = units.RUN
+    monkeypatch.setattr(units, "MOST", 60 * run)
+    styles = ["tango"] + ["waltz"] * 60 + [None] * 40
+    clips = {str(number): clip(number, 5 * run, style) for number, style in enumerate(styles)}
+    found = collect(clips, ("tango", "waltz"))
+    assert (found.style == 1).sum() == 5 * run  # all of the rare one
+    for style in (2, 0):  # half of the rest each: 27.5 runs, with a deviation of 5, of 300 and 200
+        runs = found.beat[found.style == style][::run] // run
+        assert 10 < len(runs) < 45 and len(np.unique(found.clip[found.style == style])) > 8
+        assert np.bincount(runs, minlength=5).min() > 0
 
 
 def random_book():

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from learn2dance.motion import skeleton
 
 LEAST = 1e-12  # lower bound of a component's variance, for data of one pose
+MOST = 250_000  # poses that the space is fitted to; of more, every n-th is used
 RESIDUAL = 1e-4  # fraction of the variance that the components may leave out; the joints are then 0.2% of a torso off
 
 
@@ -57,8 +58,9 @@ class PoseSpace(nn.Module):
 def fit(poses: np.ndarray, mirrored: bool) -> PoseSpace:
     """Fit the space to real poses (N, J, 2), and to their mirror images if ``mirrored``: as many components as needed.
 
-    They leave out at most `RESIDUAL` of the variance.
+    They leave out at most `RESIDUAL` of the variance. Of more than `MOST` poses, every n-th is used.
     """
+    poses = poses[:: -(-len(poses) // MOST)]
     flat = poses.reshape(len(poses), -1).astype(np.float64)
     mean, covariance = _moments(flat)
     if mirrored:

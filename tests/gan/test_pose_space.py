@@ -45,6 +45,14 @@ def test_what_is_left_out_is_small_and_no_component_too_many():
     assert pose_space.error(space, poses) == pytest.approx(expected, rel=1e-3)
 
 
+def test_of_too_many_poses_every_nth_is_used(monkeypatch):
+    poses = np.concatenate([family(500, 9, 4), family(500, 9, 6, seed=1)])[np.arange(1000).reshape(2, 500).T.ravel()]
+    monkeypatch.setattr(pose_space, "MOST", 500)
+    assert pose_space.fit(poses, mirrored=False).latent == 4
+    monkeypatch.setattr(pose_space, "MOST", 1000)
+    assert pose_space.fit(poses, mirrored=False).latent > 4
+
+
 def test_codes_have_a_mean_of_zero_and_a_mean_variance_of_one():
     codes = encoded(pose_space.fit(family(3000, 9, 6), mirrored=False), family(3000, 9, 6))
     np.testing.assert_allclose(codes.mean(0), 0, atol=1e-4)

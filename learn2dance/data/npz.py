@@ -194,7 +194,9 @@ def digest(*paths: str | Path) -> str:
         refuse_special(path)
         for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
             total.update(os.fsencode(file.relative_to(path)) + b"\0")
-            total.update(file.read_bytes())
+            with file.open("rb") as stream:
+                while part := stream.read(1 << 20):  # a video may be larger than memory
+                    total.update(part)
     return total.hexdigest()[:16]
 
 

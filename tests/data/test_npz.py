@@ -1,3 +1,4 @@
+import hashlib
 import os
 import zipfile
 
@@ -148,6 +149,13 @@ def test_digest_follows_content_and_names(tmp_path):
     second = npz.digest(folder)
     (folder / "2.json").write_text("y")
     assert len({first, second, npz.digest(folder)}) == 3
+
+
+def test_a_digest_is_of_all_of_a_large_file(tmp_path):
+    """It is SHA-256 of the name, which is "." for a file itself, and the content."""
+    file, content = tmp_path / "large", np.random.default_rng(0).bytes(3_000_001)
+    file.write_bytes(content)
+    assert npz.digest(file) == hashlib.sha256(b".\0" + content).hexdigest()[:16]
 
 
 def test_a_file_without_meta_is_read_and_never_replaced(tmp_path):

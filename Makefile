@@ -20,7 +20,7 @@ jobs = $(if $(JOBS),--jobs $(JOBS))
 
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help venv lock newest demo video-demo all keypoints poses music films clusters train dances report gan results test torture fuzz lint bench clean
+.PHONY: help venv lock newest demo video-demo all keypoints poses music films clusters train dances report gan results test torture fuzz scale lint bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 12
@@ -115,7 +115,7 @@ bench: venv  ## speeds, measured in one run
 fuzz: venv  ## changed input of every kind, 2,000 for each reader: what is neither read nor refused (Linux)
 	$(PY) tests/fuzz.py
 
-scale: venv  ## peak memory and time of the stages on 1, 3 and 10 hours of poses, made from DATA's (about an hour)
+scale: venv  ## peak memory and time of the stages on 1, 3 and 10 hours of poses, made from DATA's
 	$(PY) tests/bench_scale.py $(if $(wildcard $(DATA)/music),"$(DATA)")
 
 clean:  ## remove the demo; .venv and your data stay

@@ -145,7 +145,7 @@ def test_it_is_executed_again_only_if_something_has_changed(tmp_path, run_stage)
 @pytest.mark.parametrize(
     ("source", "code", "says"),
     [
-        ("raise OSError(28, 'No space left on device')", 2, "error: [Errno 28] No space left on device"),
+        ("raise OSError(28, 'No space left on device')", 2, "error: No space left on device"),
         ("raise KeyboardInterrupt", 130, "interrupted"),
         ("1 / 0", 1, "ZeroDivisionError"),
         (f"import learn2dance, sys; assert sys.prefix == {sys.prefix!r}", 0, ""),

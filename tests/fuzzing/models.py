@@ -58,8 +58,8 @@ def readers(trained: Path, gan: Path, music: dict, room: Path) -> dict[str, Read
             )
     for kind, begin in (("music2pose", _music2pose(trained)), ("pose_gan", _pose_gan())):
         run, step, save = begin(room / kind)
+        next(run.steps())
         step()
-        run.step = 1
         run.validated(1.0, save, {}, {})
         for parts in (False, True):
             good = run.out.read_bytes(), run.last.read_bytes()
@@ -72,9 +72,8 @@ def _resuming(begin: Begin, model: bytes, state: bytes, parts: bool) -> Reader:
 
     def read(box: Path) -> None:
         run, step, save = begin(box)
-        if not run.is_up_to_date():
+        if not run.is_up_to_date() and next(run.steps(), None) is not None:
             step()
-            run.step += 1
             run.validated(2.0, save, {}, {})
 
     return Reader(lambda rng: {"m.pt": model, "m.last.pt": changed(rng, state, parts)}, read, removed=("runs",))

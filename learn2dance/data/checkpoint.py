@@ -16,6 +16,7 @@ from typing import TypeVar, get_origin
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from learn2dance.cli import refuse_special
 from learn2dance.data import schemas
@@ -172,12 +173,21 @@ def load_network(build: Callable[[], nn.Module], state: dict[str, Tensor]) -> nn
     Raises a UserError if the state is not that of such a network (`check_state`). That is found out before memory is
     taken, by building the network without storage first.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _Uninitialised():
         expected = build().state_dict()
     check_state(expected, state)
     network = build()
     network.load_state_dict(state)
     return network.eval()
+
+
+class _Uninitialised(TorchFunctionMode):
+    """Gives weights no values: for tensors without storage, torch would import its compiler, which takes a second."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        """Call the function, unless it is of `torch.nn.init`."""
+        draws = getattr(function, "__module__", None) == nn.init.__name__  # methods in C have none
+        return None if draws else function(*args, **(kwargs or {}))
 
 
 def check_state(expected: dict[str, Tensor], state: dict[str, Tensor]) -> None:

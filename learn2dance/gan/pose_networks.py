@@ -33,7 +33,8 @@ class TimeAndStyle(nn.Module):
         super().__init__()
         self.style = nn.Embedding(styles, size)
         self.time = nn.Sequential(nn.Linear(32, size), nn.SiLU(), nn.Linear(size, size))
-        self.register_buffer("frequencies", 2 * torch.pi * torch.exp(torch.linspace(-1, 3, 16)), persistent=False)
+        octaves = torch.linspace(-1, 3, 16, device="cpu")  # also if the network is built without storage
+        self.register_buffer("frequencies", 2 * torch.pi * torch.exp(octaves), persistent=False)
 
     def forward(self, time: Tensor, style: Tensor) -> Tensor:
         """Return the vectors."""

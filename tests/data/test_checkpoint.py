@@ -1,12 +1,15 @@
 """What a checkpoint says is checked before it is used."""
 
 import io
+import subprocess
+import sys
 import zipfile
 from copy import deepcopy
 from dataclasses import dataclass
 
 import pytest
 import torch
+from conftest import ROOT
 from torch import nn
 
 from learn2dance.data import checkpoint
@@ -123,3 +126,11 @@ def test_what_is_not_the_state_of_an_optimiser(damage):
     damage(state)
     with pytest.raises(UserError, match="the optimiser|tensors|exp_avg"):
         checkpoint.load_optimiser(trained()[1], state)
+
+
+def test_loading_does_not_import_the_compiler_of_torch():
+    """Its import takes a second: a third of a dance to a song."""
+    code = "import sys; from pathlib import Path; from learn2dance import generation\n"
+    code += "for name in 'music2pose', 'seq_gan': generation.load(Path(f'weights/{name}.pt'))\n"
+    code += "sys.exit('torch._dynamo' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0

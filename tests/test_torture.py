@@ -4,7 +4,7 @@ import torture
 
 WRONG = """
 import os, subprocess, sys, tempfile
-os.makedirs(sys.argv[1])
+os.makedirs(sys.argv[1], exist_ok=True)
 with open(os.path.join(sys.argv[1], "random"), "wb") as file:
     file.write(os.urandom(8))
 tempfile.mkstemp()

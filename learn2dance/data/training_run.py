@@ -93,9 +93,9 @@ class TrainingRun:
             self._resume()
         if not self.processes.is_main:
             return
-        if not self.step:  # what an earlier run left there would be taken for this one's
-            for file in [*self.folder.glob("step_[0-9]*"), *self.folder.glob("events.out.tfevents.*")]:
-                file.unlink()
+        if not self.step:  # what an earlier run left there would be taken for this one's; TensorBoard purges its curves
+            for file in self.folder.glob("step_[0-9]*"):
+                file.unlink(missing_ok=True)
         threading.excepthook = _print_unless_disk_error
         with self._curves():
             self.board = SummaryWriter(str(self.folder), purge_step=self.step + 1)

@@ -14,7 +14,8 @@ from ranks import launch
 import train
 import train_pose
 import train_seq
-from learn2dance.data import checkpoint, training_run
+from learn2dance.data import checkpoint
+from learn2dance.data.curves import history
 from learn2dance.distributed import Processes
 from learn2dance.errors import UserError
 
@@ -30,7 +31,7 @@ def command(name, data, out, gan):
 
 
 def curves(out):
-    return training_run.history(out.parent / "runs" / out.stem)
+    return history(out.parent / "runs" / out.stem)
 
 
 def assert_same_curves(found, expected):

@@ -8,7 +8,7 @@ import pytest
 from conftest import QUICK, ROOT
 from interruption import interrupt
 
-from learn2dance.data import checkpoint, data_root, npz, training_run
+from learn2dance.data import checkpoint, curves, data_root, npz
 from learn2dance.media import video_reader
 
 LONGER = [*QUICK, "--steps", "100", "--every", "5", "--patience", "99"]
@@ -22,7 +22,7 @@ def test_it_learns_the_songs_by_heart(root, run_stage):
     hyperparameters = "--dropout 0 --steps 150 --every 10 --patience 99 --batch 64 --warmup 5".split()
     ended = run_stage("train.py", root, "--out", root / "m.pt", *hyperparameters)
     assert ended.returncode == 0, ended.stderr
-    curve = training_run.history(root / "runs" / "m")["train/loss"]
+    curve = curves.history(root / "runs" / "m")["train/loss"]
     assert curve[-1, 1] < 0.1 * curve[0, 1]
     assert "next: python eval.py" in ended.stdout
     step = checkpoint.load(root / "m.pt", "music2pose")["step"]
@@ -88,7 +88,7 @@ def test_early_stopping(root, run_stage):
     assert ended.returncode == 0, ended.stderr
     state = checkpoint.load(root / "m.last.pt", "music2pose training")
     assert state["waited"] == 2 and state["step"] == state["best_step"] + 40 < 3000
-    curve = training_run.history(root / "runs" / "m")["val/loss"]
+    curve = curves.history(root / "runs" / "m")["val/loss"]
     assert state["best"] == pytest.approx(curve[:, 1].min(), abs=1e-4)
     assert checkpoint.load(root / "m.pt", "music2pose")["step"] == state["best_step"]
 

@@ -3,7 +3,7 @@ import pytest
 from interruption import interrupt, stop_at
 
 import train_pose
-from learn2dance.data import checkpoint, npz, training_run
+from learn2dance.data import checkpoint, curves, npz
 from learn2dance.errors import UserError
 from learn2dance.gan import pose_folder, pose_space, pose_training
 from learn2dance.motion import travel
@@ -17,7 +17,7 @@ def test_the_poses_of_a_data_root(root, run_stage):
     runs = root / "models" / "runs" / "pose_gan"
     assert [p.name for p in sorted(runs.glob("*.png"))] == [f"step_{step:06d}.png" for step in (10, 20, 30, 40)]
     assert (runs / "step_000040.png").read_bytes()[:4] == b"\x89PNG"
-    curve = training_run.history(runs)
+    curve = curves.history(runs)
     assert {"val/FID", "val/FID_g", "val/precision", "train/critic score gap", "train/gradient norm²"} <= set(curve)
     assert (curve["train/critic score gap"][:2, 1] == 0).all() and (curve["train/critic score gap"][2:, 1] != 0).all()
     space, generator = pose_training.load_poses(root / "models" / "pose_gan.pt")

@@ -9,7 +9,7 @@ from interruption import interrupt, stop_at
 
 import train_pose
 import train_seq
-from learn2dance.data import checkpoint, training_run
+from learn2dance.data import checkpoint, curves
 from learn2dance.errors import UserError
 from learn2dance.gan import adversarial, dataset, generate, pose_folder, pose_training
 from learn2dance.gan.pose_networks import PoseConfig, PoseGenerator
@@ -38,7 +38,7 @@ def test_the_dances_of_a_data_root(root, run_stage, pose_gan):
     runs = models / "runs" / "seq_gan"
     assert [p.name for p in sorted(runs.glob("*.mp4"))] == ["step_000004.mp4", "step_000008.mp4"]
     assert [p.name for p in sorted(runs.glob("*.png"))] == ["step_000004.png", "step_000008.png"]
-    curve = training_run.history(runs)
+    curve = curves.history(runs)
     assert {"val/FID_k", "val/FID_g", "val/jerk", "val/bar_locking", "train/critic score gap"} <= set(curve)
     best = checkpoint.load(models / "seq_gan.pt", "seq_gan")
     assert best["loss"] == pytest.approx(curve["val/FID"][:, 1].min(), rel=1e-5)

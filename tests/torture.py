@@ -36,7 +36,7 @@ import numpy as np  # noqa: E402
 import psutil  # noqa: E402
 from conftest import QUICK, QUICK_PATHS, QUICK_POSES  # noqa: E402
 
-from learn2dance.data import training_run  # noqa: E402
+from learn2dance.data.curves import history  # noqa: E402
 from learn2dance.data.temporary import PREFIX  # noqa: E402
 
 PATIENCE = 5.0  # seconds in which the processes of a killed stage must end
@@ -138,7 +138,7 @@ def contents(folder: Path) -> dict[str, str]:
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(PREFIX)):
         name, value = str(path.relative_to(folder)), path.read_bytes()
         if path.name.startswith("events.out."):
-            name, curves = str(path.parent.relative_to(folder)), training_run.history(path.parent)
+            name, curves = str(path.parent.relative_to(folder)), history(path.parent)
             value = json.dumps({key: curves[key].tolist() for key in sorted(curves)}).encode()
         elif path.suffix == ".ipynb":
             value = json.dumps([cell["source"] for cell in json.loads(value)["cells"]]).encode()

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -65,8 +64,10 @@ class TrainingRun:
             log.warning("%s", error)
             return None
         same = all(_is_plain(model.get(key)) and model[key] == state[key] for key in ("arguments", "parents"))
-        step = model.get("step")  # later than the state's if the run was killed after writing the model
-        return state if same and isinstance(step, int) and step >= state["best_step"] else None
+        step = model.get("step")
+        # A run that was killed after writing the model, and before writing its state, has a later one.
+        later = isinstance(step, int) and step > state["best_step"] and not state["done"]
+        return state if same and (step == state["best_step"] or later) else None
 
     def is_up_to_date(self) -> bool:
         """Tell whether the model is complete: trained to the end with these hyperparameters on these data.
@@ -213,17 +214,6 @@ class TrainingRun:
                 self.board.close()
         self._save_state(done=True)
         log.info("%s: %s %.3f at step %d of %d", self.out, measure, self.best, self.best_step, self.step)
-
-
-def history(folder: Path) -> dict[str, np.ndarray]:
-    """Read the TensorBoard scalars of a run: for each name an array (n, 2) of steps and values."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    logging.getLogger("tensorboard").setLevel(logging.ERROR)  # after a resume, it warns of steps that come again
-    events = EventAccumulator(str(folder))
-    events.Reload()
-    names = events.Tags()["scalars"]
-    return {name: np.array([(scalar.step, scalar.value) for scalar in events.Scalars(name)]) for name in names}
 
 
 def _print_unless_disk_error(found: threading.ExceptHookArgs) -> None:

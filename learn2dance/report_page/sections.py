@@ -15,9 +15,9 @@ import numpy as np
 from learn2dance.cli import log
 from learn2dance.data import npz, splits
 from learn2dance.data.clip_names import ignored
+from learn2dance.data.curves import history
 from learn2dance.data.data_root import DataRoot
 from learn2dance.data.temporary import temporary_folder
-from learn2dance.data.training_run import history
 from learn2dance.errors import UserError
 from learn2dance.evaluation import result_tables
 from learn2dance.render import inputs, player

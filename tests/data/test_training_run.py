@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from learn2dance.data import checkpoint, training_run
+from learn2dance.data import checkpoint, curves, training_run
 from learn2dance.data.training_run import TrainingRun
 from learn2dance.errors import UserError
 
@@ -41,7 +41,7 @@ def test_a_path_that_tensorboard_cannot_write_is_refused(tmp_path):
 def test_the_curves_are_on_disk_when_the_state_is(tmp_path):
     """A resumed run does not compute them again."""
     run, _ = train(tmp_path / "m.pt", [3.0, 2.0, 1.0], stop=2)  # its curves are still open
-    assert training_run.history(run.folder)["val/loss"].tolist() == [[1, 3], [2, 2]]
+    assert curves.history(run.folder)["val/loss"].tolist() == [[1, 3], [2, 2]]
 
 
 def save(path, network, **parts):
@@ -63,7 +63,7 @@ def test_it_resumes_where_it_stopped_and_no_validation_is_lost(tmp_path):
     train(tmp_path / "m.pt", [3.0, 2.0, 1.0, 4.0], stop=2)
     run, taken = train(tmp_path / "m.pt", [3.0, 2.0, 1.0, 4.0], resume=True)
     assert taken == [2, 3] and weight(run.out) == 2
-    assert training_run.history(run.folder)["val/loss"].tolist() == [[1, 3], [2, 2], [3, 1], [4, 4]]
+    assert curves.history(run.folder)["val/loss"].tolist() == [[1, 3], [2, 2], [3, 1], [4, 4]]
 
 
 def test_killed_after_writing_the_model_it_resumes_before(tmp_path):
@@ -82,7 +82,7 @@ def test_a_new_run_replaces_the_curves_and_pictures_of_the_one_before(tmp_path):
     for path in (run.folder / "step_000003.png", *kept):
         path.write_text("")
     train(tmp_path / "m.pt", [5.0, 4.0])
-    assert training_run.history(run.folder)["val/loss"].tolist() == [[1, 5], [2, 4]]
+    assert curves.history(run.folder)["val/loss"].tolist() == [[1, 5], [2, 4]]
     assert sorted(path for path in run.folder.iterdir() if "events" not in path.name) == kept
 
 

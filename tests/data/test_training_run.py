@@ -49,7 +49,7 @@ def save(path, network, **parts):
 
 
 def make_earlier(run):
-    """Let a run's curves be of an earlier second: TensorBoard reads files in the order of the seconds in their names."""
+    """Let a run's curves be earlier: TensorBoard reads files in the order of the seconds of their names."""
     for events in run.folder.glob("events.*"):
         events.rename(run.folder / "events.out.tfevents.1000000000.earlier")
 

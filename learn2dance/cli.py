@@ -82,6 +82,7 @@ def number_between(least: float, most: float) -> Callable[[str], float]:
 
 
 whole_number = _number(int, lambda value: 0 <= value < 2**63, "whole number")  # argparse type: an integer from zero
+seed = _number(int, lambda value: 0 <= value < 2**31, "whole number below 2**31")  # larger ones overflow in libraries
 
 SHARED = {  # flags that mean the same in every stage
     "jobs": {"type": positive(int), "default": cores(), "metavar": "N", "help": "processes (%(default)s)"},
@@ -90,7 +91,7 @@ SHARED = {  # flags that mean the same in every stage
     | {"help": "to compute with; 0: one for each core that is idle (%(default)s)"},
     "accumulate": {"type": positive(int), "default": 1, "metavar": "N"}
     | {"help": "compute each batch in N parts, which needs less memory (%(default)s)"},
-    "seed": {"type": whole_number, "default": 0, "help": "same seed, same bytes on CPU (%(default)s)"},
+    "seed": {"type": seed, "default": 0, "help": "same seed, same bytes on CPU (%(default)s)"},
     "no_video": {"action": "store_true", "help": "write the .npz alone, no animation"},
     "resume": {"action": "store_true", "help": "continue an interrupted run of the same command"},
     "quiet": {"action": "store_true", "help": "say only what is wrong"},

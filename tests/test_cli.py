@@ -80,6 +80,10 @@ def test_shared_flags(capsys):
     with pytest.raises(SystemExit) as ended:
         parser.parse_args(["--jobs", "0"])
     assert ended.value.code == 2 and "positive int" in capsys.readouterr().err
+    assert parser.parse_args(["--seed", str(2**31 - 1)]).seed == 2**31 - 1
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["--seed", str(2**31)])
+    assert ended.value.code == 2 and "below 2**31" in capsys.readouterr().err
 
 
 def test_devices():

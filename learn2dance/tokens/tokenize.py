@@ -42,6 +42,8 @@ class Settings:
         for name, least in least_of.items():
             if not isinstance(getattr(self, name), int) or getattr(self, name) < least:
                 raise UserError(f"{name.upper()} is {getattr(self, name)!r}, expected an integer of at least {least}")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < 2**31:
+            raise UserError(f"SEED is {self.seed!r}, expected a whole number below 2**31")
         if self.whole > self.levels:
             raise UserError(f"WHOLE is {self.whole}, more than the {self.levels} LEVELS")
 

@@ -117,6 +117,7 @@ def test_bar_positions_are_those_of_the_music_also_before_its_first_beat(root, f
         (Settings(levels=0), "LEVELS is 0, expected an integer of at least 1"),
         (Settings(levels=1), "WHOLE is 2, more than the 1 LEVELS"),
         (Settings(whole=0), "WHOLE is 0, expected an integer of at least 1"),
+        (Settings(seed=2**31), "SEED is 2147483648, expected a whole number below"),
         (Settings(codes="many"), "CODES is 'many'"),
     ],
 )

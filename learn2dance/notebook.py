@@ -60,6 +60,8 @@ def execute(notebook: Path, target: Path, parameters: dict, quiet: bool = False)
     an OSError, or the kernel died; and KeyboardInterrupt if Ctrl-C interrupts a cell. After any other exception in a
     cell, its traceback is printed and the process exits with code 1.
     """
+    # The package checks internationalised addresses for jsonschema, which does without it. Its import takes a second.
+    sys.modules.setdefault("rfc3987_syntax", None)
     import nbclient
     import nbformat
     import papermill

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from learn2dance.errors import UserError
-from learn2dance.motion.windows import CHANNELS
 
 SCHEMA = 3  # version, raised when a key changes its meaning; files of other versions are refused, not misread
 
@@ -152,6 +151,8 @@ def _is_a_grid(arrays: dict) -> bool:
 
 
 def _fills_windows(arrays: dict) -> bool:
+    from learn2dance.motion.windows import CHANNELS  # here, since scipy takes a second to load
+
     frames = arrays["frames_per_beat"] * arrays["window_beats"]
     return arrays["mean"].shape[0] == frames // 2 * CHANNELS and arrays["whole"] <= len(arrays["centroids"])
 

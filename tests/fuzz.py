@@ -2,11 +2,11 @@
 
     python tests/fuzz.py [--inputs 2000] [--only NAME …] [--from N] [--seed 0]
 
-Each reader (tests/fuzzing/readers.py) runs in a worker process of its own, which is killed after 5 s, or 1 GiB above
-its memory at the start. The same seed gives the same input, so that --from N --inputs 1 repeats one. Refused is what
-raises a UserError, or an OSError, which stages report in the same way. Files that are written outside the worker's
-folder and programs other than ffmpeg are noticed by an audit hook, and by a file that hostile input would create.
-Needs Linux.
+Each reader (tests/fuzzing/readers.py) runs in a worker process of its own, which is killed after 5 s of processor time
+(on a busy machine, an input takes longer), after a minute, or 1 GiB above its memory at the start. The same seed gives
+the same input, so that --from N --inputs 1 repeats one. Refused is what raises a UserError, or an OSError, which stages
+report in the same way. Files that are written outside the worker's folder and programs other than ffmpeg are noticed by
+an audit hook, and by a file that hostile input would create. Needs Linux.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import warnings
 from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import psutil
@@ -36,7 +37,7 @@ from learn2dance.parallel import end_with_parent  # noqa: E402
 
 COLUMNS = ("accepted", "refused", "traceback", "hang", "memory", "outside", "code")
 FAULTS = COLUMNS[2:]
-SECONDS, BYTES = 5.0, 1 << 30  # limits of one input
+CPU_SECONDS, SECONDS, BYTES = 5.0, 60.0, 1 << 30  # limits of one input
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGING = ("os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate", "shutil.rmtree")
 STARTING = ("os.system", "os.exec", "os.posix_spawn", "os.spawn", "subprocess.Popen", "pty.spawn")
@@ -122,6 +123,13 @@ def _read(reader, box: Path) -> tuple[str, str]:
     return "accepted", ""
 
 
+class _Used(NamedTuple):
+    """What a worker has used."""
+
+    seconds: float  # processor time
+    bytes: int
+
+
 class _Worker:
     """A process that reads, and its limits."""
 
@@ -139,11 +147,12 @@ class _Worker:
     def read(self, number: int) -> tuple[set[str], str]:
         """Read one input within the limits."""
         self.connection.send(number)
-        until = time.monotonic() + SECONDS
+        until, used = time.monotonic() + SECONDS, self._used()
         while not self.connection.poll(0.05):
-            if time.monotonic() > until:
-                return {"hang"}, "no end within 5 s"
-            if self._memory() > BYTES:
+            now = self._used()
+            if time.monotonic() > until or now.seconds > used.seconds + CPU_SECONDS:
+                return {"hang"}, f"no end within {CPU_SECONDS:g} s of processor time or {SECONDS:g} s"
+            if now.bytes > self.start + BYTES:
                 return {"memory"}, "more than 1 GiB"
         try:
             return self.connection.recv()
@@ -151,15 +160,16 @@ class _Worker:
             self.process.join()
             return {"traceback"}, f"the process died with exit code {self.process.exitcode}"
 
-    def _memory(self) -> int:
-        """Return the bytes in use above those at the start, with those of ffmpeg."""
-        used = -self.start
+    def _used(self) -> _Used:
+        """Return the processor time so far, and the memory in use, with those of ffmpeg."""
+        seconds, memory = 0.0, 0
         for process in (own := psutil.Process(self.process.pid)), *own.children(recursive=True):
             try:
-                used += process.memory_info().rss
+                seconds += sum(process.cpu_times())  # with its children that have ended
+                memory += process.memory_info().rss
             except psutil.NoSuchProcess:
                 continue
-        return used
+        return _Used(seconds, memory)
 
     def end(self) -> None:
         """Kill it with what it started, and remove its folder."""
@@ -174,16 +184,13 @@ def campaign(reader, numbers: range, seed: list[int]) -> tuple[Counter, dict[str
     """Read changed inputs; return how often each of `COLUMNS` happened, and an input for each thing that is wrong."""
     counts, notes, worker = Counter(), {}, None
     for number in numbers:
-        for _ in range(2):  # other programs may have slowed the first try down
-            worker = worker or _Worker(reader, seed)
-            found, note = worker.read(number)
-            if "broken" in found:
-                raise RuntimeError(f"the change of input {number} failed\n{note}")
-            if found & {"hang", "memory"} or note.startswith("the process died"):
-                worker.end()
-                worker = None
-            if "hang" not in found:
-                break
+        worker = worker or _Worker(reader, seed)
+        found, note = worker.read(number)
+        if "broken" in found:
+            raise RuntimeError(f"the change of input {number} failed\n{note}")
+        if found & {"hang", "memory"} or note.startswith("the process died"):
+            worker.end()
+            worker = None
         counts.update(found)
         if found & {*FAULTS}:
             notes.setdefault(note or " ".join(sorted(found)), number)

@@ -37,6 +37,16 @@ def character(music: dict) -> np.ndarray:
     rises = maximum_filter1d(np.maximum(np.diff(bass, prepend=bass[0]), 0), 3)  # a beat may be one frame off
     on_beats = rises[np.clip(np.round(music["beats"] * music["fps"]).astype(int), 0, len(rises) - 1)]
     variation = on_beats.std() / max(on_beats.mean(), 1e-9)
-    harmonic, percussive = (median_filter(mel, size) ** 2 for size in ((_MEDIAN, 1), (1, _MEDIAN)))
+    harmonic, percussive = np.ascontiguousarray(_running_median(mel.T).T) ** 2, _running_median(mel) ** 2
     share = np.sum(mel * percussive / np.maximum(percussive + harmonic, 1e-9)) / max(mel.sum(), 1e-9)
     return np.array([clarity, np.log(max(density, 0.1)), np.log(max(variation, 0.01)), share])
+
+
+def _running_median(rows: np.ndarray) -> np.ndarray:
+    """Return the medians of `_MEDIAN` neighbours along each of the rows (N, T), which are continued by reflection.
+
+    The rows are filtered as one, which scipy does in a third of the time that it takes for two dimensions.
+    """
+    half = _MEDIAN // 2
+    padded = np.pad(rows, ((0, 0), (half, half)), mode="symmetric")
+    return median_filter(padded.ravel(), _MEDIAN).reshape(padded.shape)[:, half:-half]

@@ -48,7 +48,8 @@ def deal(where: Path, songs: list[list[str]], *held_out: str) -> dict[str, list[
 def by_song(clips: list[str], music: Path | None = None) -> list[list[str]]:
     """Group clips by song: by AIST's names and, if there is a folder of ``music`` files, by their sound.
 
-    Sounds are compared by `fingerprint.same_sounds`. Clips without a ``music`` file are not compared, which is logged.
+    Sounds are compared by `fingerprint.same`, if `fingerprint.candidates` finds them similar. Clips without a
+    ``music`` file are not compared, which is logged.
     """
     from learn2dance.data import fingerprint
 
@@ -67,8 +68,9 @@ def by_song(clips: list[str], music: Path | None = None) -> list[list[str]]:
     for clip, file in files.items():
         if file.exists():
             prints[clip] = fingerprint.fingerprint(npz.load(file, "music"))
-    for one, other in fingerprint.same_sounds(prints):
-        join(one, other)
+    for one, other in fingerprint.candidates(prints):
+        if group[one] is not group[other] and fingerprint.same(prints[one], prints[other]):
+            join(one, other)
     if len(prints) < len(files):
         unheard = len(files) - len(prints)
         log.warning("%s: no music files of %d clips, so those with the same song may be on both sides", music, unheard)

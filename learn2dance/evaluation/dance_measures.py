@@ -9,6 +9,7 @@ from learn2dance.metrics import travel as travel_metrics
 
 BODY = {"jerk": distribution.jerk, "top_speed": distribution.top_speed, "frozen": distribution.frozen}
 FLOOR = {name: getattr(travel_metrics, name) for name in ("travel_speed", "travel_range", "foot_slide")}
+OTHERS = 100  # songs that a dance's own is compared with
 # Functions of root-centred `kinematics.low_pass` motion (T, 15, 2) from the song's start, and the song's `music` arrays
 # with its ``energy`` (`music.energy.beat_energy`) and ``form`` (`music.form.find`), that return measures by name.
 MUSICAL = [
@@ -34,7 +35,8 @@ def measure(
     ``row`` is one dict for each seed: clip -> `scoring.describe`, with scaled features; ``train`` holds the same of the
     real training dances. ``classifier`` is a `distribution.style_classifier` or None. ``limbs`` (14,) are the lengths
     of real dancers' limbs. ``music``, ``styles`` and ``songs`` (names) are by clip; clips that the row does not have
-    serve for song specificity. The order of the N songs is that of `set_measures.clips_by_song`.
+    serve for song specificity, at most `OTHERS` for each. The order of the N songs is that of
+    `set_measures.clips_by_song`.
     """
     metres = {clip: (song["beats"], song["beats_per_bar"]) for clip, song in music.items()}
 
@@ -43,6 +45,7 @@ def measure(
         for function in MUSICAL:
             found |= function(motion, music[clip])
         others = [c for c in metres if songs[c] != songs[clip] and styles.get(c) == styles.get(clip)]
+        others = others[:: -(-len(others) // OTHERS) or 1]
         found["song_specificity"] = beat.song_specificity(motion, metres[clip], [metres[c] for c in others])
         found |= {name: function(motion) for name, function in BODY.items()}
         found |= {name: function(dance["placed"]) for name, function in FLOOR.items()}

@@ -21,6 +21,7 @@ from learn2dance.music import energy, form
 from learn2dance.tokens.codebook import Codebook
 
 DIGITS = 5  # significant digits in scores.json
+COMPARED = 7200.0  # seconds of training dances that are described, which takes 0.3 GB per hour
 COLUMNS = {  # columns of the table: heading -> key of the measure, and number format (its first digit is the width)
     "songs": ("songs", "5d"),
     "seeds": ("seeds", "5d"),
@@ -92,12 +93,13 @@ def make(
 
     For ``codebook`` (of the data root), ``dances``, ``others`` and ``seed`` see `baselines.rows`. ``parents`` are
     digests of the scored files, written with the scores. The real dances of the val and test splits that are the
-    reference are those that match ``patterns``. A GAN's single poses and motion completion are scored too
-    (`gan_report`). Returns the table for the terminal, with ``by_song`` also those of each song and style.
+    reference are those that match ``patterns``. Of more than `COMPARED` seconds of training dances, a part serves for
+    splicing, for the style classifier, and as what may have been copied. A GAN's single poses and motion completion are
+    scored too (`gan_report`). Returns the table for the terminal, with ``by_song`` also those of each song and style.
     """
     clips = root.have("poses", "music")
-    music = {clip: npz.load(root.file("music", clip), "music") for clip in clips}
-    music = {c: song | {"energy": energy.beat_energy(song), "form": vars(form.find(song))} for c, song in music.items()}
+    held_out = splits.matching(baselines.not_trained_on(root, clips), patterns, "val and test")
+    music = {clip: _music(root, clip, clip in dances[0], clip in held_out) for clip in clips}
 
     def describe(clip: str, dance: tuple[np.ndarray, float], **more) -> dict:
         return scoring.describe(*dance, music[clip]["beats"], codebook, **more)
@@ -105,8 +107,7 @@ def make(
     def real(clip: str, **more) -> dict:
         return describe(clip, baselines.real(root, clip, music[clip]["duration"]), **more)
 
-    names, train = root.split("train", clips), []
-    held_out = splits.matching(baselines.not_trained_on(root, clips), patterns, "val and test")
+    names, train = _some(root.split("train", clips), music, seed), []
     pieces = baselines.unit_pieces(root, names)
     groups = splits.by_song(clips, root.path / "music")
     songs = {}  # of clips: their names, or the song's first clip that is scored
@@ -139,6 +140,26 @@ def make(
     with atomic(out / "report.png") as path:
         plots.draw(scores, described, music, path)
     return text
+
+
+def _music(root: DataRoot, clip: str, danced: bool, whole: bool) -> dict:
+    """Load a song's music: if it is not the ``whole``, only what all songs are needed for, since all are in memory.
+
+    For a song that is ``danced``, it has ``energy`` and ``form`` too.
+    """
+    song = npz.load(root.file("music", clip), "music")
+    if danced:
+        return song | {"energy": energy.beat_energy(song), "form": vars(form.find(song))}
+    return song if whole else {key: song[key] for key in ("beats", "beats_per_bar", "duration")}
+
+
+def _some(names: list[str], music: dict[str, dict], seed: int) -> list[str]:
+    """Return these clips; if they are longer than `COMPARED` seconds, as many of them at random, which is logged."""
+    order = np.random.default_rng([seed, 9]).permutation(len(names))
+    within = np.cumsum([music[names[i]]["duration"] for i in order]) <= COMPARED
+    if not within.all():
+        log.info("dances are compared with %d of %d training dances, drawn at random", max(within.sum(), 1), len(names))
+    return sorted(names[i] for i in order[: max(within.sum(), 1)])
 
 
 def to_json(card: dict) -> str:

@@ -5,6 +5,7 @@
 DATA is a data root with poses/ and music/; without it, toy data are made. A larger root is made of it by links: its
 clips are repeated under other names until there are enough hours. Of ten clips, one is for validation and one for
 testing, with all their copies. The stages run one after another, each as a user runs it, the trainers for a few steps.
+eval.py --report dances to the test clips without their copies, and uses the data of all.
 A hundred hours need 5 GB on disk. With fewer --codes, clusters is faster, and needs about as much memory.
 
 peak     the most memory that one process of the stage had in use at any time (resident set size)
@@ -33,6 +34,7 @@ STAGES = {  # in the order in which they need each other; {} is the data root
     "train_pose": f"train_pose.py {{}}/poses {FEW_POSES}",
     "train_seq": f"train_seq.py {{}}/poses {FEW_DANCES}",
     "report": "-m learn2dance.report_page {}",
+    "eval": "eval.py {} --split test --songs *_copy0 --report --n 2",
 }
 TOY = """
 import sys

@@ -107,7 +107,7 @@ def make(
     def real(clip: str, **more) -> dict:
         return describe(clip, baselines.real(root, clip, music[clip]["duration"]), **more)
 
-    names, train = _some(root.split("train", clips), music, seed), []
+    names, train = compared(root.split("train", clips), music, seed), []
     pieces = baselines.unit_pieces(root, names)
     groups = splits.by_song(clips, root.path / "music")
     songs = {}  # of clips: their names, or the song's first clip that is scored
@@ -153,8 +153,11 @@ def _music(root: DataRoot, clip: str, danced: bool, whole: bool) -> dict:
     return song if whole else {key: song[key] for key in ("beats", "beats_per_bar", "duration")}
 
 
-def _some(names: list[str], music: dict[str, dict], seed: int) -> list[str]:
-    """Return these clips; if they are longer than `COMPARED` seconds, as many of them at random, which is logged."""
+def compared(names: list[str], music: dict[str, dict], seed: int) -> list[str]:
+    """Return the training clips that dances are compared with: of more than `COMPARED` seconds, some drawn at random.
+
+    ``music`` has the ``duration`` of each of the clips ``names``. The result is sorted; that it is a part is logged.
+    """
     order = np.random.default_rng([seed, 9]).permutation(len(names))
     within = np.cumsum([music[names[i]]["duration"] for i in order]) <= COMPARED
     if not within.all():

@@ -77,6 +77,17 @@ def test_the_same_sound_is_recognised_in_another_file(tmp_path, change):
     assert same_sounds(prints) == [("a", "e")]
 
 
+def test_of_many_sounds_few_are_compared_but_all_copies_are_found():
+    """Copies are pieces of 15 s with noise, which correlate by 0.8 with the sound that they are from."""
+    rng = np.random.default_rng(0)
+    prints = {f"{number:03}": rng.normal(size=(600, fingerprint.BANDS)) for number in range(100)}
+    copies = [(f"{number:03}", f"copy of {number:03}") for number in range(0, 100, 20)]
+    for one, copy in copies:
+        prints[copy] = prints[one][41:191] + 0.75 * rng.normal(size=(150, fingerprint.BANDS))
+    assert set(copies) <= set(fingerprint.candidates(prints)) and same_sounds(prints) == copies
+    assert len(list(fingerprint.candidates(prints))) < 500  # of 5,460 pairs
+
+
 def test_real_songs_differ(shared):
     files = sorted((shared / "ballroom" / "audio").glob("W_2*.ogg"))[:6]
     prints = {file.stem: fingerprint.fingerprint(mel(audio.load(file))) for file in files}

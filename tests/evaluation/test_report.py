@@ -8,7 +8,7 @@ from test_gan_generate import untaught
 
 from learn2dance.data import data_root, npz
 from learn2dance.errors import UserError
-from learn2dance.evaluation import baselines, gan_report
+from learn2dance.evaluation import baselines, gan_report, report
 from learn2dance.tokens.tokenize import load_codebook
 
 ROWS = set("real,spliced,frozen,white noise,on the spot,reconstruction,no network,mismatched song,model".split(","))
@@ -160,3 +160,14 @@ def test_no_such_songs(trained, run_stage, report):
     assert ended.returncode == 2 and ended.stderr.splitlines()[-1].startswith("error: --songs W_* T_?: matches none of")
     ended = run_stage("eval.py", "--audio", "song.mp3", "--songs", "W_*")
     assert ended.returncode == 2 and "--songs needs DATA" in ended.stderr
+
+
+def test_of_many_training_dances_some_are_drawn_to_compare_with(caplog, monkeypatch):
+    monkeypatch.setattr(report.log, "propagate", True)
+    caplog.set_level("INFO", "learn2dance")
+    names = [f"{number:02}" for number in range(30)]
+    assert report.compared(names, dict.fromkeys(names, {"duration": 240}), 0) == names and not caplog.text
+    drawn = {seed: report.compared(names, dict.fromkeys(names, {"duration": 600}), seed) for seed in (0, 1)}
+    assert all(len(part) == 12 and part == sorted(set(part)) for part in drawn.values()) and drawn[0] != drawn[1]
+    assert "compared with 12 of 30 training dances, drawn at random" in caplog.text
+    assert len(report.compared(names, dict.fromkeys(names, {"duration": 9000}), 0)) == 1

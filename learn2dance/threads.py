@@ -6,6 +6,8 @@ times slower than with a single thread.
 
 import os
 import sys
+import time
+from functools import cache
 
 MOST = 1024  # threads
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -28,11 +30,25 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def spare(seconds: float = 0.2) -> int:
-    """Count the cores that other processes leave idle, measured over this many seconds; at least 1."""
+def spare() -> int:
+    """Count the cores that other processes leave idle, measured since the last call, at first over 0.2 s; at least 1.
+
+    Later calls do not wait, since trainers call it again and again.
+    """
+    import psutil
+
+    own = _own_process()
+    busy = psutil.cpu_percent() * psutil.cpu_count() - own.cpu_percent()
+    return max(1, int(cores() - busy / 100 + 0.25))
+
+
+@cache
+def _own_process():
+    """Return this process, after a first measurement of its use of the cores, and of everyone's."""
     import psutil
 
     own = psutil.Process()
-    own.cpu_percent()  # begins the measurement
-    busy = psutil.cpu_percent(seconds) * psutil.cpu_count() - own.cpu_percent()
-    return max(1, int(cores() - busy / 100 + 0.25))
+    own.cpu_percent()
+    psutil.cpu_percent()
+    time.sleep(0.2)
+    return own

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from learn2dance import cli
+from learn2dance import cli, threads
 from learn2dance.errors import UserError
 
 SCRIPT = """
@@ -113,3 +113,12 @@ print(torch.get_num_threads(), {pool["num_threads"] for pool in threadpoolctl.th
 """
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines() == ["{1} 1", "2 {2}"]
+
+
+def test_the_first_count_of_spare_cores_waits_and_later_ones_do_not(monkeypatch):
+    waits = []
+    monkeypatch.setattr(threads.time, "sleep", waits.append)
+    threads._own_process.cache_clear()
+    assert 1 <= threads.spare() <= threads.cores() and waits
+    waits.clear()
+    assert 1 <= threads.spare() <= threads.cores() and not waits

@@ -83,7 +83,8 @@ class Optimisers:
     """Adam for generator and critic, with one state."""
 
     def __init__(self, gan: DenoisingGan):
-        self.both = {name: torch.optim.Adam(getattr(gan, name).parameters()) for name in ("generator", "critic")}
+        parts = {"generator": gan.generator, "critic": gan.critic}
+        self.both = {name: torch.optim.Adam(part.parameters(), fused=True) for name, part in parts.items()}
 
     @property
     def generator(self) -> torch.optim.Adam:

@@ -14,6 +14,8 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 from learn2dance import cli
@@ -82,8 +84,13 @@ def load() -> dict[str, dict]:
 
 def fill(text: str, cards: dict[str, dict]) -> str:
     """Rewrite the tables of a page from the scores of the reports (`load`)."""
+    return rewrite(text, (*TABLES, *COMPLETION), partial(render, cards=cards))
+
+
+def rewrite(text: str, names: Collection[str], content: Callable[[str], str]) -> str:
+    """Replace the tables of a page that have one of these names by ``content(name)``."""
     pattern = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
-    return pattern.sub(lambda found: found[1] + render(found[2], cards) + found[3], text)
+    return pattern.sub(lambda found: found[1] + content(found[2]) + found[3] if found[2] in names else found[0], text)
 
 
 def render(name: str, cards: dict[str, dict]) -> str:
@@ -96,10 +103,14 @@ def render(name: str, cards: dict[str, dict]) -> str:
     if missing := [report for report in reports if report not in cards]:
         raise UserError(f"{SCORES}: no {missing[0]}.json for the table {name}; make results DATA=… writes it")
     lines = _completion(cards[reports[0]]) if name in COMPLETION else _lines(TABLES[name], cards)
-    lines.insert(1, ["---"] * len(lines[0]))
-    rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     commands = "".join(f"    .venv/bin/python eval.py {shlex.join(command(report))}\n" for report in reports)
-    return f"\n{rows}\n{commands}\n"
+    return f"\n{markdown(lines)}\n{commands}\n"
+
+
+def markdown(lines: list[list[str]]) -> str:
+    """Format the cells of each line of a table, its heading first, in Markdown."""
+    heading, *rest = (f"| {' | '.join(line)} |\n" for line in lines)
+    return heading + f"| {' | '.join(['---'] * len(lines[0]))} |\n" + "".join(rest)
 
 
 def _lines(table: Table, cards: dict) -> list[list[str]]:

@@ -17,7 +17,8 @@ def test_published_tables_are_those_of_the_scores():
 
 def test_every_table_is_published_once():
     names = [name for page in results.PAGES for name in re.findall(r"<!-- table (\w+) -->", page.read_text())]
-    assert sorted(names) == sorted([*results.TABLES, *results.COMPLETION])
+    assert sorted(set(names) - {"speed"}) == sorted([*results.TABLES, *results.COMPLETION])  # speed: of tests/bench.py
+    assert len(set(names)) == len(names)
 
 
 @pytest.mark.parametrize("name", results.REPORTS)

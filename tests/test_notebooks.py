@@ -147,11 +147,9 @@ def test_a_folder_that_is_not_utf8(tmp_path, run_stage):
     assert "expected a path in UTF-8, for the notebook" in ended.stderr
 
 
-def test_the_kernel_is_this_environments_whatever_jupyter_path_says(tmp_path, run_stage):
-    kernel = {"argv": ["/bin/false"], "display_name": "another environment", "language": "python"}
-    folder = tmp_path / "jupyter" / "kernels" / "python3"
-    folder.mkdir(parents=True)
-    (folder / "kernel.json").write_text(json.dumps(kernel))
+@pytest.fixture
+def trivial(tmp_path) -> list:
+    """Return the command that executes a notebook of one cell, which prints its interpreter."""
     (tmp_path / "data" / "audio").mkdir(parents=True)
     empty = {"metadata": {}, "outputs": [], "execution_count": None, "cell_type": "code"}
     cells = [
@@ -161,7 +159,20 @@ def test_the_kernel_is_this_environments_whatever_jupyter_path_says(tmp_path, ru
     metadata = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python"}}
     book = {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
     (tmp_path / "a.ipynb").write_text(json.dumps(book))
-    environment = os.environ | {"JUPYTER_PATH": str(tmp_path / "jupyter")}
-    done = run_stage("-m", "learn2dance.notebook", tmp_path / "a.ipynb", tmp_path / "data", env=environment)
+    return ["-m", "learn2dance.notebook", tmp_path / "a.ipynb", tmp_path / "data"]
+
+
+def test_the_kernel_is_this_environments_whatever_jupyter_path_says(trivial, tmp_path, run_stage):
+    kernel = {"argv": ["/bin/false"], "display_name": "another environment", "language": "python"}
+    folder = tmp_path / "jupyter" / "kernels" / "python3"
+    folder.mkdir(parents=True)
+    (folder / "kernel.json").write_text(json.dumps(kernel))
+    done = run_stage(*trivial, env=os.environ | {"JUPYTER_PATH": str(tmp_path / "jupyter")})
     assert done.returncode == 0, done.stderr
     assert sys.executable in done.stdout
+
+
+def test_no_grammar_of_addresses_is_compiled(trivial, run_stage):
+    done = run_stage("-X", "importtime", *trivial)
+    assert done.returncode == 0 and "jsonschema" in done.stderr
+    assert "lark" not in done.stderr  # rfc3987_syntax takes longer to import it than the notebook takes

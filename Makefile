@@ -6,6 +6,7 @@ JOBS ?=
 CLUSTERS ?=  # parameters of Clustering.ipynb, e.g. -p CODES 128
 PARSE ?=  # options of parse.py, e.g. --min-confidence 0.05
 KILLS ?=  # kills of each stage by make torture
+BENCH ?=  # options of tests/bench.py, e.g. --docs docs/results.md
 REPORTS ?=  # reports of make results, e.g. test gan
 VENV = .venv
 PY = $(VENV)/bin/python
@@ -105,12 +106,8 @@ lint: venv  ## ruff, import-linter, shellcheck and oxlint
 torture: venv  ## kill each stage at random moments, run it again, and compare (KILLS=20)
 	$(PY) tests/torture.py $(if $(KILLS),--kills $(KILLS))
 
-bench: venv  ## speeds, measured in one run
-	$(PY) tests/bench_parse.py
-	$(PY) tests/bench_animate.py
-	$(PY) tests/bench_dance.py
-	$(PY) tests/bench_start.py
-	$(if $(wildcard $(DATA)/truth),$(PY) tests/bench_cleaning.py "$(DATA)")
+bench: venv  ## speeds of every stage beside other ways: bench.json; BENCH="--only parse" runs a part
+	$(PY) tests/bench.py $(if $(wildcard $(DATA)/keypoints),"$(DATA)") $(BENCH)
 
 fuzz: venv  ## changed input of every kind, 2,000 for each reader: what is neither read nor refused (Linux)
 	$(PY) tests/fuzz.py

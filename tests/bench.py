@@ -122,7 +122,8 @@ def table(rows: list[dict]) -> list[list[str]]:
         times = [statistics.median(row[clock]) for clock in ("wall", "cpu")]
         ours = first.setdefault(row["stage"], times)
         cells = [f"{time:#.3g} ({time / own:.2f})" for time, own in zip(times, ours, strict=True)]
-        speed = f"{row['count'] / times[0]:,.0f} {row['unit']}/s" if row["count"] else ""
+        rate = row["count"] / times[0]
+        speed = f"{rate:,.0f} {row['unit']}/s" if rate >= 10 else f"{rate:.2g} {row['unit']}/s" if rate else ""
         lines.append([row["stage"] if times is ours else "", row["what"], row["kind"], *cells, speed, row["note"]])
     return lines
 

@@ -21,7 +21,7 @@ from learn2dance.errors import UserError
 
 # Arguments of the trainers that do not affect the model, but for rounding.
 OUTSIDE = {"data", "datadir", "out", "pose_gan", "resume", "device", "threads", "accumulate", "no_video", "quiet"}
-VERSION = 2  # raised when a trainer would write other models from the same data: older ones are then trained again
+VERSION = 3  # raised when a trainer would write other models from the same data: older ones are then trained again
 STATE = ("step", "best", "best_step", "waited")
 # What the saved state has, of which types.
 PARTS = {"arguments": dict, "parents": dict, "network": dict, "optimiser": dict, "torch_rng": torch.Tensor}

@@ -121,7 +121,7 @@ def optimiser(predictor: nn.Module, rate: float, weight_decay: float) -> torch.o
     decayed = [p for p in predictor.parameters() if p.ndim >= 2]
     others = [p for p in predictor.parameters() if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": weight_decay}, {"params": others, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
 
 
 @torch.no_grad()

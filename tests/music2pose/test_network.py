@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 from toy_graph import network as untrained
 
@@ -73,6 +74,18 @@ def test_the_loss_is_the_mean_of_negative_log_probabilities():
     chances = predictor(*given).softmax(-1)
     expected = [-sum(chances[n, level, given[0][n, level]].log() for n in range(12)) / 12 for level in (0, 1)]
     torch.testing.assert_close(network.loss(predictor, *given), torch.stack(expected))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_dropout_keeps_the_rest_and_scales_it_up(share):
+    dropout, values = network.Dropout(share), torch.full((100, 1000), 3.0, requires_grad=True)
+    assert torch.equal(dropout.eval()(values), values)
+    dropped = dropout.train()(values)
+    kept = dropped != 0
+    assert abs(float((~kept).float().mean()) - share) < 0.01  # six standard deviations
+    torch.testing.assert_close(dropped[kept], torch.full((int(kept.sum()),), 3 / (1 - share) if share < 1 else 0.0))
+    dropped.sum().backward()
+    torch.testing.assert_close(3 * values.grad, dropped.detach())
 
 
 def test_it_learns_a_rule():

@@ -31,7 +31,7 @@ from learn2dance.poses.formats import FORMATS
 
 def main(argv: list[str] | None = None) -> None:
     """Run the stage."""
-    parser = cli.parser(__doc__, "jobs", "quiet")
+    parser = cli.parser(__doc__, "jobs", "dask", "quiet")
     parser.add_argument("data", metavar="DATA", help="data root: a folder with keypoints/")
     seconds, fraction = cli.number_between(0, 1e6), cli.number_between(0, 1)
     parser.add_argument("--fps", type=cli.number_between(0.1, 1000), help="frames per second of all clips")
@@ -73,7 +73,8 @@ def main(argv: list[str] | None = None) -> None:
     total = len(faults) + len(jobs)
     log.info("%s: %d clips -> %s", root.path / "keypoints", total, root.path / "poses")
 
-    for _, result in cli.progress(parallel.run(parsing.parse_clip, jobs, args.jobs), "parse", len(jobs)):
+    results = parallel.run(parsing.parse_clip, jobs, args.jobs, args.dask, [root.path])
+    for _, result in cli.progress(results, "parse", len(jobs)):
         if isinstance(result, UserError):
             faults.append(str(result))
         else:

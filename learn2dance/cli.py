@@ -41,7 +41,7 @@ def raise_faults(faults: list[str], total: int, outcome: str) -> None:
 @functools.cache
 def warn_once(message: str) -> None:
     """Log a warning, unless this process has logged the same one before."""
-    log.warning("%s", message)
+    log.warning("%s", message, extra={"once": True})  # for `cluster`, whose workers are other processes
 
 
 def _number(kind: type, is_valid: Callable, name: str) -> Callable:
@@ -86,6 +86,8 @@ seed = _number(int, lambda value: 0 <= value < 2**31, "whole number below 2**31"
 
 SHARED = {  # flags that mean the same in every stage
     "jobs": {"type": positive(int), "default": cores(), "metavar": "N", "help": "processes (%(default)s)"},
+    "dask": {"metavar": "ADDRESS"}
+    | {"help": "run on the dask cluster of this scheduler, tcp://HOST:8786 ($DASK_SCHEDULER_ADDRESS, else no cluster)"},
     "device": {"default": "auto", "help": "cpu, cuda, mps, or auto: the fastest there is (auto)"},
     "threads": {"type": whole_number, "default": 1, "metavar": "N"}
     | {"help": "to compute with; 0: one for each core that is idle (%(default)s)"},

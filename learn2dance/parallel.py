@@ -1,39 +1,40 @@
 """Process many clips in parallel worker processes. If a worker dies, only its current clip fails.
 
 Each worker has its own pipe, so that the parent knows which clip a dead worker was processing; the executors of the
-standard library do not tell. Workers end when their parent ends, even if it is killed.
+standard library and of joblib do not tell. Workers end when their parent ends, even if it is killed.
 """
 
 import contextlib
-import errno
 import multiprocessing
 import multiprocessing.util
 import os
-import pickle
 import signal
 import threading
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
-from learn2dance.errors import UserError, one_line
+from learn2dance.errors import UserError
+from learn2dance.outcome import attempt, settle
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # codes of an OSError that would also stop all other jobs
+VARIABLES = ("DASK_SCHEDULER_ADDRESS", "DASK_SCHEDULER")  # where the address of a scheduler may be
 
 
-class WorkerTraceback(Exception):
-    """The traceback of an exception in a worker: the cause of the exception that the parent raises."""
-
-    def __str__(self) -> str:
-        """Return the worker's traceback."""
-        return f"\n{self.args[0]}"
-
-
-def run(function: Callable, jobs: Mapping[str, object], processes: int) -> Iterator[tuple[str, object]]:
+def run(
+    function: Callable,
+    jobs: Mapping[str, object],
+    processes: int,
+    dask: str | None = None,
+    folders: Iterable[Path] = (),
+) -> Iterator[tuple[str, object]]:
     """Yield ``(name, function(job))`` for each named job, in the order of ``jobs``, from worker processes.
+
+    They are those of a dask.distributed cluster (`cluster`) if there is the address of its scheduler, in ``dask`` or
+    in one of the environment variables `VARIABLES`.
 
     Parameters
     ----------
@@ -42,7 +43,11 @@ def run(function: Callable, jobs: Mapping[str, object], processes: int) -> Itera
     jobs : mapping of str to object
         Clip names, which error messages contain, and the arguments of ``function``.
     processes : int
-        Maximum number of workers, at least 1.
+        Maximum number of workers on this machine. 0: none, ``function`` is called in this process.
+    dask : str or None
+        Address of a scheduler, such as ``tcp://host:8786``.
+    folders : iterable of Path
+        Where the jobs read and write: the workers of a cluster must see them under the same paths.
 
     Yields
     ------
@@ -55,9 +60,37 @@ def run(function: Callable, jobs: Mapping[str, object], processes: int) -> Itera
     ------
     OSError
         If the disk is full or cannot be written to; this ends the run.
+    UserError
+        If the cluster cannot be used.
     Exception
         Any other exception of ``function`` is a bug and ends the run.
     """
+    if address := dask or next(filter(None, map(os.environ.get, VARIABLES)), None):
+        return _cluster().run(function, jobs, address, folders)
+    return _in_processes(function, jobs, processes) if processes else in_this_process(function, jobs)
+
+
+def _cluster() -> ModuleType:
+    """Import `cluster`, which needs a package that is not in requirements.txt."""
+    try:
+        from learn2dance import cluster
+    except ModuleNotFoundError as error:
+        hint = "pip install -r requirements-cluster.txt"
+        raise UserError(f"a dask scheduler was given, but {error.name} is not installed; {hint}") from None
+    return cluster
+
+
+def in_this_process(function: Callable, jobs: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """Yield ``(name, function(job))``, or a UserError that it raised, for each named job, from this process."""
+    for name, job in jobs.items():
+        try:
+            result = function(job)
+        except UserError as error:
+            result = error
+        yield name, result
+
+
+def _in_processes(function: Callable, jobs: Mapping[str, object], processes: int) -> Iterator[tuple[str, object]]:
     # Where a server starts the workers (on Linux from Python 3.14 on), it imports what they need, once for all.
     multiprocessing.set_forkserver_preload([function.__module__])
     waiting, results = deque(jobs.items()), {}
@@ -119,13 +152,7 @@ class _Worker:
             self.alive = False
             self.process.join()
             return UserError(f"{name}: {_cause(self.process.exitcode)}")
-        if text:
-            raise result from WorkerTraceback(text)
-        if isinstance(result, MemoryError):
-            return UserError(f"{name}: memory ran out; try fewer processes (jobs 1)")
-        if isinstance(result, OSError):
-            raise result
-        return result
+        return settle(name, result, text)
 
     def end(self) -> None:
         """Terminate the process; it removes its temporary files."""
@@ -164,25 +191,7 @@ def _work(connection: Connection, function: Callable) -> None:
             job = connection.recv()
         except EOFError:
             return
-        text = ""
-        try:
-            result = function(job)
-        except MemoryError as error:
-            result = error
-        except (UserError, OSError) as error:
-            result = error if getattr(error, "errno", None) in DISK else UserError(one_line(error))
-        except Exception as error:
-            result, text = _picklable(error), traceback.format_exc()
-        connection.send((result, text))
-
-
-def _picklable(error: Exception) -> Exception:
-    """Return the exception, or a RuntimeError with the same text if it cannot be pickled."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:  # pickling can raise anything
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error
+        connection.send(attempt(function, job))
 
 
 def _exit(*_) -> NoReturn:

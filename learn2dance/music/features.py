@@ -72,9 +72,10 @@ def _rms(power: np.ndarray) -> np.ndarray:
     return np.sqrt(2 * np.sum(power, axis=0) / _N_FFT**2)
 
 
-def process(root: DataRoot, processes: int = 1) -> list[str]:
+def process(root: DataRoot, processes: int = 1, dask: str | None = None) -> list[str]:
     """Compute the features of every new or changed song in a data root's audio/, and write music/<clip>.npz.
 
+    ``processes`` and ``dask`` are those of `parallel.run`.
     Returns the clips that have a file in music/ now, sorted. Raises a UserError if audio/ holds no song; or, after all
     others were written, if some songs could not be processed.
     """
@@ -82,7 +83,8 @@ def process(root: DataRoot, processes: int = 1) -> list[str]:
     if not root.audio and not unusable:
         raise UserError(f"{root.path / 'audio'}: found no songs, expected audio/<clip>{', '.join(AUDIO)}")
     jobs = {clip: (root, clip) for clip in root.audio}
-    results = dict(cli.progress(parallel.run(_write, jobs, processes), "music", len(jobs)))
+    results = parallel.run(_write, jobs, processes, dask, [root.path])
+    results = dict(cli.progress(results, "music", len(jobs)))
     total, written = len(unusable) + len(jobs), sum(result is True for result in results.values())
     faults = unusable + [str(result) for result in results.values() if isinstance(result, UserError)]
     rest = total - written - len(faults)

@@ -18,7 +18,7 @@ from learn2dance.cli import log
 
 def main(argv: list[str] | None = None) -> None:
     """Make toy data from the command line."""
-    parser = cli.parser(__doc__, "seed", "jobs", "quiet")
+    parser = cli.parser(__doc__, "seed", "jobs", "dask", "quiet")
     parser.add_argument("data", type=Path, metavar="DATA", help="the data root to make")
     parser.add_argument("--clips", type=cli.positive(int), default=24, metavar="N", help="how many (%(default)s)")
     parser.add_argument("--seconds", type=cli.positive(float), default=20.0, metavar="S", help="each (%(default)s)")
@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
     from learn2dance.synthetic import toy_data
 
     log.info("toy data -> %s", args.data)
-    new = len(toy_data.make(args.data, args.clips, args.seconds, args.seed, args.jobs))
+    new = len(toy_data.make(args.data, args.clips, args.seconds, args.seed, args.jobs, args.dask))
     kept = args.clips - new
     log.info("%d clips of %g s generated, %d kept, in %d styles", new, args.seconds, kept, len(toy_data.STYLES))
     log.info("next: python parse.py %s", args.data)

@@ -32,9 +32,17 @@ class Clip(NamedTuple):
     crowded: bool  # whether a bystander is in it
 
 
-def make(path: str | Path, clips: int = 24, seconds: float = 20.0, seed: int = 0, jobs: int = 1) -> list[str]:
-    """Make a data root of toy clips of `seconds` each; the same arguments give the same bytes, whatever ``jobs`` is.
+def make(
+    path: str | Path,
+    clips: int = 24,
+    seconds: float = 20.0,
+    seed: int = 0,
+    jobs: int = 1,
+    dask: str | None = None,
+) -> list[str]:
+    """Make a data root of toy clips of `seconds` each.
 
+    ``jobs`` processes, or those of the cluster ``dask``, make the clips (`parallel.run`): the bytes are the same.
     The root is a folder that does not exist or holds toy data. The first clips do not depend on the number of clips.
     Returns the names of the clips generated now: those that were missing or generated with other arguments.
 
@@ -57,7 +65,7 @@ def make(path: str | Path, clips: int = 24, seconds: float = 20.0, seed: int = 0
     arguments = {"seed": seed, "seconds": float(seconds)}
     todo = {clip.name: (path, clip, arguments, parents) for clip in planned}
     todo = {name: job for name, job in todo.items() if not _up_to_date(*job)}
-    results = cli.progress(parallel.run(_make_clip, todo, jobs), "toy clips", len(todo))
+    results = cli.progress(parallel.run(_make_clip, todo, jobs, dask, [path]), "toy clips", len(todo))
     faults = [str(result) for _, result in results if isinstance(result, UserError)]
     cli.raise_faults(faults, clips, "clips failed")
     rows = ["clip,style,fps", *(f"{clip.name},{clip.style},{clip.fps}" for clip in planned)]

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from scipy.special import entr
 
-from learn2dance import cli
+from learn2dance import cli, parallel
 from learn2dance.cli import log
 from learn2dance.data import data_root, npz
 from learn2dance.data.data_root import DataRoot, common_timing, normalised
@@ -80,9 +80,8 @@ def cut_clip(root: DataRoot, clip: str, settings: Settings, timing: sync.Timing 
 
 def clip_cutter(root: DataRoot) -> Callable[[str], dict]:
     """Return `cut_clip` with the settings and timing of the root's clusters.npz."""
-    saved = npz.load(root.path / "clusters.npz", "clusters")
-    settings = Settings(**{key: saved[key] for key in ("frames_per_beat", "window_beats", "align")})
-    timing = saved_timing(saved)
+    path = root.path / "clusters.npz"
+    _, settings, timing = _saved(path, npz.digest(path))
     return lambda clip: cut_clip(root, clip, settings, timing)
 
 
@@ -104,12 +103,13 @@ def known_windows(
                 yield windows.mirror(valid)
 
 
-def tokenize(root: DataRoot, settings: Settings) -> dict:
+def tokenize(root: DataRoot, settings: Settings, dask: str | None = None) -> dict:
     """Fit the codebook on the train split and encode all clips: ``clusters.npz``, ``tokens/<clip>.npz``.
 
-    Only files that are missing or stale are written. Returns ``codebook`` (`codebook.Codebook`), ``error`` (L, 2) on
-    train and val, and ``clips``, all that have tokens. Raises a UserError if clips are missing or unsuitable, windows
-    are too few, or a setting is invalid.
+    The clips are encoded in this process, or on the cluster ``dask`` (`parallel.run`). Only files that are missing or
+    stale are written. Returns ``codebook`` (`codebook.Codebook`), ``error`` (L, 2) on train and val, and ``clips``, all
+    that have tokens. Raises a UserError if clips are missing or unsuitable, windows are too few, or a setting is
+    invalid.
     """
     settings.check()
     clips = root.have("poses", "music")
@@ -125,11 +125,14 @@ def tokenize(root: DataRoot, settings: Settings) -> dict:
         log.info("%s: up to date", path)
     else:
         npz.save(path, "clusters", STAGE, arguments, parents, **_fit(root, train, val, settings))
-    codebook, saved, digest = load_codebook(path), npz.load(path, "clusters"), npz.digest(path)
-    timing = saved_timing(saved)
-    written = sum(_encode(root, clip, codebook, settings, timing, digest) for clip in cli.progress(clips, "tokens"))
+    digest, written = npz.digest(path), 0
+    jobs = {clip: (root, clip, digest) for clip in clips}
+    for _, result in cli.progress(parallel.run(_encode, jobs, 0, dask, [root.path]), "tokens", len(jobs)):
+        if isinstance(result, UserError):
+            raise result
+        written += result
     log.info("%s: %d of %d clips written, the others are up to date", root.path / "tokens", written, len(clips))
-    return {"codebook": codebook, "error": saved["error"], "clips": clips}
+    return {"codebook": load_codebook(path), "error": npz.load(path, "clusters")["error"], "clips": clips}
 
 
 def load_codebook(path: Path) -> Codebook:
@@ -181,14 +184,25 @@ def _check_bodies(root: DataRoot, clips: list[str]) -> None:
         log.warning("%s, so it is not trained on", clip)
 
 
-def _encode(
-    root: DataRoot, clip: str, codebook: Codebook, settings: Settings, timing: sync.Timing, digest: str
-) -> bool:
-    """Write one clip's tokens unless they are up to date; return whether they were written."""
+@lru_cache(maxsize=1)
+def _saved(path: Path, digest: str) -> tuple[Codebook, Settings, sync.Timing]:
+    """Return the codebook, settings and timing of a clusters.npz with this digest."""
+    saved = npz.load(path, "clusters")
+    settings = Settings(**{key: saved[key] for key in ("frames_per_beat", "window_beats", "align")})
+    return load_codebook(path), settings, saved_timing(saved)
+
+
+def _encode(job: tuple[DataRoot, str, str]) -> bool:
+    """Write the tokens of a root's clip, unless they are up to date; return whether they were written.
+
+    The job is the root, the clip, and the digest of clusters.npz.
+    """
+    root, clip, digest = job
     path = root.file("tokens", clip)
     parents = {"clusters": digest} | {kind: npz.digest(root.file(kind, clip)) for kind in ("poses", "music")}
     if npz.is_up_to_date(path, "tokens", {}, parents):
         return False
+    codebook, settings, timing = _saved(root.path / "clusters.npz", digest)
     found = cut_clip(root, clip, settings, timing)
     tokens, mirrored = codebook.encode(found["windows"]), codebook.encode(windows.mirror(found["windows"]))
     motion = windows.dct_coefficients(found.pop("windows"), codebook.frames)

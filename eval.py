@@ -28,14 +28,16 @@ def main(argv: list[str] | None = None) -> None:
     args = arguments(argv)
     cli.setup(args.quiet, args.threads)
     device = cli.device(args.device)
-    from learn2dance import generation
+    from learn2dance import dances, generation
     from learn2dance.data import data_root
     from learn2dance.music import styles
 
     root = data_root.open_root(args.data) if args.data else None
     included = WEIGHTS / ("seq_gan.pt" if args.given or args.seconds else "music2pose.pt")
     path = Path(args.model or (root.path / "models" / "music2pose.pt" if root else included))
-    model = generation.load(path, device, root)
+    model = dances.load_once(path, device)
+    if root:
+        generation.check_codebook(model, path, root)
     if args.style == "list":
         print(styles.table(model.profiles))
         return
@@ -46,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
     elif args.report:
         report(args, model, path, how, root, out)
     else:
-        generate(args, model, path, how, root, out)
+        generate(args, path, how, root, out)
 
 
 def options(args, model) -> dict:
@@ -69,10 +71,10 @@ def options(args, model) -> dict:
     return {name: getattr(args, name) for name in names} | chosen
 
 
-def generate(args, model, path: Path, how: dict, root, out: Path) -> list[dict[str, Path]]:
+def generate(args, path: Path, how: dict, root, out: Path) -> list[dict[str, Path]]:
     """Generate dances to the songs of a split or to files; return for each seed the dance of each song."""
-    from learn2dance import generation
-    from learn2dance.data import npz, splits
+    from learn2dance import dances, parallel
+    from learn2dance.data import splits
 
     if root:
         clips = root.split(args.split, root.have("music", *(["poses"] if args.report else [])))
@@ -82,47 +84,41 @@ def generate(args, model, path: Path, how: dict, root, out: Path) -> list[dict[s
         songs = [(Path(name).stem, Path(name)) for name in args.audio or []] or [("dance", None)]
     if len({name for name, _ in songs}) < len(songs):
         raise UserError(f"--audio: several songs have the same name, and {out} can hold only one; give one at a time")
-    dances: list[dict[str, Path]] = [{} for _ in range(args.n)]
-    for name, sound in cli.progress(songs, "songs") if len(songs) > 1 else songs:
-        music, parents = None, {"model": npz.digest(path)}
-        if root:
-            file = root.file("music", name)
-            music, parents["music"] = npz.load(file, "music"), npz.digest(file)
-        elif sound:
-            music, parents["audio"] = analyse(sound, name), npz.digest(sound)
-        style = style_of(args, root.styles.get(name) if root else None)
-        generation.log_choice(name, music, model, style)
-        for found, seed in zip(dances, range(args.seed, args.seed + args.n), strict=True):
-            make = partial(generation.dance, model, music, seed, style, **how)
-            found[name] = write(args, out, name, make, {"seed": seed, "style": style} | how, parents, sound)
-    return dances
+    request = dances.Request(path, args.device, range(args.seed, args.seed + args.n), how, out, shown(args))
+    jobs = {}
+    for name, sound in songs:
+        music = root.file("music", name) if root else None
+        jobs[name] = request, dances.Song(name, sound, music, style_of(args, root.styles.get(name) if root else None))
+    found: list[dict[str, Path]] = [{} for _ in request.seeds]
+    if root:
+        results = parallel.run(dances.dance, jobs, 0, args.dask, [root.path, out])
+    else:  # a cluster might not see the files
+        results = parallel.in_this_process(dances.dance, jobs)
+    for name, result in cli.progress(results, "songs", len(jobs)) if len(jobs) > 1 else results:
+        if isinstance(result, UserError):
+            raise result
+        for files, file in zip(found, result, strict=True):
+            files[name] = file
+    return found
 
 
 def complete(args, model, path: Path, how: dict, out: Path) -> None:
     """Complete the given poses, to music if there is any."""
-    from learn2dance import generation
+    from learn2dance import dances, generation
     from learn2dance.data import npz
     from learn2dance.gan import completion
 
-    sound = Path(args.audio[0]) if args.audio else None
-    music = analyse(sound, str(sound)) if sound else None
-    parents = {"model": npz.digest(path)} | ({"audio": npz.digest(sound)} if sound else {})
+    sound, given = Path(args.audio[0]) if args.audio else None, Path(args.given)
+    music = dances.analyse(sound, str(sound)) if sound else None
+    parents = {"model": npz.digest(path), "given": npz.digest(given)} | ({"audio": npz.digest(sound)} if sound else {})
     style = style_of(args)
     generation.log_choice(args.given, music, model, style)
 
     for seed in range(args.seed, args.seed + args.n):
         settings = {"seed": seed, "style": style} | how
         make = partial(completion.complete, model, args.given, music, seed, style, **how)
-        write(args, out, Path(args.given).stem, make, settings, parents, sound)
-
-
-def analyse(sound: Path, name: str) -> dict:
-    """Return the music features of an audio file."""
-    from learn2dance.media import audio
-    from learn2dance.music import features
-
-    log.info("%s: analysing the music", sound)
-    return features.features(audio.load(sound), name)
+        target = out / (f"{given.stem}.npz" if args.n == 1 else f"{given.stem}_{seed}.npz")
+        dances.write(target, make, settings, parents, shown(args), sound, (sound, given))
 
 
 def style_of(args, label: str | None = None) -> str | None:
@@ -138,7 +134,7 @@ def report(args, model, path: Path, how: dict, root, out: Path) -> None:
 
     codebook = tokenize.load_codebook(root.path / "clusters.npz")
     others = scores.baseline(root, model, path)
-    files = generate(args, model, path, how, root, out)
+    files = generate(args, path, how, root, out)
     loaded = [{song: npz.load(file, "dance") for song, file in dances.items()} for dances in files]
     dances = [{song: (dance["poses"][:, :15], dance["fps"]) for song, dance in part.items()} for part in loaded]
     parents = {"model": npz.digest(path), "dances": npz.digest(*(file for part in files for file in part.values()))}
@@ -147,27 +143,14 @@ def report(args, model, path: Path, how: dict, root, out: Path) -> None:
     log.info("%s, %s", out / "scores.json", out / "report.png")
 
 
-def write(args, out: Path, name: str, make, how: dict, parents: dict, sound: Path | None) -> Path:
-    """Write a dance and what is asked for beside it, unless they are up to date; return the .npz."""
-    from learn2dance import generation
-    from learn2dance.data import npz
-
-    target = out / (f"{name}.npz" if args.n == 1 else f"{name}_{how['seed']}.npz")
-    shown = [target.with_suffix(end) for end, on in ((".mp4", not args.no_video), (".html", args.html)) if on]
-    for source in filter(None, (sound, args.prefix, args.given)):
-        if Path(source).resolve() in (path.resolve() for path in (target, *shown)):
-            raise UserError(f"{source}: would be overwritten by the dance; give another --out")
-    parents |= {key: npz.digest(file) for key in ("prefix", "given") if (file := getattr(args, key))}
-    how = {key: value for key, value in how.items() if key != "prefix"}
-    generation.write(target, make, how, parents)
-    generation.show(target, shown, sound)
-    log.info("%s", ", ".join(map(str, [target, *shown])))
-    return target
+def shown(args) -> tuple[str, ...]:
+    """Return the endings of the files that show each dance."""
+    return tuple(ending for ending, on in ((".mp4", not args.no_video), (".html", args.html)) if on)
 
 
 def arguments(argv: list[str] | None):
     """Parse the command line."""
-    parser = cli.parser(__doc__, "seed", "device", "threads", "no_video", "quiet")
+    parser = cli.parser(__doc__, "dask", "seed", "device", "threads", "no_video", "quiet")
     parser.add_argument("data", metavar="DATA", nargs="?", help="data root")
     parser.add_argument("--split", choices=("train", "val", "test"), default="test", help="split of DATA (%(default)s)")
     parser.add_argument("--songs", metavar="GLOB", nargs="+", help="only songs of DATA with such names, e.g. 'W_*'")
@@ -203,7 +186,9 @@ def arguments(argv: list[str] | None):
     hint = "how strongly louder and denser music makes motion faster and larger; 0: not at all (1)"
     group.add_argument("--energy", type=cli.number_between(0, 10), metavar="E", help=hint)
     group.add_argument("--n", type=cli.positive(int), help="dances per song, seeds SEED, SEED + 1 … (1; --report: 5)")
-    group.add_argument("--prefix", metavar="POSES.npz", help="continue these poses, which start with the song")
+    group.add_argument(
+        "--prefix", type=Path, metavar="POSES.npz", help="continue these poses, which start with the song"
+    )
     group = parser.add_argument_group("GAN only (train_seq.py)")
     group.add_argument("--given", metavar="POSES.npz", help="complete these poses: generate what is not --known")
     group.add_argument(
@@ -218,6 +203,8 @@ def arguments(argv: list[str] | None):
     args = parser.parse_args(argv)
     if args.songs and not args.data or args.by_song and not args.report:
         parser.error("--songs needs DATA, and --by-song needs --report")
+    if args.dask and not args.data:
+        parser.error("--dask needs DATA")
     if args.data and args.audio:
         parser.error("give a data root or --audio FILE, not both")
     if not (args.data or args.audio or args.given or args.seconds or args.style == "list"):

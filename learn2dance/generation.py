@@ -19,12 +19,19 @@ VERSION = 4  # raised when the same model and options give another dance: existi
 
 
 def load(path: Path, device: str = "cpu", root: DataRoot | None = None) -> Model:
-    """Load a model; raise a UserError if a music2pose model was not trained on the codebook of the root, if any."""
+    """Load a model; with a root, `check_codebook`."""
     builders = {"music2pose": music2pose_model.from_parts, "seq_gan": gan.from_parts}
     model = checkpoint.load_as(path, builders).to(device)
-    if root and isinstance(model, Music2Pose) and (root.path / "clusters.npz").exists():
-        music2pose_model.check_codebook(model, path, root.path / "clusters.npz")
+    if root:
+        check_codebook(model, path, root)
     return model
+
+
+def check_codebook(model: Model, path: Path, root: DataRoot) -> None:
+    """Raise a UserError if a music2pose model, loaded from this path, was not trained on the codebook of the root."""
+    clusters = root.path / "clusters.npz"
+    if isinstance(model, Music2Pose) and clusters.exists():
+        music2pose_model.check_codebook(model, path, clusters)
 
 
 def dance(model: Model, music: dict | None, seed: int, style: str | None = None, **options) -> dict:

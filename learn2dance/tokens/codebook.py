@@ -122,7 +122,7 @@ def fit(
     drawn = np.zeros(count, bool)  # not every n-th: of windows 4 or 12 beats apart, all may begin on a downbeat
     drawn[np.random.default_rng(seed).permutation(count)[: IN_MEMORY // size]] = True
     pieces = zip(read(), np.split(drawn, np.cumsum(lengths)[:-1]), strict=True)
-    residual = np.concatenate([dct_coefficients(piece[part], frames) for piece, part in pieces])
+    residual = np.concatenate([dct_coefficients(piece[part], frames) for piece, part in pieces if part.any()])
     mean = residual.mean(0, dtype=np.float64).astype(np.float32)
     residual -= mean
     centroids = np.zeros((levels, codes, len(mean)), np.float32)

@@ -92,6 +92,13 @@ def test_of_too_many_windows_as_many_as_fit_are_drawn_from_all_positions_in_the_
     np.testing.assert_allclose(mean, spectra.mean(0), atol=1e-5)
 
 
+def test_clips_of_which_no_window_is_drawn_are_left_out(monkeypatch):
+    monkeypatch.setattr(tokens_codebook, "IN_MEMORY", 8 * 66 * 4)
+    clips = np.split(windows_of(np.ones((100, 66)), 4), 100)  # one window each: 92 clips are not drawn from
+    _, mean = tokens_codebook.fit(lambda: iter(clips), frames=4, levels=1, whole=1, codes=2, seed=0)
+    np.testing.assert_allclose(mean, 1, atol=1e-5)
+
+
 def test_errors_fall_level_by_level_down_to_what_is_too_fast():
     windows = random_windows(200)
     centroids, mean = tokens_codebook.fit(lambda: iter([windows]), frames=48, levels=3, whole=1, codes=8, seed=0)

@@ -55,6 +55,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--docs", type=Path, metavar="PAGE", help="page whose table is renewed, e.g. docs/results.md")
     args = parser.parse_args(argv)
     cli.setup(quiet=True)
+    if args.data:
+        cli.existing_path(args.data, "data root")
     page = args.docs.read_text(encoding="utf-8") if args.docs else ""
     if args.docs and "<!-- table speed -->" not in page:
         raise UserError(f"{args.docs}: expected a line <!-- table speed -->, and <!-- end --> after it")
@@ -69,7 +71,8 @@ def main(argv: list[str] | None = None) -> None:
     with atomic(args.out) as path:
         path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if args.docs:
-        text = f"\n{about(found)}\n\n{results.markdown(table(found['rows']))}\n    make bench\n\n"
+        command = f"make bench{' DATA=DATA' if args.data else ''}"
+        text = f"\n{about(found)}\n\n{results.markdown(table(found['rows']))}\n    {command}\n\n"
         with atomic(args.docs) as path:
             path.write_text(results.rewrite(page, ["speed"], lambda _: text), encoding="utf-8")
 

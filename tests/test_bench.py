@@ -22,15 +22,17 @@ def test_a_run_saves_all_times_and_renews_the_table(trained, tmp_path):
         assert all(len(row["wall"]) == len(row["cpu"]) == 1 and row["wall"][0] > 0 for row in rows)
         assert len({row["count"] for row in rows}) == 1
     text = page.read_text()
-    assert "old" not in text and text.endswith("<!-- end -->\n\n<!-- table music -->\nkept\n<!-- end -->\n")
+    assert "\nold\n" not in text and text.endswith("<!-- end -->\n\n<!-- table music -->\nkept\n<!-- end -->\n")
     assert len([line for line in text.splitlines() if line.startswith("| ")]) == 2 + 2 * len(KINDS)
 
 
-def test_a_page_without_the_table_is_refused_before_anything_runs(tmp_path):
+def test_wrong_arguments_are_refused_before_anything_runs(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("# Ours\n")
     with pytest.raises(UserError, match="page.md: expected a line <!-- table speed -->"):
         bench.main(["--docs", str(page), "--out", str(tmp_path / "bench.json")])
+    with pytest.raises(UserError, match="pages: no such data root; did you mean .*page.md"):
+        bench.main([str(tmp_path / "pages"), "--out", str(tmp_path / "bench.json")])
     assert list(tmp_path.iterdir()) == [page]
 
 

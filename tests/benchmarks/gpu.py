@@ -2,7 +2,8 @@
 
 A step's floor is as many floating-point operations in products of large matrices: its time, divided by that of the
 step, is the share of the device's peak that the step reaches. torch.compile compiles the network or the generator; with
-its mode reduce-overhead it uses CUDA graphs. A critic is not compiled, since its penalty needs second derivatives.
+its mode reduce-overhead it uses CUDA graphs. A critic is not compiled, since its penalty needs second derivatives. The
+time to a validation loss includes compilation.
 """
 
 from collections.abc import Callable

@@ -11,18 +11,22 @@ from benchmarks import inputs
 from benchmarks.row import Row
 from scipy.io import wavfile
 
+from learn2dance.data import data_root
 from learn2dance.media import audio
+from learn2dance.music import features
 
 STAGES = ("parse.py", "train.py", "eval.py", "train_pose.py", "train_seq.py", "animate.py", "-m learn2dance.notebook")
 CELLS = ((["parameters"], 'DATA = ""'), ([], 'print("done")'))  # tags and source
 
 
 def rows(work: Path, data: Path | None) -> list[Row]:
-    """Return the rows of dancing to a song of 60 s, of --help, of make with nothing to do, and of a notebook."""
+    """Return the rows of a dance to 60 s, --help, make with nothing to do, a notebook, and one process or two."""
     root, song, notebook = inputs.data_root(work, data).path, work / "song.wav", work / "trivial.ipynb"
     wavfile.write(song, audio.SR, inputs.minute(work, data))
     nbformat.write(trivial(), notebook)
     make_music(root)
+    (work / "parallel").mkdir()
+    other = inputs.data_root(work / "parallel", data).path
     dance, helps, cell, run = "eval.py --audio, 60 s", "--help", "a notebook of one cell", inputs.command
     ours = partial(run, "-m", "learn2dance.notebook", notebook, root, "--quiet")
     papermill = partial(run, "-m", "papermill", notebook, work / "executed.ipynb", "--no-progress-bar")
@@ -35,6 +39,8 @@ def rows(work: Path, data: Path | None) -> list[Row]:
         Row(cell, "learn2dance.notebook", "ours", ours),
         Row(cell, "papermill", "usual", papermill),
         Row(cell, "python -c, the cell", "floor", partial(run, "-c", CELLS[1][1])),
+        *(Row("parse.py --jobs", str(jobs), "ours", partial(parse, other, jobs)) for jobs in (1, 2)),
+        *(Row("music features, by processes", str(jobs), "ours", partial(extract, other, jobs)) for jobs in (1, 2)),
     ]
 
 
@@ -49,6 +55,18 @@ def make_music(root: Path) -> None:
     """Run make music, with this interpreter."""
     command = ["make", "-s", "-o", "venv", f"PY={sys.executable}", f"DATA={root}", "music"]
     subprocess.run(command, check=True, cwd=inputs.ROOT, stdout=subprocess.DEVNULL)
+
+
+def parse(root: Path, jobs: int) -> None:
+    """Parse all clips of a data root anew."""
+    shutil.rmtree(root / "poses", ignore_errors=True)
+    inputs.command("parse.py", root, "--quiet", "--jobs", jobs)
+
+
+def extract(root: Path, jobs: int) -> None:
+    """Compute the features of all songs of a data root anew."""
+    shutil.rmtree(root / "music", ignore_errors=True)
+    features.process(data_root.open_root(root), jobs)
 
 
 def trivial() -> nbformat.NotebookNode:

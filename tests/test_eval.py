@@ -161,7 +161,7 @@ def test_variation_and_energy(run_on_song, run_stage, tmp_path):
         (["--audio", "{song}", "--variation", "1.5"], "argument --variation: "),
         (["--audio", "{song}", "--energy", "-1"], "argument --energy: "),
         (["--given", "{song}", "--stage", "4"], "--stage is not supported with --given"),
-        (["--audio", "{song}", "--seed", "-1"], "invalid whole number value: '-1'"),
+        (["--audio", "{song}", "--seed", "-1"], "invalid whole number below"),
         (["--audio", "{song}", "--device", "cpu:x"], "--device cpu:x"),
         (["{tmp}", "--split", "test"], "expected keypoints/ and audio/"),
         (["{trained}", "--audio", "{song}"], "a data root or --audio"),

@@ -84,7 +84,8 @@ def generate(args, path: Path, how: dict, root, out: Path) -> list[dict[str, Pat
         songs = [(Path(name).stem, Path(name)) for name in args.audio or []] or [("dance", None)]
     if len({name for name, _ in songs}) < len(songs):
         raise UserError(f"--audio: several songs have the same name, and {out} can hold only one; give one at a time")
-    request = dances.Request(path, args.device, range(args.seed, args.seed + args.n), how, out, shown(args))
+    seeds, parents = range(args.seed, args.seed + args.n), dances.digests(path, how)
+    request = dances.Request(path, args.device, seeds, how, out, shown(args), parents)
     jobs = {}
     for name, sound in songs:
         music = root.file("music", name) if root else None

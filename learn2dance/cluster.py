@@ -75,7 +75,7 @@ def _connection(address: str) -> Iterator[Client]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other versions, which `cluster_worker.misfit` refuses
             client = Client(address, timeout=ANSWER)
-    except (OSError, TimeoutError, ValueError) as error:
+    except (OSError, TimeoutError, TypeError, ValueError) as error:  # TypeError: tls:// without certificates
         reason, hint = str(error) or "timeout", "is it the port of a scheduler? start one with: dask scheduler"
         raise UserError(f"{address}: no dask scheduler answers ({reason}); {hint}") from None
     with client:
@@ -87,7 +87,7 @@ def _connection(address: str) -> Iterator[Client]:
 
 
 async def _greet(address: str) -> None:
-    """Raise an OSError, TimeoutError or ValueError if no scheduler answers; Client would wait for ever for some."""
+    """Raise an error that `_connection` reports if no scheduler answers; Client would wait for ever for some."""
     options = Security().get_connection_args("client")
     connection = await asyncio.wait_for(connect(address, timeout=ANSWER, **options), ANSWER)
     connection.abort()

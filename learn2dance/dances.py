@@ -24,6 +24,7 @@ class Request:
     options: dict  # of `generation.dance`
     folder: Path  # to write to
     endings: tuple[str, ...]  # of what is made of each dance: .mp4, .html
+    parents: dict[str, str]  # `digests` of the model and the options
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,28 @@ def _load(path: Path, device: str, state: tuple[int, int, int] | None) -> Model:
     return generation.load(path, device)
 
 
+def digests(model: Path, options: dict) -> dict[str, str]:
+    """Return the digests of a model and of the prefix, if the options of `generation.dance` have one."""
+    prefix = options.get("prefix")
+    return {"model": npz.digest(model)} | ({"prefix": npz.digest(prefix)} if prefix else {})
+
+
 def dance(job: tuple[Request, Song]) -> list[Path]:
-    """Write the dances to one song; return their .npz, one for each seed."""
+    """Write the dances to one song; return their .npz, one for each seed.
+
+    Raises a UserError if the model or the prefix is another file than the request's, as it may be on another machine.
+    """
     request, song = job
     model, music = load_once(request.model, cli.device(request.device)), None
-    parents, inputs = {"model": npz.digest(request.model)}, [song.sound]
+    parents, inputs = digests(request.model, request.options), [song.sound, request.options.get("prefix")]
+    for name, digest in request.parents.items():
+        if parents[name] != digest:
+            file = request.options["prefix"] if name == "prefix" else request.model
+            raise UserError(f"{file}: this {name} has changed, or is another on a worker; share it under the same path")
     if song.music:
         music, parents["music"] = npz.load(song.music, "music"), npz.digest(song.music)
     elif song.sound:
         music, parents["audio"] = analyse(song.sound, song.name), npz.digest(song.sound)
-    if prefix := request.options.get("prefix"):
-        parents["prefix"] = npz.digest(prefix)
-        inputs.append(prefix)
     generation.log_choice(song.name, music, model, song.style)
     recorded = {key: value for key, value in request.options.items() if key != "prefix"}
     files = []

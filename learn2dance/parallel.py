@@ -21,7 +21,7 @@ from learn2dance.errors import UserError
 from learn2dance.outcome import attempt, settle
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-VARIABLES = ("DASK_SCHEDULER_ADDRESS", "DASK_SCHEDULER")  # where the address of a scheduler may be
+VARIABLE = "DASK_SCHEDULER_ADDRESS"  # where the address of a scheduler may be
 
 
 def run(
@@ -34,7 +34,7 @@ def run(
     """Yield ``(name, function(job))`` for each named job, in the order of ``jobs``, from worker processes.
 
     They are those of a dask.distributed cluster (`cluster`) if there is the address of its scheduler, in ``dask`` or
-    in one of the environment variables `VARIABLES`.
+    in the environment variable `VARIABLE`.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def run(
     Exception
         Any other exception of ``function`` is a bug and ends the run.
     """
-    if address := dask or next(filter(None, map(os.environ.get, VARIABLES)), None):
+    if address := dask or os.environ.get(VARIABLE):
         return _cluster().run(function, jobs, address, folders)
     return _in_processes(function, jobs, processes) if processes else in_this_process(function, jobs)
 

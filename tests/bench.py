@@ -57,6 +57,8 @@ def main(argv: list[str] | None = None) -> None:
     cli.setup(quiet=True)
     if args.data:
         cli.existing_path(args.data, "data root")
+        if missing := [kind for kind in ("keypoints", "audio") if not any(args.data.glob(f"{kind}/*"))]:
+            raise UserError(f"{args.data / missing[0]}: found no files; give a data root that has some, or none")
     page = args.docs.read_text(encoding="utf-8") if args.docs else ""
     if args.docs and "<!-- table speed -->" not in page:
         raise UserError(f"{args.docs}: expected a line <!-- table speed -->, and <!-- end --> after it")

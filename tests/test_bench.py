@@ -33,7 +33,10 @@ def test_wrong_arguments_are_refused_before_anything_runs(tmp_path):
         bench.main(["--docs", str(page), "--out", str(tmp_path / "bench.json")])
     with pytest.raises(UserError, match="pages: no such data root; did you mean .*page.md"):
         bench.main([str(tmp_path / "pages"), "--out", str(tmp_path / "bench.json")])
-    assert list(tmp_path.iterdir()) == [page]
+    (tmp_path / "data" / "keypoints" / "a").mkdir(parents=True)
+    with pytest.raises(UserError, match="audio: found no files"):
+        bench.main([str(tmp_path / "data"), "--out", str(tmp_path / "bench.json")])
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "data", page]
 
 
 def test_rows_run_in_turn_each_within_its_context():

@@ -186,6 +186,7 @@ def test_addresses_without_a_scheduler(trained, run_stage):
         assert f":{port}: no dask scheduler answers" in refused(run_stage, trained, f"tcp://127.0.0.1:{port}")
     assert f":{port}: no dask scheduler answers" in refused(run_stage, trained, f"127.0.0.1:{port}")
     assert "nonsense: no dask scheduler answers" in refused(run_stage, trained, "nonsense")
+    assert f":{port}: no dask scheduler answers" in refused(run_stage, trained, f"tls://127.0.0.1:{port}")
 
 
 def test_workers_that_do_not_fit(trained, run_stage, scheduler, workers, tmp_path):

@@ -217,3 +217,8 @@ def test_a_kernel_that_dies_is_one_line(root):
     assert said.count("\n") == 1 and said.startswith("error: Process_Waves.ipynb: its kernel died"), said
     assert not still_alive(workers)
     assert not list((root / "notebooks").glob(".*"))
+
+
+def test_the_variable_by_which_dask_chooses_a_local_scheduler_is_not_an_address(monkeypatch):
+    monkeypatch.setenv("DASK_SCHEDULER", "threads")
+    assert list(parallel.run(len, {"a": "xyz"}, 0)) == [("a", 3)]

@@ -128,6 +128,13 @@ def test_invalid_settings(root, settings, said):
     assert not (root / "clusters.npz").exists()
 
 
+def test_a_cluster_that_cannot_be_used_is_refused_before_the_fit(root):
+    before = content(root)
+    with pytest.raises(UserError, match="dask scheduler"):  # no such scheduler, or dask is not installed
+        tokenize.tokenize(data_root.open_root(root), Settings(levels=2, codes=16), dask="nonsense")
+    assert content(root) == before
+
+
 def test_poses_and_music_of_different_clips(root):
     clip = (root / "splits" / "train.txt").read_text().split()[0]
     arrays = npz.load(root / "poses" / f"{clip}.npz", "poses")

@@ -124,7 +124,7 @@ def tokenize(root: DataRoot, settings: Settings, dask: str | None = None) -> dic
     if npz.is_up_to_date(path, "clusters", arguments, parents):
         log.info("%s: up to date", path)
     else:
-        list(parallel.run(_encode, {}, 0, dask, [root.path]))  # a cluster that is refused is refused before the long fit
+        list(parallel.run(_encode, {}, 0, dask, [root.path]))  # without jobs: refuses a bad cluster before the long fit
         npz.save(path, "clusters", STAGE, arguments, parents, **_fit(root, train, val, settings))
     digest, written = npz.digest(path), 0
     jobs = {clip: (root, clip, digest) for clip in clips}

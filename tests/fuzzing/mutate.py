@@ -101,7 +101,7 @@ def tensor(rng: np.random.Generator, good: torch.Tensor) -> torch.Tensor:
         return good.to_sparse()
     if change == 3 and good.is_floating_point():
         return good.detach().float().clone().requires_grad_()
-    return torch.from_numpy(np.ascontiguousarray(array(rng, good.numpy())))
+    return torch.from_numpy(np.ascontiguousarray(array(rng, good.to_dense().numpy())))
 
 
 def tree(rng: np.random.Generator, good: object) -> object:
